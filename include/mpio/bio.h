@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Bio: one I/O on a device.
+ *
+ * Bios come from the pool of a queue, which is made when the queue is opened.
+ * The page verbs (mpio_readahead() and its sisters) use them inside; a user
+ * may also drive them by hand, for bytes that are no page of any mapping:
+ *
+ *     bio = mpio_bio_get(queue, MPIO_BIO_READ, 0);
+ *     bio->offset = 4096;
+ *     bio->end_io = done;
+ *     mpio_bio_add(bio, buffer, 512);
+ *     mpio_bio_submit(bio);
+ *
+ * A bio ends exactly once, by its `end_io`, from inside mpio_bio_submit() (a
+ * device that works at once) or from inside a later call on the same queue
+ * that polls or waits.
+ */
+#ifndef MPIO_BIO_H
+#define MPIO_BIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mpio_page;
+struct mpio_queue;
+struct mpio_bio;
+
+enum mpio_bio_op {
+	MPIO_BIO_READ,
+	MPIO_BIO_WRITE,
+	MPIO_BIO_FLUSH,  /* what was written before is to be durable; no bytes */
+	MPIO_BIO_DISCARD /* `length` bytes are not needed; no memory */
+};
+
+/* somebody waits for it */
+#define MPIO_BIO_SYNC (1u << 0)
+/* a guess; may be failed cheaply */
+#define MPIO_BIO_READAHEAD (1u << 1)
+/* durable when it ends */
+#define MPIO_BIO_FUA (1u << 2)
+/* flush the device first */
+#define MPIO_BIO_PREFLUSH (1u << 3)
+/* metadata of the engine */
+#define MPIO_BIO_META (1u << 4)
+/* nobody waits for it */
+#define MPIO_BIO_BACKGROUND (1u << 5)
+/* carries pages that must not tear */
+#define MPIO_BIO_ATOMIC (1u << 6)
+
+/** A piece of memory; laid out as POSIX's struct iovec. */
+struct mpio_iovec {
+	void *base;
+	size_t length; /* bytes */
+};
+
+/** A piece of a page; the library's. */
+struct mpio_segment {
+	struct mpio_page *page;
+	uint32_t offset; /* bytes, in the page */
+	uint32_t length; /* bytes */
+};
+
+/**
+ * A bio has ended: `bio->status` is 0 or a negative errno.
+ *
+ * The bio is its user's again: it may be refilled (mpio_bio_reset()) and
+ * submitted, here or later, or put back. A chain of bios that end inside
+ * submit and start the next from here uses constant stack.
+ */
+typedef void mpio_end_io_fn(struct mpio_bio *bio);
+
+struct mpio_bio {
+	/* What is to be done; a backend only reads these. */
+	uint64_t offset;         /* bytes, on the device */
+	uint32_t length;         /* bytes; the sum of the pieces of memory */
+	uint8_t op;              /* enum mpio_bio_op */
+	uint8_t state;           /* the library's */
+	uint16_t flags;          /* MPIO_BIO_* flags */
+	struct mpio_iovec *vecs; /* in order; their sum is `length` */
+	uint32_t vec_count;
+	int32_t status; /* 0 or a negative errno, once it has ended */
+	struct mpio_queue *queue;
+
+	/* The submitter's. */
+	mpio_end_io_fn *end_io; /* NULL: the bio is put back by itself */
+	void *ctx;
+
+	/* The backend's, from submit to end. */
+	uintptr_t backend[4];
+
+	/* The library's. */
+	struct mpio_bio *next;
+	struct mpio_iovec *vec_pool;    /* room for all of its memory */
+	struct mpio_segment *segments;  /* the parts of pages, in order */
+	struct mpio_iovec saved[2];     /* pieces that the window cuts */
+	uint64_t full_offset;           /* of the whole bio, while a window */
+	uint32_t full_length;           /* of it is driven again */
+	uint32_t full_vec_count;
+	uint32_t segment_count;
+	uint32_t vecs_max;
+	uint32_t segments_max;
+	uint32_t unit;                  /* bytes; isolation goes no finer */
+	uint32_t done;                  /* bytes that the last try moved */
+	uint32_t window_start;          /* bytes; of the range that is tried */
+	uint32_t window_end;
+	int32_t failure;                /* of a window before this one */
+	uint8_t full_op;
+	uint8_t stage;
+	uint8_t tries;                  /* of this window without progress */
+	bool small;
+};
+
+/**
+ * Take a bio from the queue's pool. Never waits.
+ *
+ * @param queue  the calling thread's
+ * @param op     what it is to do
+ * @param flags  MPIO_BIO_* flags
+ * @return an empty bio, the caller's until it is submitted or put back;
+ *         NULL: none is free (mpio_queue_wait(), then try again)
+ */
+struct mpio_bio *mpio_bio_get(struct mpio_queue *queue, enum mpio_bio_op op,
+			      uint32_t flags);
+
+/**
+ * Put a bio back into its pool.
+ *
+ * @param bio  got and not submitted, or ended
+ */
+void mpio_bio_put(struct mpio_bio *bio);
+
+/**
+ * Empty a bio, for another use of it. `end_io` and `ctx` stay.
+ *
+ * @param bio    got and not submitted, or ended
+ * @param op     what it is to do next
+ * @param flags  MPIO_BIO_* flags
+ */
+void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags);
+
+/**
+ * Add memory to a bio, behind what it has. Memory that follows the piece
+ * before is joined to it.
+ *
+ * @param bio     not submitted yet; a read or a write
+ * @param data    stays the caller's; must live until the bio ends
+ * @param length  bytes
+ * @return 0, or
+ * @retval -MPIO_EINVAL  `length` is 0, or the bio takes no memory
+ * @retval -MPIO_ENOSPC  the queue's limits (pieces, bytes) are reached;
+ *                       nothing was added
+ */
+int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
+
+/**
+ * Start a bio; under a plug, it waits there for its kind.
+ *
+ * A flush, or a bio with PREFLUSH, first waits until all that was submitted
+ * to the queue before has ended; so it may be called from an `end_io`, but
+ * then runs other bios' callbacks inside.
+ *
+ * @param bio  from mpio_bio_get(), filled
+ * @return 0: `end_io` is called exactly once, perhaps before this returns; or,
+ *         the bio still being the caller's,
+ * @retval -MPIO_EINVAL  empty, not a multiple of the device's logical block,
+ *                       or past the device's end
+ */
+int mpio_bio_submit(struct mpio_bio *bio);
+
+/**
+ * For backends: the bio has ended. Exactly once for each accepted submit.
+ *
+ * Cheap: callbacks run later, from the queue.
+ *
+ * @param bio     as submitted
+ * @param status  0: all of it was done; or a negative errno
+ */
+void mpio_bio_end(struct mpio_bio *bio, int status);
+
+/**
+ * For backends: only the first bytes were moved. The library drives the rest
+ * with another submit.
+ *
+ * @param bio   as submitted
+ * @param done  bytes, at most `bio->length`; 0 makes it fail with -MPIO_EIO
+ */
+void mpio_bio_end_partial(struct mpio_bio *bio, uint32_t done);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Device: a table of functions, and what the device can take.
+ *
+ * A backend embeds the struct first in its own and fills it in when it is
+ * opened. The least backend is one function, `submit`, that does the bio and
+ * ends it (backends/mem.c). An asynchronous one adds `commit`, `reap` and
+ * perhaps `event_fd`. A device does not change once it is open, so threads may
+ * share it; what a thread needs for itself is a channel, one for each queue.
+ *
+ * The library promises: offset and length are multiples of the logical block
+ * size and inside the device, but for a last block that the device's end
+ * cuts; length is not 0 but for a flush; pieces of memory are aligned as the
+ * limits ask, none is empty, and their number and sum keep the limits; one
+ * channel is used by one thread at a time.
+ *
+ * The backend promises: each bio accepted ends exactly once, inside submit,
+ * commit or reap of its own channel; no bio is changed; a transfer that came
+ * short is continued, or ended with mpio_bio_end_partial(); errno values of
+ * the host are translated.
+ */
+#ifndef MPIO_DEVICE_H
+#define MPIO_DEVICE_H
+
+#include <mpio/bio.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mpio_device;
+
+struct mpio_device_ops {
+	/**
+	 * Do a bio, or begin it. Required.
+	 *
+	 * @return 0: it has ended, or will; or it was not taken:
+	 * @retval -MPIO_EAGAIN  not now; the library reaps and tries again
+	 * @retval -MPIO_EINTR   the same
+	 * @retval other         the bio fails with it
+	 */
+	int (*submit)(struct mpio_device *device, void *channel,
+		      struct mpio_bio *bio);
+	/**
+	 * Push what submit has gathered. NULL: submit has sent it.
+	 *
+	 * @return 0, or a negative errno that the next reap reports for the
+	 *         bios concerned
+	 */
+	int (*commit)(struct mpio_device *device, void *channel);
+	/**
+	 * End bios that the device has finished. NULL: submit ends them.
+	 *
+	 * @param wait  wait until at least one can be ended
+	 * @return how many were ended, or a negative errno
+	 */
+	int (*reap)(struct mpio_device *device, void *channel, int wait);
+	/** A descriptor that is readable when reap would end something; NULL
+	 * or -1: there is none. */
+	int (*event_fd)(struct mpio_device *device, void *channel);
+	/** Make a channel for `depth` bios in flight. NULL: none needed. */
+	int (*channel_open)(struct mpio_device *device, uint32_t depth,
+			    void **channel);
+	/** Close a channel that has nothing in flight. */
+	void (*channel_close)(struct mpio_device *device, void *channel);
+	/** Close the device. NULL: nothing to do. */
+	void (*close)(struct mpio_device *device);
+};
+
+/* does MPIO_BIO_FUA itself */
+#define MPIO_DEVICE_FUA (1u << 0)
+/* does MPIO_BIO_PREFLUSH itself */
+#define MPIO_DEVICE_PREFLUSH (1u << 1)
+/* has a volatile cache and flushes it; without, flushes end at once */
+#define MPIO_DEVICE_FLUSH (1u << 2)
+#define MPIO_DEVICE_DISCARD (1u << 3)
+#define MPIO_DEVICE_READONLY (1u << 4)
+
+/** What one bio may be; 0 means no limit, or as told. */
+struct mpio_limits {
+	uint32_t logical_block_size; /* bytes, power of two; 0: 512 */
+	uint32_t memory_alignment;   /* bytes, power of two, of address and
+				      * length of each piece; 0: any */
+	uint32_t segments_max;       /* pieces of memory */
+	uint32_t bytes_max;
+	uint32_t atomic_unit; /* bytes, power of two: a write inside one
+			       * aligned unit never tears; 0: none */
+	uint32_t features;    /* MPIO_DEVICE_* features */
+};
+
+struct mpio_device {
+	struct mpio_device_ops ops;
+	struct mpio_limits limits;
+	uint64_t size; /* bytes; need not be a multiple of anything */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

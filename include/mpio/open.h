@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Devices by name, for tools and tests. Hosted, not part of the core.
+ *
+ *     mem:64M                 64 MiB of memory, zeroed
+ *     posix:PATH              a file or block device
+ *     posix:PATH?direct=1     past the system's page cache
+ *     posix:PATH?readonly=1   not to be written
+ *     posix:PATH?create=1&size=1G
+ *
+ * A name is SCHEME:PATH, or SCHEME:PATH?OPTION=VALUE&OPTION=VALUE. Sizes are
+ * decimal bytes, or with K, M, G or T behind them (powers of 1024); a switch
+ * is 1 or 0. The last of two equal options counts. A path may hold any byte
+ * but NUL; a '?' in it is written '%3f', a '%' '%25', and an '&' in a value
+ * '%26' (any other byte may be written so, too). A path alone, without a
+ * scheme, is no name: what it meant would depend on what it looks like.
+ *
+ * A backend in a library of its own is not known here. Who links it passes its
+ * scheme to mpio_device_open_with().
+ */
+#ifndef MPIO_OPEN_H
+#define MPIO_OPEN_H
+
+#include <mpio/allocator.h>
+#include <mpio/device.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Open the device that a URI names.
+ *
+ * @param uri  see above
+ * @param[out] device  close it with mpio_device_close(); untouched on failure
+ * @return 0, or a negative errno:
+ * @retval -MPIO_EINVAL  the URI cannot be read: no scheme, no path, unknown
+ *                       option, bad number; or the backend says so
+ * @retval -MPIO_ENODEV  no such backend in this build
+ * @retval -MPIO_ENOMEM  no memory
+ * @retval other         of the backend
+ */
+int mpio_device_open(const char *uri, struct mpio_device **device);
+
+/**
+ * Close a device. Its queues must be closed before.
+ *
+ * @param device  gone after the call; NULL is allowed
+ */
+void mpio_device_close(struct mpio_device *device);
+
+/**
+ * Open a device from the two parts of its URI.
+ *
+ * @param path     what stands behind the ':', its escapes undone, not empty
+ * @param options  what stands behind the '?', or an empty string; for
+ *                 mpio_option_next(). It and `path` are gone after the call.
+ * @param[out] device  untouched on failure
+ * @return 0 or a negative errno, -MPIO_EINVAL for an option that is unknown
+ */
+typedef int mpio_scheme_open_fn(const char *path, char *options,
+				struct mpio_device **device);
+
+/** A kind of device that URIs may name. */
+struct mpio_scheme {
+	const char *name; /* what stands before the ':' */
+	mpio_scheme_open_fn *open;
+};
+
+/**
+ * Open the device that a URI names, with more backends to choose from.
+ *
+ * @param schemes  of other libraries; looked at first, so that they may also
+ *                 take the place of those that are built in
+ * @param n        how many
+ * @param uri      as for mpio_device_open()
+ * @param[out] device  close it with mpio_device_close(); untouched on failure
+ * @return as mpio_device_open()
+ */
+int mpio_device_open_with(const struct mpio_scheme *schemes, size_t n,
+			  const char *uri, struct mpio_device **device);
+
+/**
+ * Take the next option from the front of a list.
+ *
+ * @param[in,out] options  'NAME=VALUE&NAME=VALUE', or an empty string; moved
+ *                         behind the option that is taken. The text itself is
+ *                         cut into strings.
+ * @param[out] name   lies in the text
+ * @param[out] value  lies in the text, its escapes undone; may be empty
+ * @return 1: an option was taken; 0: none is left; or
+ * @retval -MPIO_EINVAL  this is no option, or an escape is broken
+ */
+int mpio_option_next(char **options, const char **name, const char **value);
+
+/**
+ * Read a size: decimal digits, and perhaps K, M, G or T.
+ *
+ * @param text  nothing but the size
+ * @param[out] size  bytes; untouched on failure
+ * @return 0, or
+ * @retval -MPIO_EINVAL  not a size, or of more than 64 bits
+ */
+int mpio_size_parse(const char *text, uint64_t *size);
+
+/**
+ * An allocator on top of realloc() and free().
+ *
+ * @return the allocator, by value
+ */
+struct mpio_allocator mpio_allocator_libc(void);
+
+/**
+ * Translate the host's errno.
+ *
+ * @param host_errno  as in <errno.h>, positive
+ * @return the negative MPIO_E* for it; -MPIO_EIO if there is none
+ */
+int mpio_error_from_host(int host_errno);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Queue: one thread's way into a device.
+ *
+ * A queue owns a pool of bios that is made when it is opened; from then until
+ * it is closed nothing is allocated. It is used by one thread at a time. Work
+ * is done only inside its calls: there are no hidden threads.
+ */
+#ifndef MPIO_QUEUE_H
+#define MPIO_QUEUE_H
+
+#include <mpio/allocator.h>
+#include <mpio/bio.h>
+#include <mpio/device.h>
+#include <mpio/event.h>
+#include <mpio/stats.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mpio_queue;
+
+/* A bio that fails is not taken apart to find the bad blocks: all of its
+ * pages get the error. */
+#define MPIO_QUEUE_NO_ISOLATION (1u << 0)
+
+/** How a queue is to be. All zero is a good configuration. */
+struct mpio_queue_config {
+	uint32_t bios;         /* large bios in the pool, and as many small
+				* ones; 0: 32; least 2 */
+	uint32_t in_flight_max; /* bios on the device at once; 0: as many as
+				 * there are */
+	uint32_t segments_max; /* pieces of memory in a bio, neighbours
+				* joined; 0: 256; clamped to the device's */
+	uint32_t pages_max;    /* pages, or parts of pages, in a bio; 0: 512
+				* or segments_max, whichever is more; clamped
+				* up to segments_max */
+	uint32_t bytes_max;    /* bytes in a bio; 0: the device's, or 1 GiB;
+				* clamped to the device's */
+	uint32_t walk_pages;   /* dirty pages that a write-back walk looks at
+				* ahead; 0: 512 */
+	uint32_t flags;        /* MPIO_QUEUE_* flags */
+	/*
+	 * Another queue of the same thread, or NULL. Queues of a group are
+	 * polled, waited for and drained together, and get_block may answer
+	 * with any of them.
+	 */
+	struct mpio_queue *group;
+	mpio_event_fn *event; /* NULL: none */
+	void *event_ctx;
+	/*
+	 * Memory: an allocator, or `memory` of at least mpio_queue_size()
+	 * bytes, aligned for any C object, that lives until the queue is
+	 * closed.
+	 */
+	const struct mpio_allocator *allocator;
+	void *memory;
+	size_t memory_size; /* bytes */
+};
+
+/**
+ * Tell how much memory a queue takes.
+ *
+ * @param device  to be opened; only its limits are looked at
+ * @param config  or NULL for the default
+ * @return bytes, or 0: the configuration is impossible
+ */
+size_t mpio_queue_size(const struct mpio_device *device,
+		       const struct mpio_queue_config *config);
+
+/**
+ * Open a queue.
+ *
+ * @param device  must stay open as long as the queue
+ * @param config  read during the call only (the allocator: until close)
+ * @param[out] queue  the queue; untouched on failure
+ * @return 0, or
+ * @retval -MPIO_EINVAL  no memory source, limits that are no power of two, or
+ *                       a configuration that is impossible
+ * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
+ * @retval other         the device's, from opening a channel
+ */
+int mpio_queue_open(struct mpio_device *device,
+		    const struct mpio_queue_config *config,
+		    struct mpio_queue **queue);
+
+/**
+ * Close a queue: unplug, wait for everything in flight, free.
+ *
+ * @param queue  gone after the call; NULL is allowed. Pages that were handed
+ *               in are finished before it returns. Not from a callback.
+ */
+void mpio_queue_close(struct mpio_queue *queue);
+
+/**
+ * Begin to gather bios instead of sending them. Nests.
+ *
+ * @param queue  the calling thread's
+ */
+void mpio_queue_plug(struct mpio_queue *queue);
+
+/**
+ * Send what was gathered since the outermost plug, sorted by device offset,
+ * neighbours merged within the limits, in one batch. Bios never pass a flush
+ * or a fua write; overlapping ones keep their order if one of them writes.
+ * Waiting sends it too, and so does a plug that is full.
+ *
+ * @param queue  the calling thread's; callbacks of ended bios run inside
+ */
+void mpio_queue_unplug(struct mpio_queue *queue);
+
+/**
+ * End what the device has finished, without waiting.
+ *
+ * @param queue  the calling thread's; callbacks run inside
+ * @return how many bios ended, or a negative errno of the device
+ */
+int mpio_queue_poll(struct mpio_queue *queue);
+
+/**
+ * Send what is plugged, then wait until at least one bio has ended.
+ *
+ * @param queue  the calling thread's; callbacks run inside. When nothing is
+ *               in flight on it, the others of its group are waited for.
+ * @return how many bios ended; 0: nothing is in flight; or a negative errno
+ *         of the device
+ */
+int mpio_queue_wait(struct mpio_queue *queue);
+
+/**
+ * Send what is plugged, then wait until nothing is in flight.
+ *
+ * @param queue  the calling thread's; callbacks run inside
+ * @return 0, or a negative errno of the device: bios may still be in flight
+ */
+int mpio_queue_drain(struct mpio_queue *queue);
+
+/**
+ * Make durable what was written: drain, then flush the device and wait.
+ *
+ * A flush that failed is not tried again: what it should have covered may be
+ * lost.
+ *
+ * @param queue  the calling thread's; callbacks run inside
+ * @return 0, or the flush's negative errno
+ */
+int mpio_queue_flush(struct mpio_queue *queue);
+
+/**
+ * Give a descriptor for the user's own event loop.
+ *
+ * @param queue  the calling thread's
+ * @return a descriptor that becomes readable when mpio_queue_poll() would end
+ *         something, the queue's; -1: the device has none
+ */
+int mpio_queue_event_fd(struct mpio_queue *queue);
+
+/**
+ * Tell what was counted.
+ *
+ * @param queue  any
+ * @return the counters; they change with each call on the queue
+ */
+const struct mpio_stats *mpio_queue_stats(const struct mpio_queue *queue);
+
+/**
+ * Tell which device a queue leads to.
+ *
+ * @param queue  any
+ * @return the device
+ */
+struct mpio_device *mpio_queue_device(const struct mpio_queue *queue);
+
+/**
+ * Tell the limits that bios of this queue keep.
+ *
+ * @param queue  any
+ * @return the device's limits and the configuration's, whichever is less
+ */
+const struct mpio_plan_limits *mpio_queue_limits(const struct mpio_queue *queue);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Reading: pages in, few large I/Os out.
+ */
+#ifndef MPIO_READ_H
+#define MPIO_READ_H
+
+#include <mpio/mapping.h>
+#include <mpio/page.h>
+#include <mpio/queue.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* a guess: bios say so, and pages for which no bio is free are not taken */
+#define MPIO_READ_AHEAD (1u << 0)
+/* somebody waits */
+#define MPIO_READ_SYNC (1u << 1)
+/* metadata of the engine */
+#define MPIO_READ_META (1u << 2)
+
+/**
+ * Read pages, in as few I/Os as their place on the device allows.
+ *
+ * Holes and blocks past the end of file are zeroed without I/O; blocks that
+ * are uptodate already (per-block state) are left; the rest is read, each
+ * block once. The block that the end of file cuts is read whole, so a reader
+ * must stop at `mapping->size` itself. A page that get_block fails for ends
+ * with that error, and its neighbours are read all the same.
+ *
+ * @param queue    where extents lie that name no queue of their own
+ * @param mapping  whose pages
+ * @param pages    in ascending position, not overlapping, locked; the array
+ *                 is not needed after the call. A page that is uptodate ends
+ *                 at once.
+ * @param n        how many pages, at most INT32_MAX
+ * @param flags    MPIO_READ_* flags
+ * @par Ownership
+ *   The pages that were taken are the library's until their `read_end`, which
+ *   may come before this returns.
+ * @par Callbacks
+ *   `get_block` and `still_valid` run inside the call; `read_end` there too,
+ *   or wherever the queue's I/Os end.
+ * @return how many of the first pages were taken: those will be finished by
+ *         `read_end`, the others are still the caller's, untouched. Less than
+ *         `n` if bios ran out (MPIO_READ_AHEAD) or a page was unfit. Or
+ * @retval -MPIO_EINVAL  the first page is unfit: not locked, of another
+ *                       mapping, its `pos` or `size` not a multiple of the
+ *                       block size, past the end of what can be addressed; or
+ *                       the mapping's block size is no power of two
+ */
+int mpio_readahead(struct mpio_queue *queue, struct mpio_mapping *mapping,
+		   struct mpio_page *const *pages, size_t n, uint32_t flags);
+
+/**
+ * Read one page: the same with a batch of one.
+ *
+ * @param queue    as for mpio_readahead()
+ * @param mapping  whose page
+ * @param page     locked
+ * @return 0: the page will be finished by `read_end`, or was, and its error
+ *         is told there and in `page->error`; or
+ * @retval -MPIO_EINVAL  the page is unfit; it is still the caller's
+ */
+int mpio_read_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
+		   struct mpio_page *page);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

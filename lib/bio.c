@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bio: taken from the pool, filled with memory, submitted, ended, put back.
+ *
+ * The pool has bios of two sizes, so that a single page does not take the
+ * memory of a large I/O. Ending a bio is cheap and runs no callback: the bio
+ * goes to the queue's list of ended ones, and queue.c finishes them one after
+ * the other. That is what keeps the stack constant however many bios end
+ * inside submit and start the next from their end_io.
+ */
+#include "internal.h"
+
+static struct mpio_bio *take(struct mpio_bio **list)
+{
+	struct mpio_bio *bio = *list;
+
+	if (bio != NULL)
+		*list = bio->next;
+	return bio;
+}
+
+void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags)
+{
+	bio->op = (uint8_t)op;
+	bio->flags = (uint16_t)flags;
+	bio->state = MPIO__BIO_HELD;
+	bio->length = 0;
+	bio->status = 0;
+	bio->vecs = bio->vec_pool;
+	bio->vec_count = 0;
+	bio->segment_count = 0;
+}
+
+struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t op,
+			       uint32_t flags, uint32_t segments)
+{
+	struct mpio_bio *bio = NULL;
+
+	if (segments <= MPIO__SMALL_MAX)
+		bio = take(&queue->free_small);
+	if (bio == NULL)
+		bio = take(&queue->free_large);
+	if (bio != NULL)
+		mpio_bio_reset(bio, (enum mpio_bio_op)op, flags);
+	return bio;
+}
+
+struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, uint32_t op,
+				    uint32_t flags, uint32_t segments)
+{
+	struct mpio_bio *bio;
+
+	while ((bio = mpio__bio_get(queue, op, flags, segments)) == NULL) {
+		if (!mpio__queue_is_busy(queue))
+			return NULL;
+		if (mpio_queue_wait(queue) <= 0)
+			return NULL;
+	}
+	return bio;
+}
+
+struct mpio_bio *mpio_bio_get(struct mpio_queue *queue, enum mpio_bio_op op,
+			      uint32_t flags)
+{
+	struct mpio_bio *bio = mpio__bio_get(queue, op, flags, UINT32_MAX);
+
+	if (bio == NULL)
+		bio = mpio__bio_get(queue, op, flags, 0);
+	if (bio != NULL) {
+		bio->end_io = NULL;
+		bio->ctx = NULL;
+		bio->offset = 0;
+		bio->unit = queue->limits.block;
+	}
+	return bio;
+}
+
+void mpio_bio_put(struct mpio_bio *bio)
+{
+	struct mpio_queue *queue = bio->queue;
+	struct mpio_bio **list = &queue->free_large;
+
+	if (bio->small)
+		list = &queue->free_small;
+	bio->state = MPIO__BIO_FREE;
+	bio->next = *list;
+	*list = bio;
+}
+
+int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length)
+{
+	const struct mpio_plan_limits *limits = &bio->queue->limits;
+	struct mpio_iovec *last = bio->vecs + bio->vec_count;
+
+	if (length == 0 || bio->op > MPIO_BIO_WRITE)
+		return -MPIO_EINVAL;
+	if (length > limits->bytes_max - bio->length)
+		return -MPIO_ENOSPC;
+	if (bio->vec_count > 0 &&
+	    (char *)last[-1].base + last[-1].length == (char *)data) {
+		last[-1].length += length;
+	} else {
+		if (bio->vec_count == bio->vecs_max)
+			return -MPIO_ENOSPC;
+		*last = (struct mpio_iovec){.base = data, .length = length};
+		bio->vec_count++;
+	}
+	bio->length += length;
+	return 0;
+}
+
+/* Whether a device can be asked for this at all. */
+static bool is_valid(const struct mpio_bio *bio)
+{
+	uint32_t block = bio->queue->limits.block;
+	uint64_t size = bio->queue->device->size;
+
+	if (bio->op == MPIO_BIO_FLUSH)
+		return bio->length == 0;
+	if (bio->op > MPIO_BIO_DISCARD || bio->length == 0)
+		return false;
+	if (bio->op == MPIO_BIO_DISCARD && bio->vec_count != 0)
+		return false;
+	if (!mpio__range_fits(bio->offset, bio->length, size))
+		return false;
+	return mpio__is_aligned(bio->offset, block) &&
+	       (mpio__is_aligned(bio->length, block) ||
+		bio->offset + bio->length == size);
+}
+
+int mpio_bio_submit(struct mpio_bio *bio)
+{
+	struct mpio_queue *queue = bio->queue;
+
+	if (bio->state != MPIO__BIO_HELD || !is_valid(bio))
+		return -MPIO_EINVAL;
+	mpio__queue_submit(queue, bio);
+	mpio__queue_finish(queue);
+	if (queue->plug_depth == 0)
+		mpio__queue_commit(queue);
+	return 0;
+}
+
+void mpio_bio_end(struct mpio_bio *bio, int status)
+{
+	struct mpio_queue *queue = bio->queue;
+
+	if (bio->state != MPIO__BIO_FLYING)
+		return; /* a second end of the same bio */
+	bio->status = status > 0 ? -MPIO_EIO : status;
+	bio->done = status == 0 ? bio->length : 0;
+	bio->state = MPIO__BIO_ENDED;
+	bio->next = NULL;
+	*queue->ended_tail = bio;
+	queue->ended_tail = &bio->next;
+	queue->stats.in_flight--;
+}
+
+void mpio_bio_end_partial(struct mpio_bio *bio, uint32_t done)
+{
+	if (bio->state != MPIO__BIO_FLYING)
+		return;
+	mpio_bio_end(bio, 0);
+	bio->done = mpio__min_u32(done, bio->length);
+}
+
+void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from)
+{
+	memcpy(to->vecs, from->vecs, from->vec_count * sizeof(*to->vecs));
+	memcpy(to->segments, from->segments,
+	       from->segment_count * sizeof(*to->segments));
+	to->vec_count = from->vec_count;
+	to->segment_count = from->segment_count;
+	to->offset = from->offset;
+	to->length = from->length;
+	to->unit = from->unit;
+	to->end_io = from->end_io;
+	mpio_bio_put(from);
+}
+
+/* ---- The parts of pages in a bio -------------------------------------- */
+
+/* A piece of a segment: what lies of it in a range of the bio. */
+struct piece {
+	struct mpio_segment *segment;
+	uint32_t offset; /* bytes, in the page */
+	uint32_t length; /* bytes; 0: nothing */
+};
+
+static struct piece clip(struct mpio_segment *segment, uint32_t at,
+			 uint32_t start, uint32_t end)
+{
+	uint32_t from = mpio__max_u32(at, start);
+	uint32_t to = mpio__min_u32(at + segment->length, end);
+	struct piece piece = {.segment = segment};
+
+	if (from < to) {
+		piece.offset = segment->offset + (from - at);
+		piece.length = to - from;
+	}
+	return piece;
+}
+
+void mpio__segments_fail(struct mpio_bio *bio, uint32_t start, uint32_t length,
+			 int status)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < bio->segment_count; i++) {
+		struct piece piece =
+			clip(&bio->segments[i], at, start, start + length);
+		struct mpio_page *page = piece.segment->page;
+
+		at += piece.segment->length;
+		if (piece.length == 0)
+			continue;
+		if (page->error == 0)
+			page->error = status;
+		if (page->blocks != NULL && bio->op == MPIO_BIO_WRITE)
+			mpio__bytes_set(page, MPIO__DIRTY, piece.offset,
+					piece.length, true);
+	}
+}
+
+void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < bio->segment_count; i++) {
+		struct piece piece =
+			clip(&bio->segments[i], at, start, start + length);
+		struct mpio_page *page = piece.segment->page;
+
+		at += piece.segment->length;
+		if (piece.length != 0 && page->blocks != NULL)
+			mpio__bytes_set(page, MPIO__UPTODATE, piece.offset,
+					piece.length, true);
+	}
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only header that the sources of lib/ share beside the public ones and
+ * arith.h. It names what the core needs from outside, and says in one place
+ * how the pieces fit:
+ *
+ *     read.c, write.c   the verbs: cut pages into runs      struct mpio__walk
+ *     map.c             ask get_block, remember its answer  struct mpio__map
+ *     build.c           gather runs into bios as planned    struct mpio__build
+ *     plan.c            decide where one bio ends           mpio_plan()
+ *     queue.c           send bios, count, wait, finish      struct mpio_queue
+ *     plug.c            hold bios back, sort and merge them
+ *     redrive.c         drive again what came short or failed
+ *     bio.c             one bio: pool, memory, end
+ */
+#ifndef MPIO_INTERNAL_H
+#define MPIO_INTERNAL_H
+
+#include <mpio/mpio.h>
+
+#include "arith.h"
+
+/* The outside world: four functions, and nothing else. */
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *memory, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
+
+/* ---- Pages ------------------------------------------------------------ */
+
+/* Private page flags, above the public ones. */
+#define MPIO__PAGE_DEVICE (1u << 16)  /* bytes of it came from a device */
+#define MPIO__PAGE_ATTEMPT_SHIFT 24u  /* rereads so far, in the top bits */
+#define MPIO__PAGE_ATTEMPT_MAX 255u
+
+enum mpio__bits { MPIO__UPTODATE, MPIO__DIRTY };
+
+/* Block i of n from `first` on whose bit is not `value`, or n. */
+uint32_t mpio__bits_run(const struct mpio_page *page, enum mpio__bits which,
+			uint32_t first, uint32_t n, bool value);
+void mpio__bits_set(struct mpio_page *page, enum mpio__bits which,
+		    uint32_t first, uint32_t n, bool value);
+/* The same for the blocks that bytes of a page lie in, wholly or in part. */
+void mpio__bytes_set(struct mpio_page *page, enum mpio__bits which,
+		     uint32_t offset, uint32_t length, bool value);
+
+/* ---- Bios ------------------------------------------------------------- */
+
+enum mpio__bio_state {
+	MPIO__BIO_FREE,    /* in the pool */
+	MPIO__BIO_HELD,    /* its user's */
+	MPIO__BIO_PLUGGED, /* waits for unplug */
+	MPIO__BIO_FLYING,  /* the device's */
+	MPIO__BIO_ENDED    /* waits for its end_io */
+};
+
+/* What a bio with preflush or fua is doing, on a device that needs help. */
+enum mpio__bio_stage {
+	MPIO__STAGE_DATA,
+	MPIO__STAGE_PREFLUSH,
+	MPIO__STAGE_POSTFLUSH
+};
+
+/* Room in a small bio, in pieces and in segments. */
+#define MPIO__SMALL_MAX 8u
+
+/* A bio with room for `segments`, or the nearest there is; NULL: none free. */
+struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t op,
+			       uint32_t flags, uint32_t segments);
+/* The same, but waits while anything is in flight that may bring one. */
+struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, uint32_t op,
+				    uint32_t flags, uint32_t segments);
+
+/* Make one bio of pages the other; `to` is empty and has room. */
+void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from);
+
+/*
+ * A bio's try is over. Returns true if the bio has ended, false if it was
+ * sent again.
+ */
+bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Begin the stages of a bio that the device can't do in one. */
+void mpio__stage_begin(struct mpio_queue *queue, struct mpio_bio *bio);
+
+/* Bytes of a bio of pages could not be moved: tell their pages. */
+void mpio__segments_fail(struct mpio_bio *bio, uint32_t start, uint32_t length,
+			 int status);
+/* Bytes of it were read, others perhaps not: tell blocks. */
+void mpio__segments_good(struct mpio_bio *bio, uint32_t start,
+			 uint32_t length);
+
+/* ---- Queue ------------------------------------------------------------ */
+
+struct mpio_queue {
+	struct mpio_device *device;
+	void *channel;
+	struct mpio_plan_limits limits;
+	uint32_t memory_alignment; /* bytes; 1: any */
+	uint32_t in_flight_max;
+	uint32_t flags; /* MPIO_QUEUE_* flags */
+	bool uncommitted; /* submits that commit has not pushed yet */
+	bool finishing;   /* an outer call runs the callbacks */
+
+	struct mpio_bio *free_large;
+	struct mpio_bio *free_small;
+	struct mpio_bio *ended;       /* first to be finished */
+	struct mpio_bio **ended_tail;
+	struct mpio_page *rereads;    /* pages to be read from elsewhere */
+
+	struct mpio_bio **plugged;
+	uint32_t plugged_count;
+	uint32_t plugged_max;
+	uint32_t plug_depth;
+
+	struct mpio_queue *group;      /* the next of the ring */
+	struct mpio_page **walk_pages; /* a write-back walk looks ahead here */
+	uint32_t walk_max;
+	bool walk_busy;
+
+	mpio_event_fn *event;
+	void *event_ctx;
+	struct mpio_stats stats;
+
+	struct mpio_allocator allocator; /* resize is NULL: memory was given */
+	size_t memory_size;
+};
+
+/* Send a bio, or hold it if plugged. Its callbacks may run inside. */
+void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio);
+/* A bio's first try; a flush waits for what was sent before it. */
+void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Give a bio to the device, now; retries refusals. Runs no callback. */
+void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Push what was sent. */
+void mpio__queue_commit(struct mpio_queue *queue);
+/* Finish what has ended, unless an outer call is doing so. */
+void mpio__queue_finish(struct mpio_queue *queue);
+/* Whether anything is in flight, or ended and not finished. */
+bool mpio__queue_is_busy(const struct mpio_queue *queue);
+/* Wait on this queue or, if it is idle, on another of its group. */
+int mpio__group_wait(struct mpio_queue *queue);
+bool mpio__group_has(const struct mpio_queue *queue,
+		     const struct mpio_queue *other);
+
+void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio);
+void mpio__plug_flush(struct mpio_queue *queue);
+
+void mpio__event(struct mpio_queue *queue, const struct mpio_event *event);
+
+/* ---- One call of a verb ----------------------------------------------- */
+
+/* Bios as they are gathered from runs. */
+struct mpio__build {
+	struct mpio_bio *bio;   /* being gathered, or NULL */
+	struct mpio_plan_io io; /* what the plan sees of it */
+	struct mpio_page *last_page; /* of its last segment */
+	uint32_t last_end;           /* bytes, in that page */
+	uint32_t operation;          /* op | flags << 8 */
+	uint32_t unit;               /* bytes; isolation goes no finer */
+	mpio_end_io_fn *end_io;
+};
+
+/* What get_block said last. */
+struct mpio__map {
+	uint64_t first;    /* block of the mapping at which it begins */
+	uint64_t count;    /* blocks that can be used; 0: nothing remembered */
+	uint64_t answered; /* blocks that it covered; the rest is a lie */
+	uint64_t offset;   /* bytes; where `first` lies on the device */
+	uint64_t device_size; /* bytes */
+	struct mpio_queue *queue;
+	struct mpio_extent extent; /* as it was given */
+	bool hole;           /* reads as zeros */
+	bool boundary_ahead; /* its last block has gone into a bio */
+};
+
+struct mpio__walk {
+	struct mpio_queue *queue;
+	struct mpio_mapping *mapping;
+	const struct mpio_mapping_ops *ops;
+	uint32_t shift;     /* log2 of the block size */
+	uint32_t map_flags; /* MPIO_MAP_* flags */
+	uint64_t eof_block; /* the first that lies wholly past the end */
+	struct mpio__map map;
+	struct mpio__build build;
+};
+
+/* 0, or -MPIO_EINVAL for a block size that cannot be. */
+int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
+		    struct mpio_mapping *mapping, uint32_t op, uint32_t flags);
+/* Send what is gathered, and push it. */
+void mpio__walk_end(struct mpio__walk *walk);
+
+/*
+ * See to it that the remembered answer covers a block; `wanted` blocks are
+ * asked for if it does not. 0 or a negative errno.
+ */
+int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
+		  uint64_t block, uint64_t wanted);
+/* A page that the remembered answer was not asked for: may it be used? */
+void mpio__map_revalidate(struct mpio__walk *walk);
+/* Send what lies before a boundary, and tell the engine. */
+void mpio__map_boundary(struct mpio__walk *walk);
+
+/* Device bytes of a page. */
+struct mpio__run {
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+	uint64_t offset;      /* bytes, on the device */
+	uint32_t page_offset; /* bytes */
+	uint32_t length;      /* bytes */
+	unsigned char *memory;
+	bool whole; /* one bio or none */
+};
+
+/* Gather a run. 0; -MPIO_ENOMEM: no bio; -MPIO_EINVAL: whole, and too long. */
+int mpio__build_add(struct mpio__build *build, const struct mpio__run *run);
+void mpio__build_send(struct mpio__build *build, enum mpio_cut cut);
+
+/* Pages that follow the one that is being written, in a walk. */
+struct mpio__ahead {
+	struct mpio_page *const *pages;
+	size_t count;
+	uint64_t known_end; /* blocks before it are known to be written */
+	int64_t budget;     /* pages that the walk will still deal with,
+			     * the one that is being written included */
+	bool sync_all;
+};
+
+/* Whether the walk, when it comes there, is going to write a page. */
+static inline bool mpio__is_to_write(const struct mpio_page *page,
+				     bool sync_all)
+{
+	const uint32_t busy = MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK;
+
+	return (page->flags & MPIO_PAGE_DIRTY) &&
+	       (sync_all || !(page->flags & busy));
+}
+
+/* Write a dirty page that is not busy; the error that its mapping met. */
+int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
+		    struct mpio_page *page);
+
+/* A page has no run in flight any more. */
+void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page);
+void mpio__write_page_end(struct mpio_page *page);
+/* Read pages from the other copies that the engine names, as bios allow. */
+void mpio__reread(struct mpio_queue *queue);
+
+void mpio__read_end_io(struct mpio_bio *bio);
+void mpio__write_end_io(struct mpio_bio *bio);
+
+/* A page that a verb can take. */
+static inline bool mpio__page_fits(const struct mpio_page *page,
+				   const struct mpio_mapping *mapping)
+{
+	uint64_t mask = mapping->block_size - 1;
+
+	return page->mapping == mapping && page->size != 0 &&
+	       ((page->pos | page->size) & mask) == 0 &&
+	       page->pos <= UINT64_MAX - page->size;
+}
+
+/* Whether the remembered answer covers a block. */
+static inline bool mpio__map_covers(const struct mpio__map *map,
+				    uint64_t block)
+{
+	return block - map->first < map->count;
+}
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Map: get_block is asked, its answer checked and remembered.
+ *
+ * One answer is remembered for the call; it serves every page that it
+ * reaches. What get_block says is not trusted: it may come from damaged
+ * metadata.
+ *
+ *     answered   |------------------------------|
+ *     count      |--------------------|
+ *                first                 the device's end
+ *
+ * An answer that runs past the device's end is good up to there; what lies
+ * beyond is a lie about those blocks only, and it stays remembered too, so
+ * that nobody is asked again. Any other impossible answer is dropped whole.
+ *
+ * When the blocks up to a boundary have gone into a bio, the next answer will
+ * cost a metadata read near by: the bio is sent before get_block is called.
+ */
+#include "internal.h"
+
+int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
+		    struct mpio_mapping *mapping, uint32_t op, uint32_t flags)
+{
+	uint32_t block_size = mapping->block_size;
+
+	if (!mpio__is_power_of_two(block_size) ||
+	    block_size < queue->limits.block || mapping->ops == NULL ||
+	    mapping->ops->get_block == NULL)
+		return -MPIO_EINVAL;
+	*walk = (struct mpio__walk){
+		.queue = queue,
+		.mapping = mapping,
+		.ops = mapping->ops,
+		.shift = mpio__log2(block_size),
+		.build = {
+			.operation = op | flags << 8,
+			.unit = block_size,
+		},
+	};
+	walk->eof_block = mpio__bytes_to_blocks_up(mapping->size, walk->shift);
+	if (op == MPIO_BIO_WRITE) {
+		walk->map_flags = MPIO_MAP_CREATE;
+		walk->build.end_io = mpio__write_end_io;
+	} else {
+		walk->build.end_io = mpio__read_end_io;
+	}
+	return 0;
+}
+
+void mpio__walk_end(struct mpio__walk *walk)
+{
+	mpio__build_send(&walk->build, MPIO_CUT_BATCH_END);
+	mpio__map_boundary(walk);
+	if (walk->queue->plug_depth == 0)
+		mpio__queue_commit(walk->queue);
+}
+
+/* ---- Asking ----------------------------------------------------------- */
+
+void mpio__map_boundary(struct mpio__walk *walk)
+{
+	struct mpio__map *map = &walk->map;
+	uint64_t next = map->extent.block + map->extent.count;
+
+	if (!map->boundary_ahead)
+		return;
+	map->boundary_ahead = false;
+	mpio__build_send(&walk->build, MPIO_CUT_BOUNDARY);
+	mpio__queue_commit(map->queue);
+	if (walk->map_flags & MPIO_MAP_CREATE && walk->ops->boundary != NULL &&
+	    next <= (map->device_size - 1) >> walk->shift)
+		walk->ops->boundary(walk->mapping, map->queue, next);
+}
+
+void mpio__map_revalidate(struct mpio__walk *walk)
+{
+	if (walk->map.answered != 0 &&
+	    !walk->ops->still_valid(walk->mapping, &walk->map.extent)) {
+		walk->map.count = 0;
+		walk->map.answered = 0;
+	}
+}
+
+static bool is_possible(const struct mpio__walk *walk,
+			const struct mpio_extent *extent, uint64_t wanted)
+{
+	const uint32_t known = MPIO_EXTENT_MAPPED | MPIO_EXTENT_NEW |
+			       MPIO_EXTENT_BOUNDARY | MPIO_EXTENT_UPTODATE |
+			       MPIO_EXTENT_UNWRITTEN;
+	bool create = (walk->map_flags & MPIO_MAP_CREATE) != 0;
+	bool mapped = (extent->flags & MPIO_EXTENT_MAPPED) != 0;
+	uint32_t if_mapped = MPIO_EXTENT_NEW | MPIO_EXTENT_UNWRITTEN;
+
+	if ((extent->flags & ~known) != 0 || extent->count == 0 ||
+	    extent->count > wanted)
+		return false;
+	if (create)
+		return mapped && !(extent->flags & MPIO_EXTENT_UPTODATE);
+	if (extent->flags & MPIO_EXTENT_NEW)
+		return false;
+	return mapped || !(extent->flags & if_mapped);
+}
+
+/* Take over an answer that names device blocks. */
+static int remember(struct mpio__walk *walk, struct mpio__map *map)
+{
+	const struct mpio_extent *extent = &map->extent;
+	struct mpio_queue *queue =
+		extent->queue != NULL ? extent->queue : walk->queue;
+
+	if (queue != walk->queue && !mpio__group_has(walk->queue, queue))
+		return -MPIO_EUCLEAN;
+	if (walk->mapping->block_size < queue->limits.block)
+		return -MPIO_EINVAL;
+	if (!mpio__blocks_have_bytes(extent->block, extent->count,
+				     walk->shift))
+		return -MPIO_EUCLEAN;
+	map->queue = queue;
+	map->device_size = queue->device->size;
+	map->offset = extent->block << walk->shift;
+	map->answered = extent->count;
+	map->count = mpio__blocks_on_device(map->offset, extent->count,
+					    walk->shift, map->device_size);
+	if ((extent->flags & MPIO_EXTENT_NEW) && map->count != 0 &&
+	    walk->ops->new_blocks != NULL)
+		walk->ops->new_blocks(walk->mapping, queue, extent->block,
+				      map->count);
+	return map->count != 0 ? 0 : -MPIO_EUCLEAN;
+}
+
+/* Nothing of it is on a device: a hole, or filled by get_block. */
+static bool is_elsewhere(const struct mpio__walk *walk,
+			 const struct mpio_extent *extent)
+{
+	if (!(extent->flags & MPIO_EXTENT_MAPPED) ||
+	    (extent->flags & MPIO_EXTENT_UPTODATE))
+		return true;
+	return (extent->flags & MPIO_EXTENT_UNWRITTEN) &&
+	       !(walk->map_flags & MPIO_MAP_CREATE);
+}
+
+int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
+		  uint64_t block, uint64_t wanted)
+{
+	struct mpio__map *map = &walk->map;
+	int status;
+
+	if (block - map->first < map->answered)
+		return -MPIO_EUCLEAN; /* past the device's end */
+	mpio__map_boundary(walk);
+	*map = (struct mpio__map){.extent = {.count = wanted}};
+	walk->queue->stats.get_block_calls++;
+	status = walk->ops->get_block(walk->mapping, page, block,
+				      walk->map_flags, &map->extent);
+	if (walk->queue->event != NULL) {
+		const struct mpio_event event = {
+			.type = MPIO_EVENT_MAP,
+			.queue = walk->queue,
+			.mapping = walk->mapping,
+			.extent = &map->extent,
+			.block = block,
+			.status = status,
+		};
+
+		mpio__event(walk->queue, &event);
+	}
+	if (status != 0)
+		return status < 0 ? status : -MPIO_EUCLEAN;
+	if (!is_possible(walk, &map->extent, wanted))
+		return -MPIO_EUCLEAN;
+	map->first = block;
+	if (!is_elsewhere(walk, &map->extent))
+		return remember(walk, map);
+	map->hole = true;
+	map->count = map->extent.count;
+	map->answered = map->count;
+	return 0;
+}

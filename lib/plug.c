@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Plug: bios are held back, sorted, merged and sent in one batch.
+ *
+ * What may pass what: a flush, a preflush and a fua write are passed by
+ * nothing and pass nothing, so they empty the plug before and after. Of two
+ * bios that overlap, one of them writing, the second empties the plug too. All
+ * others may change places, so the plug is sorted by device offset, and bios
+ * that touch there are joined while the limits allow.
+ */
+#include "internal.h"
+
+static bool is_barrier(const struct mpio_bio *bio)
+{
+	return bio->op == MPIO_BIO_FLUSH ||
+	       (bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH)) != 0;
+}
+
+static bool conflicts(const struct mpio_bio *a, const struct mpio_bio *b)
+{
+	if (a->op == MPIO_BIO_READ && b->op == MPIO_BIO_READ)
+		return false;
+	return a->offset < b->offset + b->length &&
+	       b->offset < a->offset + a->length;
+}
+
+/* ---- Sorting ---------------------------------------------------------- */
+
+/* Let bios[root] sink until no child is further on the device. */
+static void sink(struct mpio_bio **bios, uint32_t root, uint32_t n)
+{
+	struct mpio_bio *bio = bios[root];
+	uint32_t child;
+
+	while ((child = 2 * root + 1) < n) {
+		if (child + 1 < n &&
+		    bios[child]->offset < bios[child + 1]->offset)
+			child++;
+		if (bios[child]->offset <= bio->offset)
+			break;
+		bios[root] = bios[child];
+		root = child;
+	}
+	bios[root] = bio;
+}
+
+/* A heap sort: in place, no recursion, and no bad case. */
+static void sort(struct mpio_bio **bios, uint32_t n)
+{
+	for (uint32_t i = n / 2; i > 0; i--)
+		sink(bios, i - 1, n);
+	for (uint32_t i = n; i > 1; i--) {
+		struct mpio_bio *last = bios[i - 1];
+
+		bios[i - 1] = bios[0];
+		bios[0] = last;
+		sink(bios, 0, i - 1);
+	}
+}
+
+static bool is_sorted(struct mpio_bio *const *bios, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		if (bios[i - 1]->offset > bios[i]->offset)
+			return false;
+	}
+	return true;
+}
+
+/* ---- Merging ---------------------------------------------------------- */
+
+/* Bios of pages that end the same way: only those can be made one. */
+static bool can_merge(const struct mpio_queue *queue, const struct mpio_bio *a,
+		      const struct mpio_bio *b)
+{
+	const struct mpio_plan_limits *limits = &queue->limits;
+
+	return a->offset + a->length == b->offset && a->op == b->op &&
+	       a->flags == b->flags && a->segment_count != 0 &&
+	       b->segment_count != 0 && a->end_io == b->end_io &&
+	       b->length <= limits->bytes_max - a->length &&
+	       b->vec_count <= limits->pieces_max - a->vec_count &&
+	       b->segment_count <= limits->segments_max - a->segment_count;
+}
+
+static bool has_room(const struct mpio_bio *a, const struct mpio_bio *b)
+{
+	return b->vec_count <= a->vecs_max - a->vec_count &&
+	       b->segment_count <= a->segments_max - a->segment_count;
+}
+
+/* A bio with room for b too: a itself, or a larger one; NULL: none is free. */
+static struct mpio_bio *make_room(struct mpio_queue *queue, struct mpio_bio *a,
+				  const struct mpio_bio *b)
+{
+	struct mpio_bio *large;
+
+	if (has_room(a, b))
+		return a;
+	large = mpio__bio_get(queue, a->op, a->flags, UINT32_MAX);
+	if (large != NULL)
+		mpio__bio_move(large, a);
+	return large;
+}
+
+static void merge(struct mpio_queue *queue, struct mpio_bio *a,
+		  struct mpio_bio *b)
+{
+	const struct mpio_event event = {
+		.type = MPIO_EVENT_MERGE, .queue = queue, .bio = b};
+	struct mpio_segment *to = a->segments + a->segment_count;
+
+	for (uint32_t i = 0; i < b->vec_count; i++)
+		(void)mpio_bio_add(a, b->vecs[i].base,
+				   (uint32_t)b->vecs[i].length);
+	memcpy(to, b->segments, b->segment_count * sizeof(*to));
+	a->segment_count += b->segment_count;
+	a->unit = mpio__min_u32(a->unit, b->unit);
+	queue->stats.merges++;
+	mpio__event(queue, &event);
+	mpio_bio_put(b);
+}
+
+/* ---- The plug --------------------------------------------------------- */
+
+static void send_all(struct mpio_queue *queue)
+{
+	struct mpio_bio **bios = queue->plugged;
+	uint32_t n = queue->plugged_count;
+
+	queue->plugged_count = 0;
+	if (!is_sorted(bios, n))
+		sort(bios, n);
+	for (uint32_t i = 0; i < n;) {
+		struct mpio_bio *bio = bios[i++];
+		struct mpio_bio *room;
+
+		while (i < n && can_merge(queue, bio, bios[i]) &&
+		       (room = make_room(queue, bio, bios[i])) != NULL) {
+			bio = room;
+			merge(queue, bio, bios[i++]);
+		}
+		mpio__queue_launch(queue, bio);
+	}
+}
+
+void mpio__plug_flush(struct mpio_queue *queue)
+{
+	if (queue->plugged_count != 0)
+		send_all(queue);
+	mpio__queue_commit(queue);
+}
+
+void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	bool must_send = queue->plugged_count == queue->plugged_max;
+
+	for (uint32_t i = 0; i < queue->plugged_count && !must_send; i++)
+		must_send = conflicts(queue->plugged[i], bio);
+	if (must_send || is_barrier(bio))
+		mpio__plug_flush(queue);
+	if (is_barrier(bio)) {
+		mpio__queue_launch(queue, bio);
+		return;
+	}
+	bio->state = MPIO__BIO_PLUGGED;
+	queue->plugged[queue->plugged_count++] = bio;
+}
+
+void mpio_queue_plug(struct mpio_queue *queue)
+{
+	queue->plug_depth++;
+}
+
+void mpio_queue_unplug(struct mpio_queue *queue)
+{
+	if (queue->plug_depth == 0 || --queue->plug_depth != 0)
+		return;
+	mpio__plug_flush(queue);
+	mpio__queue_finish(queue);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Queue: sends bios, counts them, waits for them and finishes them.
+ *
+ *                 plug.c                    redrive.c
+ *     submit -> [ plugged ] -> launch -> send -> device
+ *                                         ^        |
+ *                                   again |        v
+ *                         end_io <- finish <- [ ended ]
+ *
+ * A device ends bios inside send, commit or reap; each goes to the list of
+ * ended ones, and no callback runs there. The outermost call then finishes the
+ * list in a loop; calls made by the callbacks only add to it. So the stack
+ * stays as it is, however long a chain of I/Os that start each other. Only a
+ * callback that waits finishes the list itself, below its own frame.
+ */
+#include "internal.h"
+
+/* Refusals of one bio in a row, with nothing in flight, that are sat out. */
+#define REFUSALS_MAX 64u
+
+void mpio__event(struct mpio_queue *queue, const struct mpio_event *event)
+{
+	if (queue->event != NULL)
+		queue->event(queue->event_ctx, event);
+}
+
+/* ---- To the device ---------------------------------------------------- */
+
+void mpio__queue_commit(struct mpio_queue *queue)
+{
+	struct mpio_device *device = queue->device;
+
+	if (!queue->uncommitted)
+		return;
+	queue->uncommitted = false;
+	queue->stats.commits++;
+	(void)device->ops.commit(device, queue->channel);
+}
+
+/* End what the device has done; how many, or a negative errno. */
+static int reap(struct mpio_queue *queue, bool wait)
+{
+	struct mpio_device *device = queue->device;
+	uint32_t before = queue->stats.in_flight;
+	int result;
+
+	mpio__queue_commit(queue);
+	if (device->ops.reap == NULL)
+		return wait && before != 0 ? -MPIO_EIO : 0;
+	queue->stats.reaps++;
+	queue->stats.waits += wait;
+	result = device->ops.reap(device, queue->channel, wait);
+	if (result < 0 && result != -MPIO_EINTR && result != -MPIO_EAGAIN)
+		return result;
+	return (int)(before - queue->stats.in_flight);
+}
+
+/* A misaligned piece of memory would be refused late and obscurely. */
+static bool is_aligned(const struct mpio_queue *queue,
+		       const struct mpio_bio *bio)
+{
+	uintptr_t bits = 0;
+
+	if (queue->memory_alignment == 1)
+		return true;
+	for (uint32_t i = 0; i < bio->vec_count; i++)
+		bits |= (uintptr_t)bio->vecs[i].base | bio->vecs[i].length;
+	return (bits & (queue->memory_alignment - 1)) == 0;
+}
+
+static int refusal(const struct mpio_queue *queue, const struct mpio_bio *bio)
+{
+	uint32_t features = queue->device->limits.features;
+
+	if (bio->op == MPIO_BIO_DISCARD && !(features & MPIO_DEVICE_DISCARD))
+		return -MPIO_EOPNOTSUPP;
+	if (bio->op != MPIO_BIO_READ && bio->op != MPIO_BIO_FLUSH &&
+	    (features & MPIO_DEVICE_READONLY))
+		return -MPIO_EROFS;
+	return is_aligned(queue, bio) ? 0 : -MPIO_EINVAL;
+}
+
+/* The device does not take it now: let it get rid of something first. */
+static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
+{
+	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
+		return false;
+	queue->stats.retries++;
+	if (queue->stats.in_flight > 1)
+		return reap(queue, true) >= 0;
+	mpio__queue_commit(queue);
+	return ++*refusals < REFUSALS_MAX;
+}
+
+void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	struct mpio_device *device = queue->device;
+	struct mpio_stats *stats = &queue->stats;
+	uint32_t refusals = 0;
+	int result;
+
+	while (stats->in_flight >= queue->in_flight_max &&
+	       reap(queue, true) >= 0)
+		;
+	bio->state = MPIO__BIO_FLYING;
+	if (++stats->in_flight > stats->in_flight_peak)
+		stats->in_flight_peak = stats->in_flight;
+	if (bio->op == MPIO_BIO_FLUSH &&
+	    !(device->limits.features & MPIO_DEVICE_FLUSH)) {
+		mpio_bio_end(bio, 0);
+		return;
+	}
+	do {
+		stats->submits++;
+		queue->uncommitted = device->ops.commit != NULL;
+		result = device->ops.submit(device, queue->channel, bio);
+	} while (result != 0 && sit_out(queue, result, &refusals));
+	if (result != 0)
+		mpio_bio_end(bio, result);
+}
+
+/* ---- Back from the device --------------------------------------------- */
+
+static struct mpio_bio *next_ended(struct mpio_queue *queue)
+{
+	struct mpio_bio *bio = queue->ended;
+
+	if (bio != NULL) {
+		queue->ended = bio->next;
+		if (queue->ended == NULL)
+			queue->ended_tail = &queue->ended;
+	}
+	return bio;
+}
+
+static void end_one(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (bio->status != 0)
+		queue->stats.errors++;
+	bio->state = MPIO__BIO_HELD;
+	if (bio->end_io != NULL)
+		bio->end_io(bio);
+	else
+		mpio_bio_put(bio);
+}
+
+/* Finish all that has ended; how many. */
+static int finish_all(struct mpio_queue *queue)
+{
+	bool inner = queue->finishing;
+	struct mpio_bio *bio;
+	int n = 0;
+
+	queue->finishing = true;
+	do {
+		while ((bio = next_ended(queue)) != NULL) {
+			if (queue->event != NULL) {
+				const struct mpio_event event = {
+					.type = MPIO_EVENT_END,
+					.queue = queue,
+					.bio = bio,
+					.status = bio->status,
+				};
+
+				mpio__event(queue, &event);
+			}
+			if (!mpio__redrive(queue, bio))
+				continue;
+			end_one(queue, bio);
+			n++;
+		}
+		if (queue->rereads != NULL)
+			mpio__reread(queue);
+	} while (queue->ended != NULL);
+	queue->finishing = inner;
+	return n;
+}
+
+void mpio__queue_finish(struct mpio_queue *queue)
+{
+	if (!queue->finishing)
+		(void)finish_all(queue);
+}
+
+bool mpio__queue_is_busy(const struct mpio_queue *queue)
+{
+	return queue->stats.in_flight != 0 || queue->ended != NULL ||
+	       queue->plugged_count != 0 || queue->rereads != NULL;
+}
+
+/* Finish what has ended, after a reap that may wait if nothing has. */
+static int step(struct mpio_queue *queue, bool wait)
+{
+	int result;
+
+	mpio__queue_commit(queue);
+	wait = wait && queue->ended == NULL && queue->stats.in_flight != 0;
+	result = reap(queue, wait);
+	if (result < 0 && queue->ended == NULL)
+		return result;
+	return finish_all(queue);
+}
+
+/* Until nothing is in flight, whatever may be plugged. */
+static int quiesce(struct mpio_queue *queue)
+{
+	int result = 0;
+
+	while (result >= 0 &&
+	       (queue->stats.in_flight != 0 || queue->ended != NULL))
+		result = step(queue, true);
+	return result;
+}
+
+/* ---- First tries ------------------------------------------------------ */
+
+static void count(struct mpio_stats *stats, const struct mpio_bio *bio)
+{
+	switch (bio->op) {
+	case MPIO_BIO_READ:
+		stats->reads++;
+		stats->bytes_read += bio->length;
+		break;
+	case MPIO_BIO_WRITE:
+		stats->writes++;
+		stats->bytes_written += bio->length;
+		break;
+	case MPIO_BIO_FLUSH:
+		stats->flushes++;
+		break;
+	default:
+		stats->discards++;
+	}
+	stats->segments += bio->vec_count;
+}
+
+void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	int status;
+
+	if (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH))
+		(void)quiesce(queue);
+	count(&queue->stats, bio);
+	mpio__stage_begin(queue, bio);
+	status = refusal(queue, bio);
+	if (status == 0) {
+		mpio__queue_send(queue, bio);
+		return;
+	}
+	queue->stats.in_flight++;
+	bio->state = MPIO__BIO_FLYING;
+	mpio_bio_end(bio, status);
+}
+
+void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (queue->plug_depth != 0)
+		mpio__plug_add(queue, bio);
+	else
+		mpio__queue_launch(queue, bio);
+}
+
+/* ---- Waiting ---------------------------------------------------------- */
+
+int mpio_queue_poll(struct mpio_queue *queue)
+{
+	struct mpio_queue *other = queue;
+	int n = 0;
+
+	do {
+		int result = step(other, false);
+
+		if (result < 0)
+			return result;
+		n += result;
+		other = other->group;
+	} while (other != queue);
+	return n;
+}
+
+/* Wait until a bio of this queue has ended for good; 0: none is in flight. */
+static int wait_here(struct mpio_queue *queue)
+{
+	int result = 0;
+
+	mpio__plug_flush(queue);
+	while (result == 0 && (queue->stats.in_flight != 0 ||
+			       queue->ended != NULL))
+		result = step(queue, true);
+	return result;
+}
+
+int mpio__group_wait(struct mpio_queue *queue)
+{
+	struct mpio_queue *other = queue;
+	int result;
+
+	do {
+		result = wait_here(other);
+		other = other->group;
+	} while (result == 0 && other != queue);
+	return result;
+}
+
+int mpio_queue_wait(struct mpio_queue *queue)
+{
+	return mpio__group_wait(queue);
+}
+
+static int drain_here(struct mpio_queue *queue)
+{
+	int result = 0;
+
+	while (result >= 0 && mpio__queue_is_busy(queue)) {
+		result = wait_here(queue);
+		if (result == 0 && mpio__queue_is_busy(queue))
+			result = step(queue, false);
+	}
+	return result < 0 ? result : 0;
+}
+
+int mpio_queue_drain(struct mpio_queue *queue)
+{
+	struct mpio_queue *other = queue;
+	int first = 0;
+
+	do {
+		int result = drain_here(other);
+
+		if (first == 0)
+			first = result;
+		other = other->group;
+	} while (other != queue);
+	return first;
+}
+
+bool mpio__group_has(const struct mpio_queue *queue,
+		     const struct mpio_queue *other)
+{
+	const struct mpio_queue *member = queue;
+
+	do {
+		if (member == other)
+			return true;
+		member = member->group;
+	} while (member != queue);
+	return false;
+}
+
+/* The bio stays its submitter's, who looks at the status. */
+static void keep(struct mpio_bio *bio)
+{
+	(void)bio;
+}
+
+int mpio_queue_flush(struct mpio_queue *queue)
+{
+	struct mpio_bio *bio;
+	int result = mpio_queue_drain(queue);
+
+	if (result < 0)
+		return result;
+	bio = mpio__bio_get_wait(queue, MPIO_BIO_FLUSH, MPIO_BIO_SYNC, 0);
+	if (bio == NULL)
+		return -MPIO_ENOMEM;
+	bio->end_io = keep;
+	mpio__queue_submit(queue, bio);
+	result = mpio_queue_drain(queue);
+	if (bio->state != MPIO__BIO_HELD) {
+		bio->end_io = NULL; /* ends by itself, some time */
+		return result;
+	}
+	result = bio->status;
+	mpio_bio_put(bio);
+	return result;
+}
+
+/* ---- What it is ------------------------------------------------------- */
+
+int mpio_queue_event_fd(struct mpio_queue *queue)
+{
+	struct mpio_device *device = queue->device;
+
+	if (device->ops.event_fd == NULL)
+		return -1;
+	return device->ops.event_fd(device, queue->channel);
+}
+
+const struct mpio_stats *mpio_queue_stats(const struct mpio_queue *queue)
+{
+	return &queue->stats;
+}
+
+struct mpio_device *mpio_queue_device(const struct mpio_queue *queue)
+{
+	return queue->device;
+}
+
+const struct mpio_plan_limits *mpio_queue_limits(const struct mpio_queue *queue)
+{
+	return &queue->limits;
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory of a queue: how much, how it is laid out, and its end.
+ *
+ * One block holds everything, so that a boot loader can give it statically
+ * and a server by one call of its allocator:
+ *
+ *     | queue | plugged | walk pages | bios | pieces | segments |
+ *
+ * Bios come in two sizes, as many of each: large ones, with room for all that
+ * the limits allow, and small ones for a page or two.
+ */
+#include "internal.h"
+
+#define BIOS 32u
+#define BIOS_MAX (1u << 16)
+#define SEGMENTS 256u
+#define PAGES 512u
+#define WALK_PAGES 512u
+#define BYTES (1u << 30)
+#define LOGICAL_BLOCK 512u
+
+/* What a configuration comes to on a device. */
+struct shape {
+	struct mpio_plan_limits limits;
+	uint32_t memory_alignment;
+	uint32_t bios; /* of each size */
+	uint32_t in_flight_max;
+	uint32_t walk_pages;
+	size_t plugged_at; /* bytes from the block's begin */
+	size_t walk_at;
+	size_t bios_at;
+	size_t vecs_at;
+	size_t segments_at;
+	size_t size;
+};
+
+static uint32_t or_default(uint32_t value, uint32_t otherwise)
+{
+	return value != 0 ? value : otherwise;
+}
+
+/* The device's own limit, if it has one. */
+static uint32_t clamp(uint32_t value, uint32_t limit)
+{
+	return limit != 0 ? mpio__min_u32(value, limit) : value;
+}
+
+static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
+			 const struct mpio_queue_config *config)
+{
+	struct mpio_plan_limits *limits = &shape->limits;
+	uint32_t bytes = or_default(device->bytes_max, BYTES);
+
+	limits->block = or_default(device->logical_block_size, LOGICAL_BLOCK);
+	shape->memory_alignment = or_default(device->memory_alignment, 1);
+	if (!mpio__is_power_of_two(limits->block) ||
+	    !mpio__is_power_of_two(shape->memory_alignment) ||
+	    (device->atomic_unit != 0 &&
+	     !mpio__is_power_of_two(device->atomic_unit)))
+		return false;
+	limits->pieces_max = clamp(or_default(config->segments_max, SEGMENTS),
+				   device->segments_max);
+	limits->segments_max =
+		mpio__max_u32(or_default(config->pages_max, PAGES),
+			      limits->pieces_max);
+	limits->bytes_max = mpio__min_u32(or_default(config->bytes_max, bytes),
+					  mpio__min_u32(bytes, BYTES));
+	limits->bytes_max &= ~(limits->block - 1);
+	return limits->bytes_max != 0;
+}
+
+/* Put n objects behind what there is; returns where. */
+static bool place(struct shape *shape, size_t *at, size_t n, size_t size)
+{
+	size_t mask = _Alignof(max_align_t) - 1;
+
+	if (!mpio__size_add(&shape->size, 1, mask))
+		return false;
+	shape->size &= ~mask;
+	*at = shape->size;
+	return mpio__size_add(&shape->size, n, size);
+}
+
+static bool shape_make(struct shape *shape, const struct mpio_device *device,
+		       const struct mpio_queue_config *config)
+{
+	uint32_t bios = or_default(config->bios, BIOS);
+	uint32_t small = MPIO__SMALL_MAX;
+	size_t queue_at;
+
+	*shape = (struct shape){0};
+	if (!shape_limits(shape, &device->limits, config))
+		return false;
+	if (bios < 2 || bios > BIOS_MAX)
+		return false;
+	shape->bios = bios;
+	shape->walk_pages = or_default(config->walk_pages, WALK_PAGES);
+	shape->in_flight_max = or_default(config->in_flight_max, 2 * bios);
+	return place(shape, &queue_at, 1, sizeof(struct mpio_queue)) &&
+	       place(shape, &shape->plugged_at, 2 * (size_t)bios,
+		     sizeof(struct mpio_bio *)) &&
+	       place(shape, &shape->walk_at, shape->walk_pages,
+		     sizeof(struct mpio_page *)) &&
+	       place(shape, &shape->bios_at, 2 * (size_t)bios,
+		     sizeof(struct mpio_bio)) &&
+	       place(shape, &shape->vecs_at, bios,
+		     ((size_t)shape->limits.pieces_max + small) *
+			     sizeof(struct mpio_iovec)) &&
+	       place(shape, &shape->segments_at, bios,
+		     ((size_t)shape->limits.segments_max + small) *
+			     sizeof(struct mpio_segment));
+}
+
+/* ---- Filling the block ------------------------------------------------ */
+
+static void make_bios(struct mpio_queue *queue, const struct shape *shape)
+{
+	char *block = (char *)queue;
+	void *bios = block + shape->bios_at;
+	void *vecs = block + shape->vecs_at;
+	void *segments = block + shape->segments_at;
+	struct mpio_bio *bio = bios;
+	struct mpio_iovec *vec = vecs;
+	struct mpio_segment *segment = segments;
+
+	for (uint32_t i = 0; i < 2 * shape->bios; i++, bio++) {
+		bool small = i < shape->bios;
+		uint32_t room = small ? MPIO__SMALL_MAX : UINT32_MAX;
+
+		*bio = (struct mpio_bio){
+			.queue = queue,
+			.small = small,
+			.vec_pool = vec,
+			.segments = segment,
+			.vecs_max =
+				mpio__min_u32(shape->limits.pieces_max, room),
+			.segments_max =
+				mpio__min_u32(shape->limits.segments_max, room),
+		};
+		vec += bio->vecs_max;
+		segment += bio->segments_max;
+		mpio_bio_put(bio);
+	}
+}
+
+static void fill(struct mpio_queue *queue, const struct shape *shape,
+		 struct mpio_device *device,
+		 const struct mpio_queue_config *config)
+{
+	char *block = (char *)queue;
+	void *plugged = block + shape->plugged_at;
+	void *walk_pages = block + shape->walk_at;
+
+	*queue = (struct mpio_queue){
+		.device = device,
+		.limits = shape->limits,
+		.memory_alignment = shape->memory_alignment,
+		.in_flight_max = shape->in_flight_max,
+		.flags = config->flags,
+		.plugged = plugged,
+		.plugged_max = 2 * shape->bios,
+		.walk_pages = walk_pages,
+		.walk_max = shape->walk_pages,
+		.event = config->event,
+		.event_ctx = config->event_ctx,
+		.memory_size = shape->size,
+	};
+	queue->ended_tail = &queue->ended;
+	make_bios(queue, shape);
+}
+
+/* ---- Opening and closing ---------------------------------------------- */
+
+static int get_memory(const struct mpio_queue_config *config, size_t size,
+		      void **memory)
+{
+	const struct mpio_allocator *allocator = config->allocator;
+	uintptr_t mask = _Alignof(max_align_t) - 1;
+
+	if (config->memory != NULL) {
+		if (((uintptr_t)config->memory & mask) != 0)
+			return -MPIO_EINVAL;
+		*memory = config->memory;
+		return size <= config->memory_size ? 0 : -MPIO_ENOMEM;
+	}
+	if (allocator == NULL)
+		return -MPIO_EINVAL;
+	*memory = allocator->resize(allocator->ctx, NULL, 0, size);
+	return *memory != NULL ? 0 : -MPIO_ENOMEM;
+}
+
+static void put_memory(struct mpio_queue *queue)
+{
+	struct mpio_allocator allocator = queue->allocator;
+
+	if (allocator.resize != NULL)
+		(void)allocator.resize(allocator.ctx, queue,
+				       queue->memory_size, 0);
+}
+
+static void group_join(struct mpio_queue *queue, struct mpio_queue *member)
+{
+	queue->group = queue;
+	if (member != NULL) {
+		queue->group = member->group;
+		member->group = queue;
+	}
+}
+
+static void group_leave(struct mpio_queue *queue)
+{
+	struct mpio_queue *before = queue;
+
+	while (before->group != queue)
+		before = before->group;
+	before->group = queue->group;
+}
+
+size_t mpio_queue_size(const struct mpio_device *device,
+		       const struct mpio_queue_config *config)
+{
+	const struct mpio_queue_config none = {0};
+	struct shape shape;
+
+	if (!shape_make(&shape, device, config != NULL ? config : &none))
+		return 0;
+	return shape.size;
+}
+
+int mpio_queue_open(struct mpio_device *device,
+		    const struct mpio_queue_config *config,
+		    struct mpio_queue **queue)
+{
+	struct shape shape;
+	struct mpio_queue *new_queue;
+	void *memory;
+	int error;
+
+	if (config == NULL || !shape_make(&shape, device, config))
+		return -MPIO_EINVAL;
+	error = get_memory(config, shape.size, &memory);
+	if (error != 0)
+		return error;
+	new_queue = memory;
+	fill(new_queue, &shape, device, config);
+	if (config->memory == NULL)
+		new_queue->allocator = *config->allocator;
+	if (device->ops.channel_open != NULL) {
+		error = device->ops.channel_open(device, shape.in_flight_max,
+						 &new_queue->channel);
+		if (error != 0) {
+			put_memory(new_queue);
+			return error;
+		}
+	}
+	group_join(new_queue, config->group);
+	*queue = new_queue;
+	return 0;
+}
+
+void mpio_queue_close(struct mpio_queue *queue)
+{
+	struct mpio_device *device;
+
+	if (queue == NULL)
+		return;
+	device = queue->device;
+	queue->plug_depth = 0;
+	(void)mpio_queue_drain(queue);
+	if (device->ops.channel_close != NULL)
+		device->ops.channel_close(device, queue->channel);
+	group_leave(queue);
+	put_memory(queue);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Redrive: what a bio needs beyond one try on the device.
+ *
+ * A bio is driven through a window, a range of its bytes, at first all of it.
+ * The window is cut out of the bio in place: its first and last piece of
+ * memory are trimmed and kept aside. So nothing is allocated and no second
+ * bio is needed, whatever goes wrong:
+ *
+ *     comes short      the window moves on to what is left
+ *     passing error    the same window again, a few times
+ *     medium error     isolation: halve the window, down to one unit, and give
+ *                      up only on those units that fail alone
+ *
+ * Isolation visits the nodes of a binary tree over the bio's units, depth
+ * first. No stack is kept: the next window after one that is settled is the
+ * largest node of the tree that begins where it ended, and after one that
+ * failed, the largest one smaller that begins where it began.
+ *
+ * A preflush or fua write on a device that knows neither is driven in stages,
+ * flush, data, flush, by the same bio.
+ */
+#include "internal.h"
+
+#define TRIES_MAX 8u
+
+/* ---- The window ------------------------------------------------------- */
+
+static bool is_windowed(const struct mpio_bio *bio)
+{
+	return bio->full_vec_count != 0;
+}
+
+static void window_open(struct mpio_bio *bio)
+{
+	bio->full_op = bio->op;
+	bio->full_offset = bio->offset;
+	bio->full_length = bio->length;
+	bio->full_vec_count = bio->vec_count;
+	bio->window_start = 0;
+	bio->window_end = bio->length;
+	bio->saved[0] = bio->vec_pool[0];
+	bio->saved[1] = bio->vec_pool[bio->vec_count - 1];
+	bio->failure = 0;
+}
+
+/* Undo what the window trimmed; bio->vecs and vec_count still tell where. */
+static void window_mend(struct mpio_bio *bio)
+{
+	bio->vecs[bio->vec_count - 1] = bio->saved[1];
+	bio->vecs[0] = bio->saved[0];
+	bio->vecs = bio->vec_pool;
+	bio->vec_count = bio->full_vec_count;
+}
+
+static void window_close(struct mpio_bio *bio)
+{
+	window_mend(bio);
+	bio->offset = bio->full_offset;
+	bio->length = bio->full_length;
+	bio->full_vec_count = 0;
+}
+
+/* Let the bio be [start, end) of itself. */
+static void window_set(struct mpio_bio *bio, uint32_t start, uint32_t end)
+{
+	uint32_t first = 0;
+	uint32_t last;
+	size_t skip = start;
+	size_t left = end - start;
+
+	window_mend(bio);
+	while (skip >= bio->vecs[first].length)
+		skip -= bio->vecs[first++].length;
+	bio->saved[0] = bio->vecs[first];
+	bio->vecs[first].base = (char *)bio->vecs[first].base + skip;
+	bio->vecs[first].length -= skip;
+	for (last = first; left > bio->vecs[last].length; last++)
+		left -= bio->vecs[last].length;
+	bio->saved[1] = bio->vecs[last];
+	bio->vecs[last].length = left;
+	bio->vecs += first;
+	bio->vec_count = last - first + 1;
+	bio->offset = bio->full_offset + start;
+	bio->length = end - start;
+	bio->window_start = start;
+	bio->window_end = end;
+}
+
+static void send_again(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	queue->stats.retries++;
+	mpio__queue_send(queue, bio);
+}
+
+/* ---- The tree of isolation -------------------------------------------- */
+
+/*
+ * The largest node of the tree over [0, length) that begins at `start` and is
+ * smaller than `below`; its end, in bytes. A node ends at a multiple of the
+ * unit, or where the bio does.
+ */
+static uint32_t node_end(const struct mpio_bio *bio, uint32_t start,
+			 uint32_t below)
+{
+	uint32_t shift = mpio__log2(bio->unit);
+	uint64_t at = start >> shift;
+	uint64_t from = 0;
+	uint64_t to = mpio__bytes_to_blocks_up(bio->full_length, shift);
+
+	for (;;) {
+		uint64_t end = mpio__min_u64(to << shift, bio->full_length);
+
+		if ((from == at && end - start < below) || to - from <= 1)
+			return (uint32_t)end;
+		if (at < from + (to - from) / 2)
+			to = from + (to - from) / 2;
+		else
+			from = from + (to - from) / 2;
+	}
+}
+
+static bool is_medium_error(int status)
+{
+	return status == -MPIO_EIO || status == -MPIO_ENODATA ||
+	       status == -MPIO_EILSEQ || status == -MPIO_EREMOTEIO;
+}
+
+static bool can_isolate(const struct mpio_queue *queue,
+			const struct mpio_bio *bio)
+{
+	return !(queue->flags & MPIO_QUEUE_NO_ISOLATION) &&
+	       bio->segment_count != 0 && bio->length > bio->unit &&
+	       !(bio->flags & MPIO_BIO_ATOMIC) &&
+	       is_medium_error(bio->status);
+}
+
+/* ---- What a try came to ----------------------------------------------- */
+
+/* Go on behind the window; true if there is nothing behind it. */
+static bool advance(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	uint32_t start = bio->window_end;
+
+	if (start == bio->full_length) {
+		int failure = bio->failure;
+
+		window_close(bio);
+		bio->status = failure;
+		return true;
+	}
+	bio->tries = 0;
+	window_set(bio, start, node_end(bio, start, UINT32_MAX));
+	send_again(queue, bio);
+	return false;
+}
+
+static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	int status = bio->status;
+
+	if ((status == -MPIO_EAGAIN || status == -MPIO_EINTR) &&
+	    ++bio->tries < TRIES_MAX) {
+		send_again(queue, bio);
+		return false;
+	}
+	if (can_isolate(queue, bio)) {
+		if (!is_windowed(bio))
+			window_open(bio);
+		bio->tries = 0;
+		window_set(bio, bio->window_start,
+			   node_end(bio, bio->window_start, bio->length));
+		send_again(queue, bio);
+		return false;
+	}
+	if (!is_windowed(bio)) {
+		mpio__segments_fail(bio, 0, bio->length, status);
+		return true;
+	}
+	mpio__segments_fail(bio, bio->window_start, bio->length, status);
+	if (bio->failure == 0)
+		bio->failure = status;
+	return advance(queue, bio);
+}
+
+static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	uint32_t moved = bio->done & ~(bio->unit - 1);
+
+	if (bio->flags & MPIO_BIO_ATOMIC)
+		moved = 0;
+	if (bio->done == 0 || (moved == 0 && ++bio->tries >= TRIES_MAX)) {
+		bio->status = -MPIO_EIO;
+		return failed(queue, bio);
+	}
+	if (!is_windowed(bio))
+		window_open(bio);
+	if (moved != 0) {
+		bio->tries = 0;
+		if (bio->op == MPIO_BIO_READ)
+			mpio__segments_good(bio, bio->window_start, moved);
+		window_set(bio, bio->window_start + moved, bio->window_end);
+	}
+	send_again(queue, bio);
+	return false;
+}
+
+static bool data_tried(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (bio->status != 0)
+		return failed(queue, bio);
+	if (bio->done < bio->length)
+		return came_short(queue, bio);
+	if (!is_windowed(bio))
+		return true;
+	if (bio->op == MPIO_BIO_READ)
+		mpio__segments_good(bio, bio->window_start, bio->length);
+	return advance(queue, bio);
+}
+
+/* ---- Stages ----------------------------------------------------------- */
+
+static bool needs(const struct mpio_queue *queue, const struct mpio_bio *bio,
+		  uint32_t flag, uint32_t feature)
+{
+	uint32_t features = queue->device->limits.features;
+
+	return (bio->flags & flag) != 0 && bio->op == MPIO_BIO_WRITE &&
+	       !(features & feature) && (features & MPIO_DEVICE_FLUSH);
+}
+
+/* The same bio as a flush, without bytes; stage_end() makes it whole. */
+static void stage_flush(struct mpio_bio *bio, enum mpio__bio_stage stage)
+{
+	bio->full_length = bio->length;
+	bio->saved[0].length = bio->vec_count;
+	bio->op = MPIO_BIO_FLUSH;
+	bio->length = 0;
+	bio->vec_count = 0;
+	bio->stage = (uint8_t)stage;
+}
+
+static void stage_end(struct mpio_bio *bio)
+{
+	bio->op = MPIO_BIO_WRITE;
+	bio->length = bio->full_length;
+	bio->vec_count = (uint32_t)bio->saved[0].length;
+	bio->stage = MPIO__STAGE_DATA;
+}
+
+void mpio__stage_begin(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	bio->tries = 0;
+	bio->stage = MPIO__STAGE_DATA;
+	bio->full_vec_count = 0;
+	if (needs(queue, bio, MPIO_BIO_PREFLUSH, MPIO_DEVICE_PREFLUSH))
+		stage_flush(bio, MPIO__STAGE_PREFLUSH);
+}
+
+static bool flush_tried(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	enum mpio__bio_stage stage = (enum mpio__bio_stage)bio->stage;
+
+	stage_end(bio);
+	if (bio->status != 0) {
+		mpio__segments_fail(bio, 0, bio->length, bio->status);
+		return true;
+	}
+	if (stage == MPIO__STAGE_POSTFLUSH)
+		return true;
+	mpio__queue_send(queue, bio);
+	return false;
+}
+
+bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (bio->stage != MPIO__STAGE_DATA)
+		return flush_tried(queue, bio);
+	if (bio->op > MPIO_BIO_WRITE)
+		return true;
+	if (!data_tried(queue, bio))
+		return false;
+	if (bio->status == 0 &&
+	    needs(queue, bio, MPIO_BIO_FUA, MPIO_DEVICE_FUA)) {
+		stage_flush(bio, MPIO__STAGE_POSTFLUSH);
+		mpio__queue_send(queue, bio);
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reread: a page that could not be read or verified is read from another copy
+ * that the engine names, if it has one.
+ *
+ * Such a page waits in a list of its queue, for it is found where bios end and
+ * none may be free there. The queue comes by after every round of ended bios.
+ * If nothing is in flight that could bring a bio, the page ends with the error
+ * that it had.
+ */
+#include "internal.h"
+
+/* Where the copy lies, or NULL: there is none that can be read. */
+static struct mpio_queue *locate(struct mpio_queue *queue,
+				 struct mpio_page *page, uint64_t *offset)
+{
+	struct mpio_mapping *mapping = page->mapping;
+	uint32_t shift = mpio__log2(mapping->block_size);
+	uint32_t attempt = (page->flags >> MPIO__PAGE_ATTEMPT_SHIFT) + 1;
+	struct mpio_extent extent = {.count = page->size >> shift};
+	struct mpio_queue *where;
+
+	if (mapping->ops->reread(mapping, page, attempt, &extent) != 0)
+		return NULL;
+	where = extent.queue != NULL ? extent.queue : queue;
+	if (!mpio__group_has(queue, where) ||
+	    mapping->block_size < where->limits.block ||
+	    !mpio__blocks_have_bytes(extent.block, 0, shift))
+		return NULL;
+	*offset = extent.block << shift;
+	if (page->size > where->limits.bytes_max ||
+	    !mpio__range_fits(*offset, page->size, where->device->size))
+		return NULL;
+	return where;
+}
+
+static void send(struct mpio_queue *queue, struct mpio_bio *bio,
+		 struct mpio_page *page, uint64_t offset)
+{
+	page->flags += 1u << MPIO__PAGE_ATTEMPT_SHIFT;
+	page->flags |= MPIO__PAGE_DEVICE;
+	page->pending = 1;
+	page->error = 0;
+	bio->offset = offset;
+	bio->end_io = mpio__read_end_io;
+	bio->unit = page->mapping->block_size;
+	bio->segments[0] = (struct mpio_segment){
+		.page = page,
+		.length = page->size,
+	};
+	bio->segment_count = 1;
+	(void)mpio_bio_add(bio, page->data, page->size);
+	queue->stats.retries++;
+	mpio__stage_begin(queue, bio);
+	mpio__queue_send(queue, bio);
+}
+
+/* There is no other copy: the page ends as it is. */
+static void give_up(struct mpio_queue *queue, struct mpio_page *page)
+{
+	page->flags |= MPIO__PAGE_ATTEMPT_MAX << MPIO__PAGE_ATTEMPT_SHIFT;
+	mpio__read_page_end(queue, page);
+}
+
+void mpio__reread(struct mpio_queue *queue)
+{
+	struct mpio_page *page;
+
+	while ((page = queue->rereads) != NULL) {
+		struct mpio_queue *where;
+		struct mpio_bio *bio;
+		uint64_t offset;
+
+		queue->rereads = page->next;
+		where = locate(queue, page, &offset);
+		if (where == NULL) {
+			give_up(queue, page);
+			continue;
+		}
+		bio = mpio__bio_get(where, MPIO_BIO_READ, MPIO_BIO_SYNC, 1);
+		if (bio != NULL) {
+			send(where, bio, page, offset);
+			continue;
+		}
+		if (where->stats.in_flight == 0 && where->ended == NULL) {
+			give_up(queue, page);
+			continue;
+		}
+		page->next = queue->rereads;
+		queue->rereads = page;
+		return;
+	}
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing: one dirty page becomes runs of bios, and ended bios finish pages.
+ *
+ * The page's dirty blocks up to the end of file are mapped (get_block may
+ * allocate) and gathered. Before that, what lies past the end of file is
+ * zeroed in the page and the engine may seal it. The dirty state is taken
+ * away before the bytes leave, so that a page that is changed meanwhile is
+ * dirty again, and will be written again; what fails gets it back.
+ *
+ * Which pages, and how far ahead they are known, is the walk's business
+ * (writeback.c): it tells how many blocks get_block may be asked for.
+ */
+#include "internal.h"
+
+/* ---- The end of a page ------------------------------------------------ */
+
+void mpio__write_page_end(struct mpio_page *page)
+{
+	struct mpio_mapping *mapping = page->mapping;
+	int error = page->error;
+
+	page->flags &= ~MPIO_PAGE_WRITEBACK;
+	if (error != 0) {
+		page->flags |= MPIO_PAGE_ERROR;
+		if (!(mapping->flags & MPIO_MAPPING_DROP_FAILED))
+			page->flags |= MPIO_PAGE_DIRTY;
+		mpio_errseq_set(&mapping->errors, error);
+	}
+	if (mapping->ops->write_end != NULL)
+		mapping->ops->write_end(mapping, page, error);
+}
+
+static inline void put_page(struct mpio_page *page)
+{
+	if (--page->pending == 0)
+		mpio__write_page_end(page);
+}
+
+/*
+ * Tell the engine which bytes are on the device: once for each stretch of a
+ * mapping that followed each other in the bio.
+ */
+static void tell_written(struct mpio_bio *bio)
+{
+	struct mpio_segment *segments = bio->segments;
+	uint64_t offset = bio->offset;
+	uint32_t i = 0;
+
+	while (i < bio->segment_count) {
+		struct mpio_page *page = segments[i].page;
+		struct mpio_mapping *mapping = page->mapping;
+		uint64_t pos = page->pos + segments[i].offset;
+		uint32_t length = 0;
+		uint32_t first = i;
+		bool failed = false;
+		int error = 0;
+
+		do {
+			failed = failed || page->error != 0;
+			length += segments[i].length;
+			if (++i == bio->segment_count)
+				break;
+			page = segments[i].page;
+		} while (page->mapping == mapping &&
+			 page->pos + segments[i].offset == pos + length &&
+			 (page->error != 0) == failed);
+		if (!failed && mapping->ops->written != NULL)
+			error = mapping->ops->written(mapping, pos, length,
+						      bio->queue, offset);
+		for (; error != 0 && first < i; first++)
+			segments[first].page->error =
+				error < 0 ? error : -MPIO_EIO;
+		offset += length;
+	}
+}
+
+void mpio__write_end_io(struct mpio_bio *bio)
+{
+	const struct mpio_segment *segment = bio->segments;
+	const struct mpio_segment *end = segment + bio->segment_count;
+
+	if (segment->page->mapping->ops->written != NULL)
+		tell_written(bio);
+	for (; segment < end; segment++)
+		put_page(segment->page);
+	mpio_bio_put(bio);
+}
+
+/* ---- Runs of a page --------------------------------------------------- */
+
+/* Blocks of a page that are to be written. */
+struct dirty_run {
+	uint64_t block;
+	uint64_t end;
+};
+
+/* The next run from a block on, before `stop`; empty: none is left. */
+static struct dirty_run next_run(const struct mpio__walk *walk,
+				 const struct mpio_page *page, uint64_t block,
+				 uint64_t stop)
+{
+	struct dirty_run run = {.block = block, .end = stop};
+	uint64_t first = page->pos >> walk->shift;
+	uint32_t count;
+	uint32_t from;
+
+	if (page->blocks == NULL)
+		return run;
+	count = (uint32_t)(stop - first);
+	from = mpio__bits_run(page, MPIO__DIRTY, (uint32_t)(block - first),
+			      count, false);
+	run.block = first + from;
+	run.end = first + mpio__bits_run(page, MPIO__DIRTY, from, count, true);
+	return run;
+}
+
+/*
+ * How far, from the end of a dirty run on, all that follows is going to be
+ * written by this walk: through the rest of the pages at hand.
+ */
+static uint64_t dirty_until(const struct mpio__walk *walk,
+			    const struct mpio__ahead *ahead,
+			    const struct mpio_page *page, uint64_t end)
+{
+	uint64_t page_end = (page->pos + page->size) >> walk->shift;
+
+	for (size_t i = 0; i < ahead->count && end == page_end; i++) {
+		const struct mpio_page *next = ahead->pages[i];
+		bool counts = ahead->sync_all ||
+			      ahead->budget > (int64_t)i + 1;
+		struct dirty_run run;
+
+		if (!mpio__page_fits(next, walk->mapping) ||
+		    next->pos >> walk->shift != end ||
+		    !mpio__is_to_write(next, ahead->sync_all) || !counts ||
+		    end >= walk->eof_block)
+			break;
+		page_end = end + (next->size >> walk->shift);
+		run = next_run(walk, next, end,
+			       mpio__min_u64(page_end, walk->eof_block));
+		if (run.block != end)
+			break;
+		end = run.end;
+	}
+	return end;
+}
+
+/* Map a dirty block; whole runs are asked for. */
+static int map_dirty(struct mpio__walk *walk, struct mpio__ahead *ahead,
+		     struct mpio_page *page, struct dirty_run run)
+{
+	if (mpio__map_covers(&walk->map, run.block))
+		return 0;
+	if (run.block >= ahead->known_end || ahead->known_end < run.end)
+		ahead->known_end = dirty_until(walk, ahead, page, run.end);
+	return mpio__map_ask(walk, page, run.block,
+			     ahead->known_end - run.block);
+}
+
+/* Where the first of some blocks lies, and how many bytes of them do. */
+static struct mpio__run device_run(const struct mpio__walk *walk,
+				   struct mpio_page *page, uint64_t block,
+				   uint64_t n)
+{
+	const struct mpio__map *map = &walk->map;
+	uint32_t at = (uint32_t)((block << walk->shift) - page->pos);
+	struct mpio__run run = {
+		.queue = map->queue,
+		.page = page,
+		.offset = map->offset + ((block - map->first) << walk->shift),
+		.page_offset = at,
+		.length = (uint32_t)(n << walk->shift),
+		.memory = (unsigned char *)page->shadow + at,
+	};
+
+	if (run.length > map->device_size - run.offset)
+		run.length = (uint32_t)(map->device_size - run.offset);
+	return run;
+}
+
+static uint64_t mapped_blocks(const struct mpio__walk *walk,
+			      struct dirty_run run)
+{
+	const struct mpio__map *map = &walk->map;
+
+	return mpio__min_u64(run.end, map->first + map->count) - run.block;
+}
+
+static void note_boundary(struct mpio__walk *walk, uint64_t end)
+{
+	struct mpio__map *map = &walk->map;
+
+	if (end - map->first == map->extent.count &&
+	    (map->extent.flags & MPIO_EXTENT_BOUNDARY))
+		map->boundary_ahead = true;
+}
+
+/* ---- One page --------------------------------------------------------- */
+
+/* Map and gather one dirty run, piece by piece as it lies on the device. */
+static int write_run(struct mpio__walk *walk, struct mpio__ahead *ahead,
+		     struct mpio_page *page, struct dirty_run run)
+{
+	while (run.block < run.end) {
+		struct mpio__run piece;
+		uint64_t n;
+		int error = map_dirty(walk, ahead, page, run);
+
+		if (error != 0)
+			return error;
+		n = mapped_blocks(walk, run);
+		piece = device_run(walk, page, run.block, n);
+		if (page->blocks != NULL)
+			mpio__bytes_set(page, MPIO__DIRTY, piece.page_offset,
+					(uint32_t)(n << walk->shift), false);
+		error = mpio__build_add(&walk->build, &piece);
+		if (error != 0) {
+			if (page->blocks != NULL)
+				mpio__bytes_set(page, MPIO__DIRTY,
+						piece.page_offset,
+						(uint32_t)(n << walk->shift),
+						true);
+			return error;
+		}
+		run.block += n;
+		note_boundary(walk, run.block);
+	}
+	return 0;
+}
+
+/*
+ * A page that must not tear: all of it is mapped before any of it is
+ * gathered, for it must be one run inside one atomic unit.
+ */
+static int write_atomic(struct mpio__walk *walk, struct mpio__ahead *ahead,
+			struct mpio_page *page, struct dirty_run run)
+{
+	struct mpio__run whole = {0};
+	uint32_t unit;
+	int error;
+
+	for (uint64_t block = run.block; block < run.end;) {
+		struct dirty_run rest = {.block = block, .end = run.end};
+		struct mpio__run piece;
+
+		error = map_dirty(walk, ahead, page, rest);
+		if (error != 0)
+			return error;
+		piece = device_run(walk, page, block, mapped_blocks(walk, rest));
+		block += mapped_blocks(walk, rest);
+		if (whole.length == 0)
+			whole = piece;
+		else if (piece.queue == whole.queue &&
+			 piece.offset == whole.offset + whole.length)
+			whole.length += piece.length;
+		else
+			return -MPIO_EINVAL;
+		note_boundary(walk, block);
+	}
+	unit = whole.queue->device->limits.atomic_unit;
+	if (unit == 0 ||
+	    (whole.offset & (unit - 1)) + (uint64_t)whole.length > unit)
+		return -MPIO_EINVAL;
+	whole.whole = true;
+	error = mpio__build_add(&walk->build, &whole);
+	if (error == 0 && page->blocks != NULL)
+		mpio__bytes_set(page, MPIO__DIRTY, whole.page_offset,
+				(uint32_t)((run.end - run.block)
+					   << walk->shift),
+				false);
+	return error;
+}
+
+static int write_blocks(struct mpio__walk *walk, struct mpio__ahead *ahead,
+			struct mpio_page *page, uint64_t stop)
+{
+	uint64_t block = page->pos >> walk->shift;
+	bool atomic = (page->flags & MPIO_PAGE_ATOMIC) != 0;
+	uint32_t runs = 0;
+
+	while (block < stop) {
+		struct dirty_run run = next_run(walk, page, block, stop);
+		int error;
+
+		if (run.block == run.end)
+			break;
+		if (atomic && ++runs > 1)
+			return -MPIO_EINVAL;
+		if (atomic)
+			error = write_atomic(walk, ahead, page, run);
+		else
+			error = write_run(walk, ahead, page, run);
+		if (error != 0)
+			return error;
+		block = run.end;
+	}
+	return 0;
+}
+
+/* Bytes past the end of file are zeros; blocks wholly past it not dirty. */
+static void trim(const struct mpio__walk *walk, struct mpio_page *page)
+{
+	uint64_t size = walk->mapping->size;
+	uint32_t keep = 0;
+
+	if (page->pos + page->size <= size)
+		return;
+	if (page->pos < size) {
+		keep = (uint32_t)(size - page->pos);
+		memset((unsigned char *)page->data + keep, 0,
+		       page->size - keep);
+	}
+	if (page->blocks != NULL) {
+		uint32_t mask = walk->mapping->block_size - 1;
+		uint32_t from = (keep + mask) & ~mask;
+
+		mpio__bytes_set(page, MPIO__DIRTY, from, page->size - from,
+				false);
+	}
+}
+
+static void account(const struct mpio__walk *walk, struct mpio_page *page,
+		    uint64_t stop)
+{
+	uint64_t block = page->pos >> walk->shift;
+	uint64_t n = 0;
+
+	while (block < stop) {
+		struct dirty_run run = next_run(walk, page, block, stop);
+
+		n += run.end - run.block;
+		block = run.end;
+	}
+	walk->ops->account(walk->mapping, page, (uint32_t)(n << walk->shift));
+}
+
+static int write_contents(struct mpio__walk *walk, struct mpio__ahead *ahead,
+			  struct mpio_page *page)
+{
+	const struct mpio_mapping_ops *ops = walk->ops;
+	uint64_t stop = mpio__min_u64((page->pos + page->size) >> walk->shift,
+				      walk->eof_block);
+
+	trim(walk, page);
+	if (page->pos >= walk->mapping->size)
+		return 0;
+	if (ops->account != NULL)
+		account(walk, page, stop);
+	if (ops->seal != NULL) {
+		int error = ops->seal(walk->mapping, page, &page->shadow);
+
+		if (error != 0)
+			return error < 0 ? error : -MPIO_EIO;
+	}
+	return write_blocks(walk, ahead, page, stop);
+}
+
+int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
+		    struct mpio_page *page)
+{
+	int error;
+
+	page->flags = (page->flags & ~(MPIO_PAGE_DIRTY | MPIO_PAGE_TOWRITE |
+				       MPIO_PAGE_ERROR)) |
+		      MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK;
+	page->pending = 1;
+	page->error = 0;
+	page->shadow = page->data;
+	if (walk->ops->still_valid != NULL)
+		mpio__map_revalidate(walk);
+	error = write_contents(walk, ahead, page);
+	page->flags &= ~MPIO_PAGE_LOCKED;
+	if (page->error == 0)
+		page->error = error;
+	put_page(page);
+	return error;
+}

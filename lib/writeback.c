@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Write-back: which dirty pages, in which order, how many, and waiting.
+ *
+ * The engine names dirty pages in batches; each is looked at again when its
+ * turn comes, for callbacks may have changed it. The rest of the batch is what
+ * is known to follow, so that get_block can be asked for long runs without
+ * allocating for pages that this walk will not write.
+ *
+ * Waiting for a page that is under write-back does not send the bio that is
+ * being gathered, unless nothing else is in flight: the page may well continue
+ * it.
+ */
+#include "internal.h"
+
+/* Pages at hand when the queue's array is taken by an outer walk. */
+#define FEW_PAGES 8u
+
+/* One call of mpio_writepages(). */
+struct walker {
+	struct mpio__walk walk;
+	struct mpio__ahead ahead;
+	struct mpio_writeback_control *wbc;
+	uint64_t pos; /* bytes; the walk goes on here */
+	uint64_t end; /* bytes, exclusive */
+	int error;    /* the first */
+	bool stopped;
+};
+
+static void note_error(struct walker *walker, int error)
+{
+	if (walker->error == 0)
+		walker->error = error;
+}
+
+static uint32_t bio_flags(const struct mpio_writeback_control *wbc)
+{
+	if (wbc->sync_mode == MPIO_SYNC_ALL)
+		return MPIO_BIO_SYNC;
+	if (wbc->reason == MPIO_REASON_BACKGROUND ||
+	    wbc->reason == MPIO_REASON_PERIODIC)
+		return MPIO_BIO_BACKGROUND;
+	return 0;
+}
+
+/* ---- One page --------------------------------------------------------- */
+
+/*
+ * Wait until a page is neither locked nor under write-back. False: nothing is
+ * in flight that could end that.
+ */
+static bool wait_for_page(struct mpio__walk *walk, const struct mpio_page *page)
+{
+	while (page->flags & (MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK)) {
+		int n = mpio__group_wait(walk->queue);
+
+		if (n > 0)
+			continue;
+		if (n < 0 || walk->build.bio == NULL)
+			return false;
+		mpio__build_send(&walk->build, MPIO_CUT_BATCH_END);
+	}
+	return true;
+}
+
+/* Whether a page that was named is still to be written; waits if it must. */
+static bool is_ready(struct walker *walker, const struct mpio_page *page)
+{
+	const uint32_t busy = MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK;
+
+	if (page->mapping != walker->walk.mapping ||
+	    !(page->flags & MPIO_PAGE_DIRTY))
+		return false;
+	if (!(page->flags & busy))
+		return true;
+	if (walker->wbc->sync_mode == MPIO_SYNC_NONE) {
+		walker->wbc->pages_skipped++;
+		return false;
+	}
+	if (!wait_for_page(&walker->walk, page)) {
+		walker->wbc->pages_skipped++;
+		note_error(walker, -MPIO_EDEADLK);
+		return false;
+	}
+	return page->mapping == walker->walk.mapping &&
+	       (page->flags & MPIO_PAGE_DIRTY);
+}
+
+static void deal_with(struct walker *walker, struct mpio_page *page)
+{
+	struct mpio_writeback_control *wbc = walker->wbc;
+	bool sync_all = wbc->sync_mode == MPIO_SYNC_ALL;
+	int error;
+
+	if (!is_ready(walker, page))
+		return;
+	walker->ahead.budget = wbc->nr_to_write;
+	error = mpio__write_one(&walker->walk, &walker->ahead, page);
+	if (error != 0) {
+		note_error(walker, error);
+		if (!sync_all) {
+			walker->stopped = true;
+			return;
+		}
+	}
+	walker->walk.queue->stats.pages_written++;
+	if (--wbc->nr_to_write <= 0 && !sync_all)
+		walker->stopped = true;
+}
+
+/* ---- The walk --------------------------------------------------------- */
+
+/* Name the next pages; 0: there are none, or (error) they are unfit. */
+static size_t name_pages(struct walker *walker, uint32_t flags,
+			 struct mpio_page **pages, size_t pages_max)
+{
+	const struct mpio__walk *walk = &walker->walk;
+	uint64_t pos = walker->pos;
+	size_t n;
+
+	if (pos >= walker->end)
+		return 0;
+	n = walk->ops->next_dirty(walk->mapping, pos, walker->end, flags,
+				  pages, pages_max);
+	if (n > pages_max) {
+		note_error(walker, -MPIO_EINVAL);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct mpio_page *page = pages[i];
+		bool fits = page->pos < walker->end &&
+			    page->pos <= UINT64_MAX - page->size &&
+			    page->pos + page->size > pos &&
+			    (i == 0 || page->pos >= pos) &&
+			    (page->mapping != walk->mapping ||
+			     mpio__page_fits(page, walk->mapping));
+
+		if (!fits) {
+			note_error(walker, -MPIO_EINVAL);
+			return 0;
+		}
+		pos = page->pos + page->size;
+	}
+	return n;
+}
+
+/* Mark what is dirty now, so that only that is visited. */
+static void tag(struct walker *walker, struct mpio_page **pages,
+		size_t pages_max)
+{
+	uint64_t start = walker->pos;
+	size_t n;
+
+	while ((n = name_pages(walker, MPIO_PAGE_DIRTY, pages,
+			       pages_max)) != 0) {
+		for (size_t i = 0; i < n; i++)
+			pages[i]->flags |= MPIO_PAGE_TOWRITE;
+		walker->pos = pages[n - 1]->pos + pages[n - 1]->size;
+	}
+	walker->pos = start;
+}
+
+static void visit(struct walker *walker, uint32_t flags,
+		  struct mpio_page **pages, size_t pages_max)
+{
+	size_t n;
+
+	while (!walker->stopped &&
+	       (n = name_pages(walker, flags, pages, pages_max)) != 0) {
+		for (size_t i = 0; i < n && !walker->stopped; i++) {
+			uint64_t end = pages[i]->pos + pages[i]->size;
+
+			walker->ahead.pages = pages + i + 1;
+			walker->ahead.count = n - i - 1;
+			deal_with(walker, pages[i]);
+			walker->pos = end;
+		}
+	}
+}
+
+static void set_range(struct walker *walker)
+{
+	const struct mpio_writeback_control *wbc = walker->wbc;
+	uint64_t end = wbc->range_end;
+
+	if (wbc->range_cyclic) {
+		walker->pos = walker->walk.mapping->writeback_pos;
+		walker->end = UINT64_MAX;
+		return;
+	}
+	walker->pos = wbc->range_start;
+	walker->end = end != 0 ? mpio__add_sat(end, 1) : UINT64_MAX;
+}
+
+static void walk_pages(struct walker *walker, struct mpio_page **pages,
+		       size_t pages_max)
+{
+	const struct mpio_writeback_control *wbc = walker->wbc;
+	uint32_t flags = MPIO_PAGE_DIRTY;
+
+	set_range(walker);
+	if (wbc->tagged || wbc->sync_mode == MPIO_SYNC_ALL) {
+		tag(walker, pages, pages_max);
+		flags |= MPIO_PAGE_TOWRITE;
+	}
+	if (walker->error == 0)
+		visit(walker, flags, pages, pages_max);
+	mpio__walk_end(&walker->walk);
+	if (wbc->range_cyclic)
+		walker->walk.mapping->writeback_pos =
+			walker->stopped ? walker->pos : 0;
+	mpio__queue_finish(walker->walk.queue);
+}
+
+/* With the queue's array, or a few pages if an outer walk uses that. */
+static void walk_with_room(struct walker *walker)
+{
+	struct mpio_queue *queue = walker->walk.queue;
+	struct mpio_page *few[FEW_PAGES];
+
+	if (queue->walk_busy) {
+		walk_pages(walker, few, FEW_PAGES);
+		return;
+	}
+	queue->walk_busy = true;
+	walk_pages(walker, queue->walk_pages, queue->walk_max);
+	queue->walk_busy = false;
+}
+
+/* ---- The end of a call ------------------------------------------------ */
+
+/* Wait for everything, and tell what went wrong since the caller looked. */
+static int sync_end(struct walker *walker, struct mpio_errseq *since)
+{
+	struct mpio_mapping *mapping = walker->walk.mapping;
+	int error = mpio_queue_drain(walker->walk.queue);
+	int told;
+
+	if (error != 0)
+		note_error(walker, error);
+	told = mpio_errseq_check_and_advance(&mapping->errors, since);
+	return walker->error != 0 ? walker->error : told;
+}
+
+static int walker_init(struct walker *walker, struct mpio_queue *queue,
+		       struct mpio_mapping *mapping,
+		       struct mpio_writeback_control *wbc)
+{
+	*walker = (struct walker){.wbc = wbc};
+	walker->ahead.sync_all = wbc->sync_mode == MPIO_SYNC_ALL;
+	return mpio__walk_init(&walker->walk, queue, mapping, MPIO_BIO_WRITE,
+			       bio_flags(wbc));
+}
+
+int mpio_writepages(struct mpio_queue *queue, struct mpio_mapping *mapping,
+		    struct mpio_writeback_control *wbc)
+{
+	struct mpio_errseq since = mpio_errseq_sample(&mapping->errors);
+	struct walker walker;
+
+	if (walker_init(&walker, queue, mapping, wbc) != 0 ||
+	    mapping->ops->next_dirty == NULL)
+		return -MPIO_EINVAL;
+	walk_with_room(&walker);
+	if (wbc->sync_mode == MPIO_SYNC_NONE)
+		return walker.error;
+	return sync_end(&walker, wbc->since != NULL ? wbc->since : &since);
+}
+
+int mpio_write_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
+		    struct mpio_page *page, struct mpio_writeback_control *wbc)
+{
+	struct mpio_writeback_control none = {.reason = MPIO_REASON_SYNC};
+	struct mpio_errseq since = mpio_errseq_sample(&mapping->errors);
+	struct walker walker;
+	int64_t skipped;
+
+	if (wbc == NULL)
+		wbc = &none;
+	if (walker_init(&walker, queue, mapping, wbc) != 0 ||
+	    !mpio__page_fits(page, mapping))
+		return -MPIO_EINVAL;
+	skipped = wbc->pages_skipped;
+	deal_with(&walker, page);
+	mpio__walk_end(&walker.walk);
+	mpio__queue_finish(queue);
+	if (wbc->sync_mode == MPIO_SYNC_ALL)
+		return sync_end(&walker,
+				wbc->since != NULL ? wbc->since : &since);
+	if (wbc->pages_skipped != skipped)
+		return -MPIO_EBUSY;
+	return walker.error;
+}
