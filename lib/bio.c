@@ -10,15 +10,6 @@
  */
 #include "internal.h"
 
-static struct mpio_bio *take(struct mpio_bio **list)
-{
-	struct mpio_bio *bio = *list;
-
-	if (bio != NULL)
-		*list = bio->next;
-	return bio;
-}
-
 void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags)
 {
 	bio->op = (uint8_t)op;
@@ -37,9 +28,9 @@ struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t op,
 	struct mpio_bio *bio = NULL;
 
 	if (segments <= MPIO__SMALL_MAX)
-		bio = take(&queue->free_small);
+		bio = mpio__bio_take(&queue->free_small);
 	if (bio == NULL)
-		bio = take(&queue->free_large);
+		bio = mpio__bio_take(&queue->free_large);
 	if (bio != NULL)
 		mpio_bio_reset(bio, (enum mpio_bio_op)op, flags);
 	return bio;

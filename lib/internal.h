@@ -64,6 +64,16 @@ enum mpio__bio_stage {
 /* Room in a small bio, in pieces and in segments. */
 #define MPIO__SMALL_MAX 8u
 
+/* Out of the pool, not yet reset; NULL: none free. */
+static inline struct mpio_bio *mpio__bio_take(struct mpio_bio **list)
+{
+	struct mpio_bio *bio = *list;
+
+	if (bio != NULL)
+		*list = bio->next;
+	return bio;
+}
+
 /* A bio with room for `segments`, or the nearest there is; NULL: none free. */
 struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t op,
 			       uint32_t flags, uint32_t segments);
@@ -94,8 +104,10 @@ void mpio__segments_good(struct mpio_bio *bio, uint32_t start,
 struct mpio_queue {
 	struct mpio_device *device;
 	void *channel;
-	struct mpio_plan_limits limits;
+	struct mpio_plan_limits limits;       /* of a large bio */
+	struct mpio_plan_limits small_limits; /* of a small one */
 	uint32_t memory_alignment; /* bytes; 1: any */
+	bool picky; /* not every read or write can be sent as it is */
 	uint32_t in_flight_max;
 	uint32_t flags; /* MPIO_QUEUE_* flags */
 	bool uncommitted; /* submits that commit has not pushed yet */
@@ -147,16 +159,62 @@ void mpio__plug_flush(struct mpio_queue *queue);
 
 void mpio__event(struct mpio_queue *queue, const struct mpio_event *event);
 
+/* ---- The plan, inline ------------------------------------------------- */
+
+/* Why a run cannot continue an I/O with even one byte. */
+static inline enum mpio_cut mpio__plan_obstacle(
+	const struct mpio_plan_io *io, const struct mpio_plan_run *run,
+	const struct mpio_plan_limits *limits)
+{
+	if (run->queue != io->queue)
+		return MPIO_CUT_QUEUE;
+	if (run->operation != io->operation)
+		return MPIO_CUT_OPERATION;
+	if (run->offset != io->end)
+		return MPIO_CUT_NOT_ADJACENT;
+	if (io->pieces >= limits->pieces_max && run->memory != io->memory_end)
+		return MPIO_CUT_SEGMENTS;
+	if (io->segments >= limits->segments_max && !run->same_segment)
+		return MPIO_CUT_SEGMENTS;
+	return MPIO_CUT_NONE;
+}
+
+/* mpio_plan(), for those who call it once a page. */
+static inline enum mpio_cut mpio__plan(const struct mpio_plan_io *io,
+				       const struct mpio_plan_run *run,
+				       const struct mpio_plan_limits *limits,
+				       uint32_t *take)
+{
+	uint32_t room = limits->bytes_max;
+
+	if (io->queue != NULL) {
+		enum mpio_cut cut = mpio__plan_obstacle(io, run, limits);
+
+		if (cut != MPIO_CUT_NONE) {
+			*take = 0;
+			return cut;
+		}
+		room -= mpio__min_u32(room, io->length);
+	}
+	if (run->length <= room) {
+		*take = run->length;
+		return MPIO_CUT_NONE;
+	}
+	*take = run->whole ? 0 : room & ~(limits->block - 1);
+	return run->whole ? MPIO_CUT_ATOMIC : MPIO_CUT_BYTES;
+}
+
 /* ---- One call of a verb ----------------------------------------------- */
 
 /* Bios as they are gathered from runs. */
 struct mpio__build {
 	struct mpio_bio *bio;   /* being gathered, or NULL */
 	struct mpio_plan_io io; /* what the plan sees of it */
-	struct mpio_page *last_page; /* of its last segment */
-	uint32_t last_end;           /* bytes, in that page */
-	uint32_t operation;          /* op | flags << 8 */
-	uint32_t unit;               /* bytes; isolation goes no finer */
+	const struct mpio_plan_limits *limits; /* of the bio's size */
+	struct mpio_page *last_page;    /* of its last segment */
+	uint32_t last_end;              /* bytes, in that page */
+	uint32_t operation;             /* op | flags << 8 */
+	uint32_t unit;                  /* bytes; isolation goes no finer */
 	mpio_end_io_fn *end_io;
 };
 
@@ -171,6 +229,12 @@ struct mpio__map {
 	struct mpio_extent extent; /* as it was given */
 	bool hole;           /* reads as zeros */
 	bool boundary_ahead; /* its last block has gone into a bio */
+	/*
+	 * The straight: positions of whole blocks on the device, before the
+	 * end of file and before a boundary. A page inside needs no cutting.
+	 */
+	uint64_t straight_start; /* bytes, in the mapping */
+	uint64_t straight_end;   /* bytes; 0: there is none */
 };
 
 struct mpio__walk {
@@ -178,7 +242,9 @@ struct mpio__walk {
 	struct mpio_mapping *mapping;
 	const struct mpio_mapping_ops *ops;
 	uint32_t shift;     /* log2 of the block size */
+	uint32_t mask;      /* the block size - 1 */
 	uint32_t map_flags; /* MPIO_MAP_* flags */
+	bool plain;         /* no hook wants to look at each page */
 	uint64_t eof_block; /* the first that lies wholly past the end */
 	struct mpio__map map;
 	struct mpio__build build;
@@ -196,6 +262,14 @@ void mpio__walk_end(struct mpio__walk *walk);
  */
 int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
 		  uint64_t block, uint64_t wanted);
+/* Whether a whole page lies in the straight of the remembered answer. */
+static inline bool mpio__map_is_straight(const struct mpio__map *map,
+					 const struct mpio_page *page)
+{
+	return page->pos >= map->straight_start &&
+	       page->pos + page->size <= map->straight_end;
+}
+
 /* A page that the remembered answer was not asked for: may it be used? */
 void mpio__map_revalidate(struct mpio__walk *walk);
 /* Send what lies before a boundary, and tell the engine. */
@@ -213,8 +287,46 @@ struct mpio__run {
 };
 
 /* Gather a run. 0; -MPIO_ENOMEM: no bio; -MPIO_EINVAL: whole, and too long. */
-int mpio__build_add(struct mpio__build *build, const struct mpio__run *run);
+int mpio__build_add(struct mpio__build *build, struct mpio__run run);
+/*
+ * See to it that the open bio takes bytes of a run, `take` of them: send it
+ * and open another if it must be. Errors as above.
+ */
+int mpio__build_turn(struct mpio__build *build, const struct mpio__run *run,
+		     uint32_t *take);
 void mpio__build_send(struct mpio__build *build, enum mpio_cut cut);
+
+/* Add bytes that go on where the open bio ends; the plan has allowed it. */
+static inline void mpio__build_append(struct mpio__build *build,
+				      struct mpio_page *page, uint32_t offset,
+				      unsigned char *memory, uint32_t length,
+				      bool same_segment)
+{
+	struct mpio_plan_io *io = &build->io;
+	struct mpio_bio *bio = build->bio;
+
+	if (same_segment && io->segments != 0) {
+		bio->segments[io->segments - 1].length += length;
+	} else {
+		struct mpio_segment *segment = &bio->segments[io->segments++];
+
+		segment->page = page;
+		segment->offset = offset;
+		segment->length = length;
+		page->pending++;
+	}
+	if (memory == io->memory_end && io->pieces != 0) {
+		bio->vecs[io->pieces - 1].length += length;
+	} else {
+		struct mpio_iovec *vec = &bio->vecs[io->pieces++];
+
+		vec->base = memory;
+		vec->length = length;
+	}
+	io->memory_end = memory + length;
+	io->length += length;
+	io->end += length;
+}
 
 /* Pages that follow the one that is being written, in a walk. */
 struct mpio__ahead {
@@ -246,8 +358,18 @@ void mpio__write_page_end(struct mpio_page *page);
 /* Read pages from the other copies that the engine names, as bios allow. */
 void mpio__reread(struct mpio_queue *queue);
 
+/* Pages whose engine has no hook but read_end; and others. */
 void mpio__read_end_io(struct mpio_bio *bio);
+void mpio__verify_end_io(struct mpio_bio *bio);
 void mpio__write_end_io(struct mpio_bio *bio);
+
+/* Ask anew for whatever comes next. */
+static inline void mpio__map_forget(struct mpio__map *map)
+{
+	map->count = 0;
+	map->answered = 0;
+	map->straight_end = 0;
+}
 
 /* A page that a verb can take. */
 static inline bool mpio__page_fits(const struct mpio_page *page,

@@ -33,6 +33,11 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 		.mapping = mapping,
 		.ops = mapping->ops,
 		.shift = mpio__log2(block_size),
+		.mask = block_size - 1,
+		.plain = mapping->ops->still_valid == NULL &&
+			 mapping->ops->verify == NULL &&
+			 mapping->ops->seal == NULL &&
+			 mapping->ops->account == NULL,
 		.build = {
 			.operation = op | flags << 8,
 			.unit = block_size,
@@ -42,6 +47,8 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 	if (op == MPIO_BIO_WRITE) {
 		walk->map_flags = MPIO_MAP_CREATE;
 		walk->build.end_io = mpio__write_end_io;
+	} else if (walk->ops->verify != NULL || walk->ops->reread != NULL) {
+		walk->build.end_io = mpio__verify_end_io;
 	} else {
 		walk->build.end_io = mpio__read_end_io;
 	}
@@ -76,10 +83,8 @@ void mpio__map_boundary(struct mpio__walk *walk)
 void mpio__map_revalidate(struct mpio__walk *walk)
 {
 	if (walk->map.answered != 0 &&
-	    !walk->ops->still_valid(walk->mapping, &walk->map.extent)) {
-		walk->map.count = 0;
-		walk->map.answered = 0;
-	}
+	    !walk->ops->still_valid(walk->mapping, &walk->map.extent))
+		mpio__map_forget(&walk->map);
 }
 
 static bool is_possible(const struct mpio__walk *walk,
@@ -102,6 +107,21 @@ static bool is_possible(const struct mpio__walk *walk,
 	return mapped || !(extent->flags & if_mapped);
 }
 
+/* Which whole pages of an answer need no cutting. */
+static void find_straight(const struct mpio__walk *walk, struct mpio__map *map)
+{
+	uint64_t end = mpio__min_u64(map->first + map->count, walk->eof_block);
+	uint64_t device_end = map->offset + (map->count << walk->shift);
+
+	if (device_end > map->device_size)
+		end = mpio__min_u64(end, map->first + map->count - 1);
+	map->straight_start = map->first << walk->shift;
+	map->straight_end = end << walk->shift;
+	if ((map->extent.flags & MPIO_EXTENT_BOUNDARY) &&
+	    end == map->first + map->extent.count)
+		map->straight_end--;
+}
+
 /* Take over an answer that names device blocks. */
 static int remember(struct mpio__walk *walk, struct mpio__map *map)
 {
@@ -109,10 +129,12 @@ static int remember(struct mpio__walk *walk, struct mpio__map *map)
 	struct mpio_queue *queue =
 		extent->queue != NULL ? extent->queue : walk->queue;
 
-	if (queue != walk->queue && !mpio__group_has(walk->queue, queue))
-		return -MPIO_EUCLEAN;
-	if (walk->mapping->block_size < queue->limits.block)
-		return -MPIO_EINVAL;
+	if (queue != walk->queue) {
+		if (!mpio__group_has(walk->queue, queue))
+			return -MPIO_EUCLEAN;
+		if (walk->mask < queue->limits.block - 1)
+			return -MPIO_EINVAL;
+	}
 	if (!mpio__blocks_have_bytes(extent->block, extent->count,
 				     walk->shift))
 		return -MPIO_EUCLEAN;
@@ -126,7 +148,10 @@ static int remember(struct mpio__walk *walk, struct mpio__map *map)
 	    walk->ops->new_blocks != NULL)
 		walk->ops->new_blocks(walk->mapping, queue, extent->block,
 				      map->count);
-	return map->count != 0 ? 0 : -MPIO_EUCLEAN;
+	if (map->count == 0)
+		return -MPIO_EUCLEAN;
+	find_straight(walk, map);
+	return 0;
 }
 
 /* Nothing of it is on a device: a hole, or filled by get_block. */
@@ -148,8 +173,10 @@ int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
 
 	if (block - map->first < map->answered)
 		return -MPIO_EUCLEAN; /* past the device's end */
-	mpio__map_boundary(walk);
-	*map = (struct mpio__map){.extent = {.count = wanted}};
+	if (map->boundary_ahead)
+		mpio__map_boundary(walk);
+	mpio__map_forget(map);
+	map->extent = (struct mpio_extent){.count = wanted};
 	walk->queue->stats.get_block_calls++;
 	status = walk->ops->get_block(walk->mapping, page, block,
 				      walk->map_flags, &map->extent);
@@ -170,9 +197,9 @@ int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
 	if (!is_possible(walk, &map->extent, wanted))
 		return -MPIO_EUCLEAN;
 	map->first = block;
-	if (!is_elsewhere(walk, &map->extent))
+	map->hole = is_elsewhere(walk, &map->extent);
+	if (!map->hole)
 		return remember(walk, map);
-	map->hole = true;
 	map->count = map->extent.count;
 	map->answered = map->count;
 	return 0;

@@ -25,6 +25,20 @@ void mpio__event(struct mpio_queue *queue, const struct mpio_event *event)
 		queue->event(queue->event_ctx, event);
 }
 
+static void tell(struct mpio_queue *queue, enum mpio_event_type type,
+		 const struct mpio_bio *bio)
+{
+	const struct mpio_event event = {
+		.type = type,
+		.queue = queue,
+		.bio = bio,
+		.status = type == MPIO_EVENT_END ? bio->status : 0,
+		.retry = bio->tries != 0 || bio->full_vec_count != 0,
+	};
+
+	queue->event(queue->event_ctx, &event);
+}
+
 /* ---- To the device ---------------------------------------------------- */
 
 void mpio__queue_commit(struct mpio_queue *queue)
@@ -56,16 +70,23 @@ static int reap(struct mpio_queue *queue, bool wait)
 	return (int)(before - queue->stats.in_flight);
 }
 
-/* A misaligned piece of memory would be refused late and obscurely. */
+/*
+ * A misaligned piece of memory would be refused late and obscurely. The last
+ * piece of a bio that the device's end cuts may have any length.
+ */
 static bool is_aligned(const struct mpio_queue *queue,
 		       const struct mpio_bio *bio)
 {
+	bool is_cut = !mpio__is_aligned(bio->length, queue->limits.block);
 	uintptr_t bits = 0;
 
 	if (queue->memory_alignment == 1)
 		return true;
-	for (uint32_t i = 0; i < bio->vec_count; i++)
-		bits |= (uintptr_t)bio->vecs[i].base | bio->vecs[i].length;
+	for (uint32_t i = 0; i < bio->vec_count; i++) {
+		bits |= (uintptr_t)bio->vecs[i].base;
+		if (!is_cut || i + 1 < bio->vec_count)
+			bits |= bio->vecs[i].length;
+	}
 	return (bits & (queue->memory_alignment - 1)) == 0;
 }
 
@@ -111,6 +132,8 @@ void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio_bio_end(bio, 0);
 		return;
 	}
+	if (queue->event != NULL)
+		tell(queue, MPIO_EVENT_SUBMIT, bio);
 	do {
 		stats->submits++;
 		queue->uncommitted = device->ops.commit != NULL;
@@ -122,7 +145,7 @@ void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio)
 
 /* ---- Back from the device --------------------------------------------- */
 
-static struct mpio_bio *next_ended(struct mpio_queue *queue)
+static inline struct mpio_bio *next_ended(struct mpio_queue *queue)
 {
 	struct mpio_bio *bio = queue->ended;
 
@@ -134,7 +157,15 @@ static struct mpio_bio *next_ended(struct mpio_queue *queue)
 	return bio;
 }
 
-static void end_one(struct mpio_queue *queue, struct mpio_bio *bio)
+/* The first try did it all, as most do. */
+static inline bool is_done(const struct mpio_bio *bio)
+{
+	return bio->status == 0 && bio->done == bio->length &&
+	       bio->full_vec_count == 0 &&
+	       !(bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH));
+}
+
+static inline void end_one(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (bio->status != 0)
 		queue->stats.errors++;
@@ -155,17 +186,9 @@ static int finish_all(struct mpio_queue *queue)
 	queue->finishing = true;
 	do {
 		while ((bio = next_ended(queue)) != NULL) {
-			if (queue->event != NULL) {
-				const struct mpio_event event = {
-					.type = MPIO_EVENT_END,
-					.queue = queue,
-					.bio = bio,
-					.status = bio->status,
-				};
-
-				mpio__event(queue, &event);
-			}
-			if (!mpio__redrive(queue, bio))
+			if (queue->event != NULL)
+				tell(queue, MPIO_EVENT_END, bio);
+			if (!is_done(bio) && !mpio__redrive(queue, bio))
 				continue;
 			end_one(queue, bio);
 			n++;
@@ -215,35 +238,39 @@ static int quiesce(struct mpio_queue *queue)
 
 /* ---- First tries ------------------------------------------------------ */
 
-static void count(struct mpio_stats *stats, const struct mpio_bio *bio)
+static inline void count(struct mpio_stats *stats, const struct mpio_bio *bio)
 {
-	switch (bio->op) {
-	case MPIO_BIO_READ:
+	if (bio->op == MPIO_BIO_READ) {
 		stats->reads++;
 		stats->bytes_read += bio->length;
-		break;
-	case MPIO_BIO_WRITE:
+	} else if (bio->op == MPIO_BIO_WRITE) {
 		stats->writes++;
 		stats->bytes_written += bio->length;
-		break;
-	case MPIO_BIO_FLUSH:
+	} else if (bio->op == MPIO_BIO_FLUSH) {
 		stats->flushes++;
-		break;
-	default:
+	} else {
 		stats->discards++;
 	}
 	stats->segments += bio->vec_count;
 }
 
-void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
+/* A bio that cannot be sent as it is: it waits, has stages or is refused. */
+static int prepare(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	int status;
-
 	if (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH))
 		(void)quiesce(queue);
-	count(&queue->stats, bio);
 	mpio__stage_begin(queue, bio);
-	status = refusal(queue, bio);
+	return refusal(queue, bio);
+}
+
+void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	const uint32_t staged = MPIO_BIO_PREFLUSH | MPIO_BIO_FUA;
+	int status = 0;
+
+	count(&queue->stats, bio);
+	if (queue->picky || bio->op > MPIO_BIO_WRITE || (bio->flags & staged))
+		status = prepare(queue, bio);
 	if (status == 0) {
 		mpio__queue_send(queue, bio);
 		return;

@@ -126,17 +126,17 @@ static void make_bios(struct mpio_queue *queue, const struct shape *shape)
 
 	for (uint32_t i = 0; i < 2 * shape->bios; i++, bio++) {
 		bool small = i < shape->bios;
-		uint32_t room = small ? MPIO__SMALL_MAX : UINT32_MAX;
+		const struct mpio_plan_limits *limits =
+			small ? &queue->small_limits : &queue->limits;
 
 		*bio = (struct mpio_bio){
 			.queue = queue,
 			.small = small,
+			.vecs = vec,
 			.vec_pool = vec,
 			.segments = segment,
-			.vecs_max =
-				mpio__min_u32(shape->limits.pieces_max, room),
-			.segments_max =
-				mpio__min_u32(shape->limits.segments_max, room),
+			.vecs_max = limits->pieces_max,
+			.segments_max = limits->segments_max,
 		};
 		vec += bio->vecs_max;
 		segment += bio->segments_max;
@@ -166,6 +166,13 @@ static void fill(struct mpio_queue *queue, const struct shape *shape,
 		.event_ctx = config->event_ctx,
 		.memory_size = shape->size,
 	};
+	queue->small_limits = queue->limits;
+	queue->small_limits.pieces_max =
+		mpio__min_u32(queue->limits.pieces_max, MPIO__SMALL_MAX);
+	queue->small_limits.segments_max =
+		mpio__min_u32(queue->limits.segments_max, MPIO__SMALL_MAX);
+	queue->picky = queue->memory_alignment != 1 ||
+		       (device->limits.features & MPIO_DEVICE_READONLY);
 	queue->ended_tail = &queue->ended;
 	make_bios(queue, shape);
 }

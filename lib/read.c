@@ -14,11 +14,11 @@
  * one piece. While a page is being cut it holds one count of its own in
  * `pending`, so that it cannot be finished before it is known whole.
  */
-#include "internal.h"
+#include "gather.h"
 
 /* ---- The end of a page ------------------------------------------------ */
 
-static void finish(struct mpio_page *page)
+static inline void finish(struct mpio_page *page)
 {
 	struct mpio_mapping *mapping = page->mapping;
 	int error = page->error;
@@ -58,7 +58,7 @@ void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page)
 }
 
 /* A page has one run less to wait for. */
-static inline void put_page(struct mpio_queue *queue, struct mpio_page *page)
+static void put_page(struct mpio_queue *queue, struct mpio_page *page)
 {
 	const struct mpio_mapping_ops *ops = page->mapping->ops;
 
@@ -70,20 +70,37 @@ static inline void put_page(struct mpio_queue *queue, struct mpio_page *page)
 		finish(page);
 }
 
+static void note_uptodate(const struct mpio_segment *segment)
+{
+	if (segment->page->blocks != NULL)
+		mpio__bytes_set(segment->page, MPIO__UPTODATE, segment->offset,
+				segment->length, true);
+}
+
 void mpio__read_end_io(struct mpio_bio *bio)
 {
-	struct mpio_queue *queue = bio->queue;
 	const struct mpio_segment *segment = bio->segments;
 	const struct mpio_segment *end = segment + bio->segment_count;
 	bool good = bio->status == 0;
 
 	for (; segment < end; segment++) {
-		struct mpio_page *page = segment->page;
+		if (good)
+			note_uptodate(segment);
+		if (--segment->page->pending == 0)
+			finish(segment->page);
+	}
+	mpio_bio_put(bio);
+}
 
-		if (page->blocks != NULL && good)
-			mpio__bytes_set(page, MPIO__UPTODATE, segment->offset,
-					segment->length, true);
-		put_page(queue, page);
+void mpio__verify_end_io(struct mpio_bio *bio)
+{
+	const struct mpio_segment *segment = bio->segments;
+	const struct mpio_segment *end = segment + bio->segment_count;
+
+	for (; segment < end; segment++) {
+		if (bio->status == 0)
+			note_uptodate(segment);
+		put_page(bio->queue, segment->page);
 	}
 	mpio_bio_put(bio);
 }
@@ -126,7 +143,7 @@ static int read_run(struct mpio__walk *walk, struct mpio_page *page,
 		map->boundary_ahead = true;
 	if (walk->ops->verify != NULL)
 		page->flags |= MPIO__PAGE_DEVICE;
-	return mpio__build_add(&walk->build, &run);
+	return mpio__build_add(&walk->build, run);
 }
 
 /* Blocks of a page from `block` on that are missing, up to `end`. */
@@ -167,10 +184,8 @@ static int read_some(struct mpio__walk *walk, struct mpio_page *page,
 		bool filled = (map->extent.flags & MPIO_EXTENT_UPTODATE) != 0;
 
 		settle(page, at, (uint32_t)(n << walk->shift), !filled);
-		if (filled) {
-			map->count = 0; /* of this page only */
-			map->answered = 0;
-		}
+		if (filled)
+			mpio__map_forget(map); /* of this page only */
 		error = 0;
 	}
 	*block += n;
@@ -215,13 +230,13 @@ static bool read_blocks(struct mpio__walk *walk, struct mpio_page *page,
 }
 
 static void read_page(struct mpio__walk *walk, struct mpio_page *page,
-		      uint64_t batch_end)
+		      uint64_t batch_end, int error)
 {
 	page->pending = 1;
-	page->error = 0;
+	page->error = error;
 	if (walk->ops->still_valid != NULL)
 		mpio__map_revalidate(walk);
-	if (!(page->flags & MPIO_PAGE_UPTODATE)) {
+	if (!(page->flags & MPIO_PAGE_UPTODATE) && error == 0) {
 		bool mapped = read_blocks(walk, page, batch_end);
 
 		page->flags &= ~(MPIO_PAGE_MAPPED);
@@ -231,20 +246,116 @@ static void read_page(struct mpio__walk *walk, struct mpio_page *page,
 	put_page(walk->queue, page);
 }
 
-/* ---- The verbs -------------------------------------------------------- */
+/* ---- A batch ---------------------------------------------------------- */
 
-static bool has_bio(const struct mpio__walk *walk)
+struct batch {
+	struct mpio_page *const *pages;
+	size_t n;
+	size_t taken;
+	uint64_t pos;       /* bytes; where the last page taken ends */
+	uint64_t end_block; /* behind the last page */
+};
+
+/* Pages that can be gathered whole are locked, and not uptodate. */
+static const struct mpio__gather whole = {
+	.mask = MPIO_PAGE_LOCKED | MPIO_PAGE_UPTODATE,
+	.state = MPIO_PAGE_LOCKED,
+	.set = MPIO_PAGE_MAPPED,
+};
+
+/* Take all pages that simply go on; whether any did. */
+static inline bool gather(struct mpio__walk *walk, struct batch *batch)
 {
-	return walk->build.bio != NULL || walk->queue->free_small != NULL ||
-	       walk->queue->free_large != NULL;
+	struct mpio_page *const *pages = batch->pages + batch->taken;
+	size_t n;
+
+	if (!walk->plain || pages[0]->pos < batch->pos)
+		return false;
+	n = mpio__gather(walk, pages, batch->n - batch->taken, pages[0]->pos,
+			 whole);
+	if (n == 0)
+		return false;
+	batch->taken += n;
+	batch->pos = pages[n - 1]->pos + pages[n - 1]->size;
+	return true;
+}
+
+/*
+ * A page does not simply go on. Perhaps the pages from here on do, after
+ * get_block was asked and another bio was opened. Returns the error that
+ * get_block has for the page.
+ */
+static int turn(struct mpio__walk *walk, const struct batch *batch,
+		struct mpio_page *page)
+{
+	struct mpio__map *map = &walk->map;
+	uint64_t block = page->pos >> walk->shift;
+	struct mpio__run run;
+	uint32_t take;
+
+	if (!walk->plain || page->blocks != NULL ||
+	    (page->flags & MPIO_PAGE_UPTODATE) || block >= walk->eof_block)
+		return 0;
+	if (!mpio__map_covers(map, block)) {
+		uint64_t end =
+			mpio__min_u64(batch->end_block, walk->eof_block);
+		int error = mpio__map_ask(walk, page, block, end - block);
+
+		if (error != 0)
+			return error;
+	}
+	if (!mpio__map_is_straight(map, page))
+		return 0;
+	run = (struct mpio__run){
+		.queue = map->queue,
+		.page = page,
+		.offset = map->offset + (page->pos - map->straight_start),
+		.length = page->size,
+		.memory = page->data,
+	};
+	(void)mpio__build_turn(&walk->build, &run, &take);
+	return 0;
 }
 
 /* The first block behind a page. */
-static uint64_t page_end(const struct mpio__walk *walk,
-			 const struct mpio_page *page)
+static uint64_t block_after(const struct mpio__walk *walk,
+			    const struct mpio_page *page)
 {
 	return (page->pos >> walk->shift) + (page->size >> walk->shift);
 }
+
+static bool has_bio(const struct mpio_queue *queue)
+{
+	return queue->free_small != NULL || queue->free_large != NULL;
+}
+
+/*
+ * Take the next page, and those that simply go on after it. Returns 1; 0: it
+ * is not to be taken; or a negative errno.
+ */
+static int take_pages(struct mpio__walk *walk, struct batch *batch,
+		      bool if_bio)
+{
+	struct mpio_page *page = batch->pages[batch->taken];
+	int error;
+
+	if (!mpio__page_fits(page, walk->mapping) || page->pos < batch->pos ||
+	    !(page->flags & MPIO_PAGE_LOCKED))
+		return -MPIO_EINVAL;
+	if (if_bio && !has_bio(walk->queue))
+		return 0;
+	if (batch->end_block < block_after(walk, page))
+		batch->end_block = block_after(walk, page);
+	error = turn(walk, batch, page);
+	if (error == 0 && gather(walk, batch))
+		return 1;
+	batch->pos = page->pos + page->size;
+	batch->taken++;
+	read_page(walk, page, batch->end_block, error);
+	return 1;
+}
+
+/* ---- The verbs -------------------------------------------------------- */
 
 static uint32_t bio_flags(uint32_t flags)
 {
@@ -262,37 +373,25 @@ static uint32_t bio_flags(uint32_t flags)
 int mpio_readahead(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		   struct mpio_page *const *pages, size_t n, uint32_t flags)
 {
+	struct batch batch = {.pages = pages, .n = n};
 	struct mpio__walk walk;
-	uint64_t batch_end;
-	uint64_t pos = 0;
-	int taken = 0;
-	int error = 0;
+	int result = 1;
 
 	if (n == 0)
 		return 0;
+	if (n > INT32_MAX)
+		batch.n = INT32_MAX;
 	if (mpio__walk_init(&walk, queue, mapping, MPIO_BIO_READ,
 			    bio_flags(flags)) != 0)
 		return -MPIO_EINVAL;
-	batch_end = page_end(&walk, pages[n - 1]);
-	for (size_t i = 0; i < n && taken < INT32_MAX; i++, taken++) {
-		struct mpio_page *page = pages[i];
-
-		if (!mpio__page_fits(page, mapping) || page->pos < pos ||
-		    !(page->flags & MPIO_PAGE_LOCKED)) {
-			error = -MPIO_EINVAL;
-			break;
-		}
-		if ((flags & MPIO_READ_AHEAD) && !has_bio(&walk))
-			break;
-		pos = page->pos + page->size;
-		if (batch_end < page_end(&walk, page))
-			batch_end = page_end(&walk, page);
-		read_page(&walk, page, batch_end);
-	}
+	batch.end_block = block_after(&walk, pages[batch.n - 1]);
+	while (result > 0 && batch.taken < batch.n)
+		result = take_pages(&walk, &batch,
+				    (flags & MPIO_READ_AHEAD) != 0);
 	mpio__walk_end(&walk);
-	queue->stats.pages_read += (uint64_t)taken;
+	queue->stats.pages_read += batch.taken;
 	mpio__queue_finish(queue);
-	return taken != 0 ? taken : error;
+	return batch.taken != 0 ? (int)batch.taken : result;
 }
 
 int mpio_read_page(struct mpio_queue *queue, struct mpio_mapping *mapping,

@@ -250,9 +250,6 @@ static void stage_end(struct mpio_bio *bio)
 
 void mpio__stage_begin(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	bio->tries = 0;
-	bio->stage = MPIO__STAGE_DATA;
-	bio->full_vec_count = 0;
 	if (needs(queue, bio, MPIO_BIO_PREFLUSH, MPIO_DEVICE_PREFLUSH))
 		stage_flush(bio, MPIO__STAGE_PREFLUSH);
 }
@@ -272,7 +269,7 @@ static bool flush_tried(struct mpio_queue *queue, struct mpio_bio *bio)
 	return false;
 }
 
-bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio)
+static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (bio->stage != MPIO__STAGE_DATA)
 		return flush_tried(queue, bio);
@@ -286,5 +283,13 @@ bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_send(queue, bio);
 		return false;
 	}
+	return true;
+}
+
+bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (!is_over(queue, bio))
+		return false;
+	bio->tries = 0; /* as a bio in the pool is: whole, and not tried */
 	return true;
 }

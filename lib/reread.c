@@ -42,7 +42,7 @@ static void send(struct mpio_queue *queue, struct mpio_bio *bio,
 	page->pending = 1;
 	page->error = 0;
 	bio->offset = offset;
-	bio->end_io = mpio__read_end_io;
+	bio->end_io = mpio__verify_end_io;
 	bio->unit = page->mapping->block_size;
 	bio->segments[0] = (struct mpio_segment){
 		.page = page,

@@ -214,7 +214,7 @@ static int write_run(struct mpio__walk *walk, struct mpio__ahead *ahead,
 		if (page->blocks != NULL)
 			mpio__bytes_set(page, MPIO__DIRTY, piece.page_offset,
 					(uint32_t)(n << walk->shift), false);
-		error = mpio__build_add(&walk->build, &piece);
+		error = mpio__build_add(&walk->build, piece);
 		if (error != 0) {
 			if (page->blocks != NULL)
 				mpio__bytes_set(page, MPIO__DIRTY,
@@ -263,7 +263,7 @@ static int write_atomic(struct mpio__walk *walk, struct mpio__ahead *ahead,
 	    (whole.offset & (unit - 1)) + (uint64_t)whole.length > unit)
 		return -MPIO_EINVAL;
 	whole.whole = true;
-	error = mpio__build_add(&walk->build, &whole);
+	error = mpio__build_add(&walk->build, whole);
 	if (error == 0 && page->blocks != NULL)
 		mpio__bytes_set(page, MPIO__DIRTY, whole.page_offset,
 				(uint32_t)((run.end - run.block)

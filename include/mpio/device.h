@@ -12,8 +12,10 @@
  * The library promises: offset and length are multiples of the logical block
  * size and inside the device, but for a last block that the device's end
  * cuts; length is not 0 but for a flush; pieces of memory are aligned as the
- * limits ask, none is empty, and their number and sum keep the limits; one
- * channel is used by one thread at a time.
+ * limits ask (but for the length of the one that the device's end cuts), none
+ * is empty, and their number and sum keep the limits; nothing is written to a
+ * device that says READONLY, nor discarded on one that does not say DISCARD;
+ * one channel is used by one thread at a time.
  *
  * The backend promises: each bio accepted ends exactly once, inside submit,
  * commit or reap of its own channel; no bio is changed; a transfer that came
