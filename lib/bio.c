@@ -126,7 +126,6 @@ int mpio_bio_submit(struct mpio_bio *bio)
 	if (bio->state != MPIO__BIO_HELD || !is_valid(bio))
 		return -MPIO_EINVAL;
 	mpio__queue_submit(queue, bio);
-	mpio__queue_finish(queue);
 	if (queue->plug_depth == 0)
 		mpio__queue_commit(queue);
 	return 0;
@@ -138,13 +137,14 @@ void mpio_bio_end(struct mpio_bio *bio, int status)
 
 	if (bio->state != MPIO__BIO_FLYING)
 		return; /* a second end of the same bio */
-	bio->status = status > 0 ? -MPIO_EIO : status;
-	bio->done = status == 0 ? bio->length : 0;
 	bio->state = MPIO__BIO_ENDED;
-	bio->next = NULL;
-	*queue->ended_tail = bio;
-	queue->ended_tail = &bio->next;
+	bio->status = status > 0 ? -MPIO_EIO : status;
+	bio->done = bio->length;
 	queue->stats.in_flight--;
+	if (queue->submitting == bio)
+		queue->submitting = NULL; /* whoever submits it will see */
+	else
+		mpio__queue_ended(queue, bio);
 }
 
 void mpio_bio_end_partial(struct mpio_bio *bio, uint32_t done)

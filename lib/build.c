@@ -9,13 +9,14 @@
  */
 #include "internal.h"
 
-static void settle(struct mpio__build *build)
+/* Tell the bio what was gathered into it. */
+static inline void settle(struct mpio__build *build)
 {
 	struct mpio_bio *bio = build->bio;
 
-	bio->length = build->io.length;
-	bio->vec_count = build->io.pieces;
-	bio->segment_count = build->io.segments;
+	bio->length = (uint32_t)(build->end - bio->offset);
+	bio->vec_count = (uint32_t)(build->vec - bio->vec_pool + 1);
+	bio->segment_count = (uint32_t)(build->segment - bio->segments);
 }
 
 void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
@@ -28,25 +29,25 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 	queue = bio->queue;
 	settle(build);
 	build->bio = NULL;
-	build->io.queue = NULL;
 	build->last_page = NULL;
 	if (bio->length == 0) {
 		mpio_bio_put(bio); /* opened, and never added to */
 		return;
 	}
 	queue->stats.cuts[cut]++;
-	if (queue->event != NULL) {
-		const struct mpio_event event = {
-			.type = MPIO_EVENT_CUT,
-			.queue = queue,
-			.bio = bio,
-			.cut = cut,
-		};
-
-		mpio__event(queue, &event);
-	}
+	if (queue->event != NULL)
+		mpio__event(queue, MPIO_EVENT_CUT, bio, (int)cut);
 	mpio__queue_submit(queue, bio);
-	mpio__queue_finish(queue);
+}
+
+/* Hold the free places of a bio ready, behind those that are filled. */
+static inline void unfold(struct mpio__build *build, struct mpio_bio *bio)
+{
+	build->bio = bio;
+	build->segment = bio->segments + bio->segment_count;
+	build->segments_end = bio->segments + bio->segments_max;
+	build->vec = bio->vec_pool + bio->vec_count - 1;
+	build->last_vec = bio->vec_pool + bio->vecs_max - 1;
 }
 
 static int open_bio(struct mpio__build *build, struct mpio_queue *queue,
@@ -62,15 +63,14 @@ static int open_bio(struct mpio__build *build, struct mpio_queue *queue,
 	bio->op = (uint8_t)build->operation;
 	bio->flags = (uint16_t)(build->operation >> 8);
 	bio->offset = offset;
-	bio->end_io = build->end_io;
+	bio->vec_count = 0;
+	bio->segment_count = 0;
 	bio->unit = build->unit;
-	build->bio = bio;
-	build->limits = bio->small ? &queue->small_limits : &queue->limits;
-	build->io = (struct mpio_plan_io){
-		.queue = queue,
-		.end = offset,
-		.operation = build->operation,
-	};
+	bio->end_io = build->end_io;
+	unfold(build, bio);
+	build->end = offset;
+	build->memory_end = (const unsigned char *)build; /* nobody's page */
+	build->room = queue->limits.bytes_max;
 	return 0;
 }
 
@@ -90,16 +90,26 @@ static bool enlarge(struct mpio__build *build)
 		return false;
 	settle(build);
 	mpio__bio_move(large, bio);
-	build->bio = large;
-	build->limits = &large->queue->limits;
+	unfold(build, large);
 	return true;
 }
 
-/* How the plan sees a run. */
+/* Whether a run continues the last segment of its own page. */
+static inline bool is_same_segment(const struct mpio__build *build,
+				   const struct mpio__run *run)
+{
+	return build->last_page == run->page &&
+	       build->last_end == run->page_offset;
+}
+
+/* What the plan says of a run. */
 static inline enum mpio_cut ask_plan(const struct mpio__build *build,
 				     const struct mpio__run *run,
 				     uint32_t *take)
 {
+	const struct mpio_bio *bio = build->bio;
+	const struct mpio_plan_limits *limits = &run->queue->limits;
+	struct mpio_plan_io io = {.operation = build->operation};
 	const struct mpio_plan_run plan = {
 		.queue = run->queue,
 		.offset = run->offset,
@@ -107,14 +117,20 @@ static inline enum mpio_cut ask_plan(const struct mpio__build *build,
 		.length = run->length,
 		.memory = run->memory,
 		.whole = run->whole,
-		.same_segment = build->last_page == run->page &&
-				build->last_end == run->page_offset,
+		.same_segment = is_same_segment(build, run),
 	};
 
-	return mpio__plan(&build->io, &plan,
-			  build->bio != NULL ? build->limits
-					     : &run->queue->limits,
-			  take);
+	if (bio != NULL) {
+		io.queue = bio->queue;
+		io.end = build->end;
+		io.length = (uint32_t)(build->end - bio->offset);
+		io.pieces = (uint32_t)(build->vec - bio->vec_pool + 1);
+		io.segments = (uint32_t)(build->segment - bio->segments);
+		io.memory_end = build->memory_end;
+		if (bio->small)
+			limits = &bio->queue->small_limits;
+	}
+	return mpio__plan(&io, &plan, limits, take);
 }
 
 int mpio__build_turn(struct mpio__build *build, const struct mpio__run *run,
@@ -134,6 +150,35 @@ int mpio__build_turn(struct mpio__build *build, const struct mpio__run *run,
 	}
 }
 
+/* Add the first bytes of a run, as many as the plan took. */
+static void append(struct mpio__build *build, const struct mpio__run *run,
+		   uint32_t take)
+{
+	if (is_same_segment(build, run) &&
+	    build->segment != build->bio->segments) {
+		build->segment[-1].length += take;
+	} else {
+		*build->segment++ = (struct mpio_segment){
+			.page = run->page,
+			.offset = run->page_offset,
+			.length = take,
+		};
+		run->page->pending++;
+	}
+	if (run->memory == build->memory_end)
+		build->vec->length += take;
+	else
+		*++build->vec = (struct mpio_iovec){
+			.base = run->memory,
+			.length = take,
+		};
+	build->memory_end = run->memory + take;
+	build->room -= take;
+	build->end += take;
+	build->last_page = run->page;
+	build->last_end = run->page_offset + take;
+}
+
 int mpio__build_add(struct mpio__build *build, struct mpio__run run)
 {
 	while (run.length != 0) {
@@ -142,16 +187,11 @@ int mpio__build_add(struct mpio__build *build, struct mpio__run run)
 
 		if (error != 0)
 			return error;
-		mpio__build_append(build, run.page, run.page_offset, run.memory,
-				   take,
-				   build->last_page == run.page &&
-					   build->last_end == run.page_offset);
+		append(build, &run, take);
 		run.offset += take;
 		run.page_offset += take;
 		run.memory += take;
 		run.length -= take;
-		build->last_page = run.page;
-		build->last_end = run.page_offset;
 	}
 	return 0;
 }

@@ -27,42 +27,35 @@ struct mpio__gather {
 };
 
 /*
- * Gather whole pages from position `pos` on: as many as follow each other in
- * the straight of the remembered answer, go on where the open bio ends, and
- * have room there. For those the plan's answer is 'none' without asking; this
- * is its loop, held in registers. Returns how many were gathered; the page
- * after them needs a closer look.
+ * Gather whole pages: as many as follow each other in the straight of the
+ * remembered answer, go on where the open bio ends, and have room there.
+ * Returns how many; the page after them needs a closer look.
  */
 static inline size_t mpio__gather(struct mpio__walk *walk,
 				  struct mpio_page *const *pages, size_t n,
-				  uint64_t pos, const struct mpio__gather how)
+				  const struct mpio__gather how)
 {
 	struct mpio__build *build = &walk->build;
 	const struct mpio__map *map = &walk->map;
 	const struct mpio_mapping *mapping = walk->mapping;
-	struct mpio_segment *segment, *first, *last;
-	struct mpio_iovec *vec, *last_vec;
-	const unsigned char *memory_end;
+	const unsigned char *memory_end = build->memory_end;
+	struct mpio_segment *segment = build->segment;
+	struct mpio_iovec *vec = build->vec;
+	uint64_t pos = pages[0]->pos;
 	uint64_t start = pos;
-	uint64_t room;
+	uint64_t room = build->room;
 	size_t i;
 
-	if (build->bio == NULL || pos - map->straight_start !=
-					  build->io.end - map->offset ||
-	    pos >= map->straight_end || build->io.queue != map->queue)
+	if (build->bio == NULL || build->bio->queue != map->queue ||
+	    pos + map->delta != build->end || pos >= map->straight_end)
 		return 0;
-	room = mpio__min_u64(map->straight_end - pos,
-			     build->limits->bytes_max - build->io.length);
-	first = build->bio->segments;
-	last = first + build->limits->segments_max;
-	segment = first + build->io.segments;
-	vec = build->bio->vec_pool + build->io.pieces - 1;
-	last_vec = build->bio->vec_pool + build->limits->pieces_max - 1;
-	memory_end = build->io.memory_end;
-	if (build->io.pieces == 0)
-		memory_end = (const unsigned char *)walk; /* nobody's page */
-	for (i = 0; i < n && segment < last; i++) {
+	if (room > map->straight_end - pos)
+		room = map->straight_end - pos;
+	if (n > (size_t)(build->segments_end - segment))
+		n = (size_t)(build->segments_end - segment);
+	for (i = 0; i < n; i++) {
 		struct mpio_page *page = pages[i];
+		unsigned char *memory = page->data;
 		uint32_t size = page->size;
 		uint32_t flags = page->flags;
 
@@ -70,32 +63,32 @@ static inline size_t mpio__gather(struct mpio__walk *walk,
 		    (size & walk->mask) != 0 || (flags & how.mask) != how.state ||
 		    page->mapping != mapping || page->blocks != NULL)
 			break;
-		if (page->data == memory_end) {
+		if (memory == memory_end) {
 			vec->length += size;
 		} else {
-			if (vec == last_vec)
+			if (vec == build->last_vec)
 				break;
 			vec++;
-			vec->base = page->data;
+			vec->base = memory;
 			vec->length = size;
 		}
-		memory_end = (unsigned char *)page->data + size;
+		memory_end = memory + size;
 		segment->page = page;
 		segment->offset = 0;
 		segment->length = size;
 		segment++;
-		page->shadow = page->data;
 		page->pending = 1;
 		page->error = 0;
 		page->flags = (flags & ~how.clear) | how.set;
 		pos += size;
 		room -= size;
 	}
-	build->io.memory_end = memory_end;
-	build->io.segments = (uint32_t)(segment - first);
-	build->io.pieces = (uint32_t)(vec - build->bio->vec_pool) + 1;
-	build->io.length += (uint32_t)(pos - start);
-	build->io.end += pos - start;
+	build->memory_end = memory_end;
+	build->segment = segment;
+	build->vec = vec;
+	build->room -= (uint32_t)(pos - start);
+	build->end += pos - start;
+	build->last_page = NULL; /* they are whole: nothing continues them */
 	return i;
 }
 

@@ -112,6 +112,7 @@ struct mpio_queue {
 	uint32_t flags; /* MPIO_QUEUE_* flags */
 	bool uncommitted; /* submits that commit has not pushed yet */
 	bool finishing;   /* an outer call runs the callbacks */
+	struct mpio_bio *submitting; /* inside the device's submit */
 
 	struct mpio_bio *free_large;
 	struct mpio_bio *free_small;
@@ -131,15 +132,26 @@ struct mpio_queue {
 
 	mpio_event_fn *event;
 	void *event_ctx;
+	struct mpio_event told; /* the last; here, to save stack */
 	struct mpio_stats stats;
 
 	struct mpio_allocator allocator; /* resize is NULL: memory was given */
 	size_t memory_size;
 };
 
-/* Send a bio, or hold it if plugged. Its callbacks may run inside. */
+/* To the list of those that are to be finished. */
+static inline void mpio__queue_ended(struct mpio_queue *queue,
+				     struct mpio_bio *bio)
+{
+	bio->next = NULL;
+	*queue->ended_tail = bio;
+	queue->ended_tail = &bio->next;
+}
+
+/* Send a bio, or hold it if plugged. Callbacks may run inside. */
 void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio);
-/* A bio's first try; a flush waits for what was sent before it. */
+/* A bio's first try; a flush waits for what was sent before it, running
+ * callbacks. */
 void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Give a bio to the device, now; retries refusals. Runs no callback. */
 void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio);
@@ -157,7 +169,9 @@ bool mpio__group_has(const struct mpio_queue *queue,
 void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio);
 void mpio__plug_flush(struct mpio_queue *queue);
 
-void mpio__event(struct mpio_queue *queue, const struct mpio_event *event);
+/* Tell the hook, which there is; a bio or NULL, and further members by hand. */
+void mpio__event(struct mpio_queue *queue, enum mpio_event_type type,
+		 const struct mpio_bio *bio, int detail);
 
 /* ---- The plan, inline ------------------------------------------------- */
 
@@ -206,16 +220,24 @@ static inline enum mpio_cut mpio__plan(const struct mpio_plan_io *io,
 
 /* ---- One call of a verb ----------------------------------------------- */
 
-/* Bios as they are gathered from runs. */
+/*
+ * The bio that is being gathered, its next free places held ready. What the
+ * plan sees of it is made from this when it is asked.
+ */
 struct mpio__build {
-	struct mpio_bio *bio;   /* being gathered, or NULL */
-	struct mpio_plan_io io; /* what the plan sees of it */
-	const struct mpio_plan_limits *limits; /* of the bio's size */
-	struct mpio_page *last_page;    /* of its last segment */
-	uint32_t last_end;              /* bytes, in that page */
-	uint32_t operation;             /* op | flags << 8 */
-	uint32_t unit;                  /* bytes; isolation goes no finer */
+	struct mpio_bio *bio; /* or NULL */
+	uint64_t end;         /* bytes; where on the device it ends so far */
+	struct mpio_segment *segment;      /* the next to be filled */
+	struct mpio_segment *segments_end; /* no more than these */
+	struct mpio_iovec *vec;            /* the last one filled */
+	struct mpio_iovec *last_vec;       /* the last one that may be */
+	const unsigned char *memory_end;   /* where the last piece ends */
+	struct mpio_page *last_page;       /* of the last segment, or NULL */
 	mpio_end_io_fn *end_io;
+	uint32_t room;      /* bytes that it still takes */
+	uint32_t last_end;  /* bytes; where the last segment ends in its page */
+	uint32_t operation; /* op | flags << 8 */
+	uint32_t unit;      /* bytes; isolation goes no finer */
 };
 
 /* What get_block said last. */
@@ -235,6 +257,7 @@ struct mpio__map {
 	 */
 	uint64_t straight_start; /* bytes, in the mapping */
 	uint64_t straight_end;   /* bytes; 0: there is none */
+	uint64_t delta; /* from there to the device, modulo 2^64 */
 };
 
 struct mpio__walk {
@@ -295,38 +318,6 @@ int mpio__build_add(struct mpio__build *build, struct mpio__run run);
 int mpio__build_turn(struct mpio__build *build, const struct mpio__run *run,
 		     uint32_t *take);
 void mpio__build_send(struct mpio__build *build, enum mpio_cut cut);
-
-/* Add bytes that go on where the open bio ends; the plan has allowed it. */
-static inline void mpio__build_append(struct mpio__build *build,
-				      struct mpio_page *page, uint32_t offset,
-				      unsigned char *memory, uint32_t length,
-				      bool same_segment)
-{
-	struct mpio_plan_io *io = &build->io;
-	struct mpio_bio *bio = build->bio;
-
-	if (same_segment && io->segments != 0) {
-		bio->segments[io->segments - 1].length += length;
-	} else {
-		struct mpio_segment *segment = &bio->segments[io->segments++];
-
-		segment->page = page;
-		segment->offset = offset;
-		segment->length = length;
-		page->pending++;
-	}
-	if (memory == io->memory_end && io->pieces != 0) {
-		bio->vecs[io->pieces - 1].length += length;
-	} else {
-		struct mpio_iovec *vec = &bio->vecs[io->pieces++];
-
-		vec->base = memory;
-		vec->length = length;
-	}
-	io->memory_end = memory + length;
-	io->length += length;
-	io->end += length;
-}
 
 /* Pages that follow the one that is being written, in a walk. */
 struct mpio__ahead {

@@ -116,6 +116,7 @@ static void find_straight(const struct mpio__walk *walk, struct mpio__map *map)
 	if (device_end > map->device_size)
 		end = mpio__min_u64(end, map->first + map->count - 1);
 	map->straight_start = map->first << walk->shift;
+	map->delta = map->offset - map->straight_start;
 	map->straight_end = end << walk->shift;
 	if ((map->extent.flags & MPIO_EXTENT_BOUNDARY) &&
 	    end == map->first + map->extent.count)
@@ -165,6 +166,18 @@ static bool is_elsewhere(const struct mpio__walk *walk,
 	       !(walk->map_flags & MPIO_MAP_CREATE);
 }
 
+static void tell(struct mpio__walk *walk, uint64_t block, int status)
+{
+	struct mpio_event *event = &walk->queue->told;
+
+	*event = (struct mpio_event){
+		.mapping = walk->mapping,
+		.extent = &walk->map.extent,
+		.block = block,
+	};
+	mpio__event(walk->queue, MPIO_EVENT_MAP, NULL, status);
+}
+
 int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
 		  uint64_t block, uint64_t wanted)
 {
@@ -180,18 +193,8 @@ int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
 	walk->queue->stats.get_block_calls++;
 	status = walk->ops->get_block(walk->mapping, page, block,
 				      walk->map_flags, &map->extent);
-	if (walk->queue->event != NULL) {
-		const struct mpio_event event = {
-			.type = MPIO_EVENT_MAP,
-			.queue = walk->queue,
-			.mapping = walk->mapping,
-			.extent = &map->extent,
-			.block = block,
-			.status = status,
-		};
-
-		mpio__event(walk->queue, &event);
-	}
+	if (walk->queue->event != NULL)
+		tell(walk, block, status);
 	if (status != 0)
 		return status < 0 ? status : -MPIO_EUCLEAN;
 	if (!is_possible(walk, &map->extent, wanted))

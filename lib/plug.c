@@ -106,8 +106,6 @@ static struct mpio_bio *make_room(struct mpio_queue *queue, struct mpio_bio *a,
 static void merge(struct mpio_queue *queue, struct mpio_bio *a,
 		  struct mpio_bio *b)
 {
-	const struct mpio_event event = {
-		.type = MPIO_EVENT_MERGE, .queue = queue, .bio = b};
 	struct mpio_segment *to = a->segments + a->segment_count;
 
 	for (uint32_t i = 0; i < b->vec_count; i++)
@@ -117,7 +115,8 @@ static void merge(struct mpio_queue *queue, struct mpio_bio *a,
 	a->segment_count += b->segment_count;
 	a->unit = mpio__min_u32(a->unit, b->unit);
 	queue->stats.merges++;
-	mpio__event(queue, &event);
+	if (queue->event != NULL)
+		mpio__event(queue, MPIO_EVENT_MERGE, b, 0);
 	mpio_bio_put(b);
 }
 

@@ -19,24 +19,22 @@
 /* Refusals of one bio in a row, with nothing in flight, that are sat out. */
 #define REFUSALS_MAX 64u
 
-void mpio__event(struct mpio_queue *queue, const struct mpio_event *event)
+void mpio__event(struct mpio_queue *queue, enum mpio_event_type type,
+		 const struct mpio_bio *bio, int detail)
 {
-	if (queue->event != NULL)
-		queue->event(queue->event_ctx, event);
-}
+	struct mpio_event *event = &queue->told;
 
-static void tell(struct mpio_queue *queue, enum mpio_event_type type,
-		 const struct mpio_bio *bio)
-{
-	const struct mpio_event event = {
-		.type = type,
-		.queue = queue,
-		.bio = bio,
-		.status = type == MPIO_EVENT_END ? bio->status : 0,
-		.retry = bio->tries != 0 || bio->full_vec_count != 0,
-	};
-
-	queue->event(queue->event_ctx, &event);
+	if (type != MPIO_EVENT_MAP)
+		*event = (struct mpio_event){.bio = bio};
+	event->type = type;
+	event->queue = queue;
+	if (type == MPIO_EVENT_CUT)
+		event->cut = (enum mpio_cut)detail;
+	else if (type == MPIO_EVENT_SUBMIT)
+		event->retry = detail;
+	else
+		event->status = detail;
+	queue->event(queue->event_ctx, event);
 }
 
 /* ---- To the device ---------------------------------------------------- */
@@ -90,14 +88,18 @@ static bool is_aligned(const struct mpio_queue *queue,
 	return (bits & (queue->memory_alignment - 1)) == 0;
 }
 
+static bool has_feature(const struct mpio_queue *queue, uint32_t feature)
+{
+	return (queue->device->limits.features & feature) != 0;
+}
+
 static int refusal(const struct mpio_queue *queue, const struct mpio_bio *bio)
 {
-	uint32_t features = queue->device->limits.features;
-
-	if (bio->op == MPIO_BIO_DISCARD && !(features & MPIO_DEVICE_DISCARD))
+	if (bio->op == MPIO_BIO_DISCARD &&
+	    !has_feature(queue, MPIO_DEVICE_DISCARD))
 		return -MPIO_EOPNOTSUPP;
 	if (bio->op != MPIO_BIO_READ && bio->op != MPIO_BIO_FLUSH &&
-	    (features & MPIO_DEVICE_READONLY))
+	    has_feature(queue, MPIO_DEVICE_READONLY))
 		return -MPIO_EROFS;
 	return is_aligned(queue, bio) ? 0 : -MPIO_EINVAL;
 }
@@ -108,39 +110,66 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
 		return false;
 	queue->stats.retries++;
+	queue->submitting = NULL;
 	if (queue->stats.in_flight > 1)
 		return reap(queue, true) >= 0;
 	mpio__queue_commit(queue);
 	return ++*refusals < REFUSALS_MAX;
 }
 
-void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio)
+/* Wait until one more bio may be in flight. */
+static void make_room(struct mpio_queue *queue)
+{
+	while (queue->stats.in_flight >= queue->in_flight_max &&
+	       reap(queue, true) >= 0)
+		;
+}
+
+/* A bio that was refused for good, or that no device needs to see. */
+static void end_unsent(struct mpio_queue *queue, struct mpio_bio *bio,
+		       int status)
+{
+	queue->stats.in_flight++;
+	bio->state = MPIO__BIO_FLYING;
+	queue->submitting = bio;
+	mpio_bio_end(bio, status);
+}
+
+/* Give a bio to the device; true if it has ended, and is in no list. */
+static inline bool give(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	struct mpio_device *device = queue->device;
 	struct mpio_stats *stats = &queue->stats;
 	uint32_t refusals = 0;
 	int result;
 
-	while (stats->in_flight >= queue->in_flight_max &&
-	       reap(queue, true) >= 0)
-		;
+	if (stats->in_flight >= queue->in_flight_max)
+		make_room(queue);
 	bio->state = MPIO__BIO_FLYING;
 	if (++stats->in_flight > stats->in_flight_peak)
 		stats->in_flight_peak = stats->in_flight;
-	if (bio->op == MPIO_BIO_FLUSH &&
-	    !(device->limits.features & MPIO_DEVICE_FLUSH)) {
-		mpio_bio_end(bio, 0);
-		return;
-	}
 	if (queue->event != NULL)
-		tell(queue, MPIO_EVENT_SUBMIT, bio);
+		mpio__event(queue, MPIO_EVENT_SUBMIT, bio,
+			    bio->tries != 0 || bio->full_vec_count != 0);
 	do {
 		stats->submits++;
 		queue->uncommitted = device->ops.commit != NULL;
+		queue->submitting = bio;
 		result = device->ops.submit(device, queue->channel, bio);
-	} while (result != 0 && sit_out(queue, result, &refusals));
+	} while (result != 0 && bio->state == MPIO__BIO_FLYING &&
+		 sit_out(queue, result, &refusals));
 	if (result != 0)
 		mpio_bio_end(bio, result);
+	if (queue->submitting == NULL)
+		return true;
+	queue->submitting = NULL;
+	return false;
+}
+
+void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (give(queue, bio))
+		mpio__queue_ended(queue, bio);
 }
 
 /* ---- Back from the device --------------------------------------------- */
@@ -165,8 +194,13 @@ static inline bool is_done(const struct mpio_bio *bio)
 	       !(bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH));
 }
 
-static inline void end_one(struct mpio_queue *queue, struct mpio_bio *bio)
+/* A try has ended: finish the bio, or drive it again. 1 if it is finished. */
+static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
 {
+	if (queue->event != NULL)
+		mpio__event(queue, MPIO_EVENT_END, bio, bio->status);
+	if (!is_done(bio) && !mpio__redrive(queue, bio))
+		return 0;
 	if (bio->status != 0)
 		queue->stats.errors++;
 	bio->state = MPIO__BIO_HELD;
@@ -174,6 +208,7 @@ static inline void end_one(struct mpio_queue *queue, struct mpio_bio *bio)
 		bio->end_io(bio);
 	else
 		mpio_bio_put(bio);
+	return 1;
 }
 
 /* Finish all that has ended; how many. */
@@ -185,14 +220,8 @@ static int finish_all(struct mpio_queue *queue)
 
 	queue->finishing = true;
 	do {
-		while ((bio = next_ended(queue)) != NULL) {
-			if (queue->event != NULL)
-				tell(queue, MPIO_EVENT_END, bio);
-			if (!is_done(bio) && !mpio__redrive(queue, bio))
-				continue;
-			end_one(queue, bio);
-			n++;
-		}
+		while ((bio = next_ended(queue)) != NULL)
+			n += finish(queue, bio);
 		if (queue->rereads != NULL)
 			mpio__reread(queue);
 	} while (queue->ended != NULL);
@@ -202,7 +231,8 @@ static int finish_all(struct mpio_queue *queue)
 
 void mpio__queue_finish(struct mpio_queue *queue)
 {
-	if (!queue->finishing)
+	if (!queue->finishing && (queue->ended != NULL ||
+				  queue->rereads != NULL))
 		(void)finish_all(queue);
 }
 
@@ -263,29 +293,48 @@ static int prepare(struct mpio_queue *queue, struct mpio_bio *bio)
 	return refusal(queue, bio);
 }
 
-void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
+/* A bio's first try; true if it has ended, and is in no list. */
+static inline bool launch(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	const uint32_t staged = MPIO_BIO_PREFLUSH | MPIO_BIO_FUA;
-	int status = 0;
 
 	count(&queue->stats, bio);
-	if (queue->picky || bio->op > MPIO_BIO_WRITE || (bio->flags & staged))
-		status = prepare(queue, bio);
-	if (status == 0) {
-		mpio__queue_send(queue, bio);
-		return;
+	if (queue->picky || bio->op > MPIO_BIO_WRITE || (bio->flags & staged)) {
+		int status = prepare(queue, bio);
+
+		if (status != 0 || (bio->op == MPIO_BIO_FLUSH &&
+				    !has_feature(queue, MPIO_DEVICE_FLUSH))) {
+			end_unsent(queue, bio, status);
+			return true;
+		}
 	}
-	queue->stats.in_flight++;
-	bio->state = MPIO__BIO_FLYING;
-	mpio_bio_end(bio, status);
+	return give(queue, bio);
 }
 
+void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (launch(queue, bio))
+		mpio__queue_ended(queue, bio);
+}
+
+/*
+ * A device that ends a bio inside submit has it finished here and now, past
+ * the list, unless an outer call is at it.
+ */
 void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (queue->plug_depth != 0)
+	if (queue->plug_depth != 0) {
 		mpio__plug_add(queue, bio);
-	else
-		mpio__queue_launch(queue, bio);
+	} else if (launch(queue, bio)) {
+		if (queue->finishing || queue->ended != NULL) {
+			mpio__queue_ended(queue, bio);
+		} else {
+			queue->finishing = true;
+			(void)finish(queue, bio);
+			queue->finishing = false;
+		}
+	}
+	mpio__queue_finish(queue);
 }
 
 /* ---- Waiting ---------------------------------------------------------- */

@@ -271,8 +271,7 @@ static inline bool gather(struct mpio__walk *walk, struct batch *batch)
 
 	if (!walk->plain || pages[0]->pos < batch->pos)
 		return false;
-	n = mpio__gather(walk, pages, batch->n - batch->taken, pages[0]->pos,
-			 whole);
+	n = mpio__gather(walk, pages, batch->n - batch->taken, whole);
 	if (n == 0)
 		return false;
 	batch->taken += n;
