@@ -41,17 +41,18 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 }
 
 /* Hold the free places of a bio ready, behind those that are filled. */
-static inline void unfold(struct mpio__build *build, struct mpio_bio *bio)
+static inline void unfold(struct mpio__build *build, struct mpio_bio *bio,
+			  uint32_t segments, uint32_t pieces)
 {
 	build->bio = bio;
-	build->segment = bio->segments + bio->segment_count;
+	build->segment = bio->segments + segments;
 	build->segments_end = bio->segments + bio->segments_max;
-	build->vec = bio->vec_pool + bio->vec_count - 1;
+	build->vec = bio->vec_pool + pieces - 1;
 	build->last_vec = bio->vec_pool + bio->vecs_max - 1;
 }
 
-static int open_bio(struct mpio__build *build, struct mpio_queue *queue,
-		    uint64_t offset)
+static inline int open_bio(struct mpio__build *build, struct mpio_queue *queue,
+			   uint64_t offset)
 {
 	struct mpio_bio *bio = mpio__bio_take(&queue->free_small);
 
@@ -63,11 +64,9 @@ static int open_bio(struct mpio__build *build, struct mpio_queue *queue,
 	bio->op = (uint8_t)build->operation;
 	bio->flags = (uint16_t)(build->operation >> 8);
 	bio->offset = offset;
-	bio->vec_count = 0;
-	bio->segment_count = 0;
 	bio->unit = build->unit;
 	bio->end_io = build->end_io;
-	unfold(build, bio);
+	unfold(build, bio, 0, 0);
 	build->end = offset;
 	build->memory_end = (const unsigned char *)build; /* nobody's page */
 	build->room = queue->limits.bytes_max;
@@ -90,7 +89,7 @@ static bool enlarge(struct mpio__build *build)
 		return false;
 	settle(build);
 	mpio__bio_move(large, bio);
-	unfold(build, large);
+	unfold(build, large, large->segment_count, large->vec_count);
 	return true;
 }
 
@@ -136,13 +135,19 @@ static inline enum mpio_cut ask_plan(const struct mpio__build *build,
 int mpio__build_turn(struct mpio__build *build, const struct mpio__run *run,
 		     uint32_t *take)
 {
+	const struct mpio_bio *bio = build->bio;
+
+	/* What the plan would say, without the words: it mostly does. */
+	if (bio != NULL && bio->queue == run->queue &&
+	    run->offset != build->end)
+		mpio__build_send(build, MPIO_CUT_NOT_ADJACENT);
 	for (;;) {
 		enum mpio_cut cut = ask_plan(build, run, take);
 
+		if (build->bio == NULL && *take == 0)
+			return -MPIO_EINVAL; /* fits in no bio */
 		if (build->bio == NULL)
-			return *take == 0 ? -MPIO_EINVAL
-					  : open_bio(build, run->queue,
-						     run->offset);
+			return open_bio(build, run->queue, run->offset);
 		if (*take != 0)
 			return 0;
 		if (cut != MPIO_CUT_SEGMENTS || !enlarge(build))

@@ -77,6 +77,8 @@ static inline size_t mpio__gather(struct mpio__walk *walk,
 		segment->offset = 0;
 		segment->length = size;
 		segment++;
+		if (how.set & MPIO_PAGE_WRITEBACK)
+			page->shadow = memory;
 		page->pending = 1;
 		page->error = 0;
 		page->flags = (flags & ~how.clear) | how.set;

@@ -268,7 +268,9 @@ struct mpio__walk {
 	uint32_t mask;      /* the block size - 1 */
 	uint32_t map_flags; /* MPIO_MAP_* flags */
 	bool plain;         /* no hook wants to look at each page */
-	uint64_t eof_block; /* the first that lies wholly past the end */
+	uint64_t device_blocks; /* whole ones of the queue's own device */
+	uint64_t eof_block;    /* the first that lies wholly past the end */
+	uint64_t whole_blocks; /* those before it need no look at the end */
 	struct mpio__map map;
 	struct mpio__build build;
 };
@@ -322,30 +324,20 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut);
 /* Pages that follow the one that is being written, in a walk. */
 struct mpio__ahead {
 	struct mpio_page *const *pages;
-	size_t count;
+	size_t count;       /* of those that the walk will deal with */
 	uint64_t known_end; /* blocks before it are known to be written */
-	int64_t budget;     /* pages that the walk will still deal with,
-			     * the one that is being written included */
-	bool sync_all;
+	bool sync_all;      /* busy pages are waited for, and written */
 };
-
-/* Whether the walk, when it comes there, is going to write a page. */
-static inline bool mpio__is_to_write(const struct mpio_page *page,
-				     bool sync_all)
-{
-	const uint32_t busy = MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK;
-
-	return (page->flags & MPIO_PAGE_DIRTY) &&
-	       (sync_all || !(page->flags & busy));
-}
 
 /* Write a dirty page that is not busy; the error that its mapping met. */
 int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
 		    struct mpio_page *page);
+/* Write pages that simply go on, as many as there are of n. */
+size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
+			size_t n);
 
 /* A page has no run in flight any more. */
 void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page);
-void mpio__write_page_end(struct mpio_page *page);
 /* Read pages from the other copies that the engine names, as bios allow. */
 void mpio__reread(struct mpio_queue *queue);
 

@@ -44,7 +44,10 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 		},
 	};
 	walk->eof_block = mpio__bytes_to_blocks_up(mapping->size, walk->shift);
+	walk->whole_blocks = walk->eof_block;
+	walk->device_blocks = queue->device->size >> walk->shift;
 	if (op == MPIO_BIO_WRITE) {
+		walk->whole_blocks = mapping->size >> walk->shift;
 		walk->map_flags = MPIO_MAP_CREATE;
 		walk->build.end_io = mpio__write_end_io;
 	} else if (walk->ops->verify != NULL || walk->ops->reread != NULL) {
@@ -107,28 +110,30 @@ static bool is_possible(const struct mpio__walk *walk,
 	return mapped || !(extent->flags & if_mapped);
 }
 
-/* Which whole pages of an answer need no cutting. */
-static void find_straight(const struct mpio__walk *walk, struct mpio__map *map)
+/*
+ * The straight of an answer whose first `whole` blocks lie whole on the
+ * device. It ends short of a block that the end of file or of the device
+ * cuts, and of a boundary.
+ */
+static inline void find_straight(const struct mpio__walk *walk,
+				 struct mpio__map *map, uint64_t whole)
 {
-	uint64_t end = mpio__min_u64(map->first + map->count, walk->eof_block);
-	uint64_t device_end = map->offset + (map->count << walk->shift);
+	uint64_t end = mpio__min_u64(map->first + whole, walk->whole_blocks);
 
-	if (device_end > map->device_size)
-		end = mpio__min_u64(end, map->first + map->count - 1);
 	map->straight_start = map->first << walk->shift;
-	map->delta = map->offset - map->straight_start;
 	map->straight_end = end << walk->shift;
+	map->delta = map->offset - map->straight_start;
 	if ((map->extent.flags & MPIO_EXTENT_BOUNDARY) &&
 	    end == map->first + map->extent.count)
 		map->straight_end--;
 }
 
-/* Take over an answer that names device blocks. */
-static int remember(struct mpio__walk *walk, struct mpio__map *map)
+/* An answer that lies elsewhere than whole on the queue's own device. */
+static int remember_odd(struct mpio__walk *walk, struct mpio__map *map)
 {
 	const struct mpio_extent *extent = &map->extent;
-	struct mpio_queue *queue =
-		extent->queue != NULL ? extent->queue : walk->queue;
+	struct mpio_queue *queue = map->queue;
+	uint64_t whole;
 
 	if (queue != walk->queue) {
 		if (!mpio__group_has(walk->queue, queue))
@@ -139,19 +144,43 @@ static int remember(struct mpio__walk *walk, struct mpio__map *map)
 	if (!mpio__blocks_have_bytes(extent->block, extent->count,
 				     walk->shift))
 		return -MPIO_EUCLEAN;
-	map->queue = queue;
 	map->device_size = queue->device->size;
-	map->offset = extent->block << walk->shift;
 	map->answered = extent->count;
 	map->count = mpio__blocks_on_device(map->offset, extent->count,
 					    walk->shift, map->device_size);
-	if ((extent->flags & MPIO_EXTENT_NEW) && map->count != 0 &&
-	    walk->ops->new_blocks != NULL)
-		walk->ops->new_blocks(walk->mapping, queue, extent->block,
-				      map->count);
 	if (map->count == 0)
 		return -MPIO_EUCLEAN;
-	find_straight(walk, map);
+	whole = mpio__min_u64(map->count,
+			      (map->device_size - map->offset) >> walk->shift);
+	find_straight(walk, map, whole);
+	return 0;
+}
+
+/* Take over an answer that names device blocks. */
+static int remember(struct mpio__walk *walk, struct mpio__map *map)
+{
+	const struct mpio_extent *extent = &map->extent;
+	struct mpio_queue *queue =
+		extent->queue != NULL ? extent->queue : walk->queue;
+	int error;
+
+	map->queue = queue;
+	map->offset = extent->block << walk->shift;
+	if (queue == walk->queue &&
+	    mpio__range_fits(extent->block, extent->count,
+			     walk->device_blocks)) {
+		map->device_size = queue->device->size;
+		map->answered = extent->count;
+		map->count = extent->count;
+		find_straight(walk, map, map->count);
+	} else {
+		error = remember_odd(walk, map);
+		if (error != 0)
+			return error;
+	}
+	if ((extent->flags & MPIO_EXTENT_NEW) && walk->ops->new_blocks != NULL)
+		walk->ops->new_blocks(walk->mapping, queue, extent->block,
+				      map->count);
 	return 0;
 }
 
@@ -197,9 +226,13 @@ int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
 		tell(walk, block, status);
 	if (status != 0)
 		return status < 0 ? status : -MPIO_EUCLEAN;
+	map->first = block;
+	map->hole = false;
+	if (map->extent.flags == MPIO_EXTENT_MAPPED &&
+	    map->extent.count - 1 < wanted)
+		return remember(walk, map); /* as most answers are */
 	if (!is_possible(walk, &map->extent, wanted))
 		return -MPIO_EUCLEAN;
-	map->first = block;
 	map->hole = is_elsewhere(walk, &map->extent);
 	if (!map->hole)
 		return remember(walk, map);

@@ -136,7 +136,8 @@ static void end_unsent(struct mpio_queue *queue, struct mpio_bio *bio,
 }
 
 /* Give a bio to the device; true if it has ended, and is in no list. */
-static inline bool give(struct mpio_queue *queue, struct mpio_bio *bio)
+__attribute__((always_inline)) static inline bool
+give(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	struct mpio_device *device = queue->device;
 	struct mpio_stats *stats = &queue->stats;

@@ -72,9 +72,8 @@ static void put_page(struct mpio_queue *queue, struct mpio_page *page)
 
 static void note_uptodate(const struct mpio_segment *segment)
 {
-	if (segment->page->blocks != NULL)
-		mpio__bytes_set(segment->page, MPIO__UPTODATE, segment->offset,
-				segment->length, true);
+	mpio__bytes_set(segment->page, MPIO__UPTODATE, segment->offset,
+			segment->length, true);
 }
 
 void mpio__read_end_io(struct mpio_bio *bio)
@@ -84,10 +83,12 @@ void mpio__read_end_io(struct mpio_bio *bio)
 	bool good = bio->status == 0;
 
 	for (; segment < end; segment++) {
-		if (good)
+		struct mpio_page *page = segment->page;
+
+		if (page->blocks != NULL && good)
 			note_uptodate(segment);
-		if (--segment->page->pending == 0)
-			finish(segment->page);
+		if (--page->pending == 0)
+			finish(page);
 	}
 	mpio_bio_put(bio);
 }
@@ -98,7 +99,7 @@ void mpio__verify_end_io(struct mpio_bio *bio)
 	const struct mpio_segment *end = segment + bio->segment_count;
 
 	for (; segment < end; segment++) {
-		if (bio->status == 0)
+		if (segment->page->blocks != NULL && bio->status == 0)
 			note_uptodate(segment);
 		put_page(bio->queue, segment->page);
 	}
@@ -253,7 +254,7 @@ struct batch {
 	size_t n;
 	size_t taken;
 	uint64_t pos;       /* bytes; where the last page taken ends */
-	uint64_t end_block; /* behind the last page */
+	uint64_t end;       /* bytes; where the last page ends */
 };
 
 /* Pages that can be gathered whole are locked, and not uptodate. */
@@ -296,8 +297,8 @@ static int turn(struct mpio__walk *walk, const struct batch *batch,
 	    (page->flags & MPIO_PAGE_UPTODATE) || block >= walk->eof_block)
 		return 0;
 	if (!mpio__map_covers(map, block)) {
-		uint64_t end =
-			mpio__min_u64(batch->end_block, walk->eof_block);
+		uint64_t end = mpio__min_u64(batch->end >> walk->shift,
+					     walk->eof_block);
 		int error = mpio__map_ask(walk, page, block, end - block);
 
 		if (error != 0)
@@ -308,19 +309,12 @@ static int turn(struct mpio__walk *walk, const struct batch *batch,
 	run = (struct mpio__run){
 		.queue = map->queue,
 		.page = page,
-		.offset = map->offset + (page->pos - map->straight_start),
+		.offset = page->pos + map->delta,
 		.length = page->size,
 		.memory = page->data,
 	};
 	(void)mpio__build_turn(&walk->build, &run, &take);
 	return 0;
-}
-
-/* The first block behind a page. */
-static uint64_t block_after(const struct mpio__walk *walk,
-			    const struct mpio_page *page)
-{
-	return (page->pos >> walk->shift) + (page->size >> walk->shift);
 }
 
 static bool has_bio(const struct mpio_queue *queue)
@@ -343,14 +337,14 @@ static int take_pages(struct mpio__walk *walk, struct batch *batch,
 		return -MPIO_EINVAL;
 	if (if_bio && !has_bio(walk->queue))
 		return 0;
-	if (batch->end_block < block_after(walk, page))
-		batch->end_block = block_after(walk, page);
+	if (batch->end < page->pos + page->size)
+		batch->end = page->pos + page->size;
 	error = turn(walk, batch, page);
 	if (error == 0 && gather(walk, batch))
 		return 1;
 	batch->pos = page->pos + page->size;
 	batch->taken++;
-	read_page(walk, page, batch->end_block, error);
+	read_page(walk, page, batch->end >> walk->shift, error);
 	return 1;
 }
 
@@ -383,7 +377,7 @@ int mpio_readahead(struct mpio_queue *queue, struct mpio_mapping *mapping,
 	if (mpio__walk_init(&walk, queue, mapping, MPIO_BIO_READ,
 			    bio_flags(flags)) != 0)
 		return -MPIO_EINVAL;
-	batch.end_block = block_after(&walk, pages[batch.n - 1]);
+	batch.end = pages[batch.n - 1]->pos + pages[batch.n - 1]->size;
 	while (result > 0 && batch.taken < batch.n)
 		result = take_pages(&walk, &batch,
 				    (flags & MPIO_READ_AHEAD) != 0);

@@ -11,11 +11,11 @@
  * Which pages, and how far ahead they are known, is the walk's business
  * (writeback.c): it tells how many blocks get_block may be asked for.
  */
-#include "internal.h"
+#include "gather.h"
 
 /* ---- The end of a page ------------------------------------------------ */
 
-void mpio__write_page_end(struct mpio_page *page)
+static inline void finish(struct mpio_page *page)
 {
 	struct mpio_mapping *mapping = page->mapping;
 	int error = page->error;
@@ -34,7 +34,7 @@ void mpio__write_page_end(struct mpio_page *page)
 static inline void put_page(struct mpio_page *page)
 {
 	if (--page->pending == 0)
-		mpio__write_page_end(page);
+		finish(page);
 }
 
 /*
@@ -123,27 +123,38 @@ static uint64_t dirty_until(const struct mpio__walk *walk,
 			    const struct mpio__ahead *ahead,
 			    const struct mpio_page *page, uint64_t end)
 {
-	uint64_t page_end = (page->pos + page->size) >> walk->shift;
+	const uint32_t busy = MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK;
+	const uint32_t mask = MPIO_PAGE_DIRTY | (ahead->sync_all ? 0 : busy);
+	const struct mpio_mapping *mapping = walk->mapping;
+	const uint64_t limit =
+		mpio__min_u64(mapping->size, UINT64_MAX - UINT32_MAX);
+	uint64_t pos = page->pos + page->size;
+	size_t i;
 
-	for (size_t i = 0; i < ahead->count && end == page_end; i++) {
+	if (end << walk->shift != pos)
+		return end; /* the page goes on, clean */
+	for (i = 0; i < ahead->count; i++) {
 		const struct mpio_page *next = ahead->pages[i];
-		bool counts = ahead->sync_all ||
-			      ahead->budget > (int64_t)i + 1;
-		struct dirty_run run;
 
-		if (!mpio__page_fits(next, walk->mapping) ||
-		    next->pos >> walk->shift != end ||
-		    !mpio__is_to_write(next, ahead->sync_all) || !counts ||
-		    end >= walk->eof_block)
+		if (next->pos != pos || pos >= limit ||
+		    (next->flags & mask) != MPIO_PAGE_DIRTY ||
+		    next->mapping != mapping)
 			break;
-		page_end = end + (next->size >> walk->shift);
-		run = next_run(walk, next, end,
-			       mpio__min_u64(page_end, walk->eof_block));
-		if (run.block != end)
-			break;
-		end = run.end;
+		if (next->blocks != NULL) {
+			uint64_t block = pos >> walk->shift;
+			struct dirty_run run = next_run(
+				walk, next, block,
+				block + (next->size >> walk->shift));
+
+			if (run.block == block)
+				pos = run.end << walk->shift;
+			if (pos != next->pos + next->size)
+				break;
+		} else {
+			pos += next->size;
+		}
 	}
-	return end;
+	return mpio__min_u64(pos >> walk->shift, walk->eof_block);
 }
 
 /* Map a dirty block; whole runs are asked for. */
@@ -375,4 +386,21 @@ int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
 		page->error = error;
 	put_page(page);
 	return error;
+}
+
+/* Pages that can be gathered whole are dirty, and nobody is at them. */
+static const struct mpio__gather whole = {
+	.mask = MPIO_PAGE_DIRTY | MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK |
+		MPIO_PAGE_ATOMIC,
+	.state = MPIO_PAGE_DIRTY,
+	.clear = MPIO_PAGE_DIRTY | MPIO_PAGE_TOWRITE | MPIO_PAGE_ERROR,
+	.set = MPIO_PAGE_WRITEBACK,
+};
+
+size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
+			size_t n)
+{
+	if (!walk->plain)
+		return 0;
+	return mpio__gather(walk, pages, n, whole);
 }

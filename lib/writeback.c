@@ -25,6 +25,7 @@ struct walker {
 	uint64_t end; /* bytes, exclusive */
 	int error;    /* the first */
 	bool stopped;
+	bool at_start; /* the first page may begin before `pos` */
 };
 
 static void note_error(struct walker *walker, int error)
@@ -86,6 +87,14 @@ static bool is_ready(struct walker *walker, const struct mpio_page *page)
 	       (page->flags & MPIO_PAGE_DIRTY);
 }
 
+/* What nr_to_write allows is looked at after a page. */
+static void note_budget(struct walker *walker)
+{
+	if (walker->wbc->nr_to_write <= 0 &&
+	    walker->wbc->sync_mode == MPIO_SYNC_NONE)
+		walker->stopped = true;
+}
+
 static void deal_with(struct walker *walker, struct mpio_page *page)
 {
 	struct mpio_writeback_control *wbc = walker->wbc;
@@ -94,7 +103,6 @@ static void deal_with(struct walker *walker, struct mpio_page *page)
 
 	if (!is_ready(walker, page))
 		return;
-	walker->ahead.budget = wbc->nr_to_write;
 	error = mpio__write_one(&walker->walk, &walker->ahead, page);
 	if (error != 0) {
 		note_error(walker, error);
@@ -103,45 +111,51 @@ static void deal_with(struct walker *walker, struct mpio_page *page)
 			return;
 		}
 	}
-	walker->walk.queue->stats.pages_written++;
-	if (--wbc->nr_to_write <= 0 && !sync_all)
-		walker->stopped = true;
+	wbc->nr_to_write--;
+	note_budget(walker);
 }
 
 /* ---- The walk --------------------------------------------------------- */
 
-/* Name the next pages; 0: there are none, or (error) they are unfit. */
+/* Whether a page that was named lies where it can. */
+static bool is_in_order(struct walker *walker, const struct mpio_page *page)
+{
+	bool fits = page->size != 0 && page->pos <= UINT64_MAX - page->size &&
+		    page->pos + page->size > walker->pos &&
+		    page->pos < walker->end &&
+		    (page->pos >= walker->pos || walker->at_start) &&
+		    (page->mapping != walker->walk.mapping ||
+		     mpio__page_fits(page, walker->walk.mapping));
+
+	if (!fits) {
+		note_error(walker, -MPIO_EINVAL);
+		walker->stopped = true;
+	}
+	return fits;
+}
+
+/* Behind a page that was visited. */
+static void go_on(struct walker *walker, const struct mpio_page *page)
+{
+	walker->pos = page->pos + page->size;
+	walker->at_start = false;
+}
+
 static size_t name_pages(struct walker *walker, uint32_t flags,
 			 struct mpio_page **pages, size_t pages_max)
 {
-	const struct mpio__walk *walk = &walker->walk;
-	uint64_t pos = walker->pos;
+	struct mpio__walk *walk = &walker->walk;
 	size_t n;
 
-	if (pos >= walker->end)
+	if (walker->stopped || walker->pos >= walker->end)
 		return 0;
-	n = walk->ops->next_dirty(walk->mapping, pos, walker->end, flags,
-				  pages, pages_max);
-	if (n > pages_max) {
-		note_error(walker, -MPIO_EINVAL);
-		return 0;
-	}
-	for (size_t i = 0; i < n; i++) {
-		const struct mpio_page *page = pages[i];
-		bool fits = page->pos < walker->end &&
-			    page->pos <= UINT64_MAX - page->size &&
-			    page->pos + page->size > pos &&
-			    (i == 0 || page->pos >= pos) &&
-			    (page->mapping != walk->mapping ||
-			     mpio__page_fits(page, walk->mapping));
-
-		if (!fits) {
-			note_error(walker, -MPIO_EINVAL);
-			return 0;
-		}
-		pos = page->pos + page->size;
-	}
-	return n;
+	n = walk->ops->next_dirty(walk->mapping, walker->pos, walker->end,
+				  flags, pages, pages_max);
+	if (n <= pages_max)
+		return n;
+	note_error(walker, -MPIO_EINVAL);
+	walker->stopped = true;
+	return 0;
 }
 
 /* Mark what is dirty now, so that only that is visited. */
@@ -153,11 +167,51 @@ static void tag(struct walker *walker, struct mpio_page **pages,
 
 	while ((n = name_pages(walker, MPIO_PAGE_DIRTY, pages,
 			       pages_max)) != 0) {
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n && is_in_order(walker, pages[i]);
+		     i++) {
 			pages[i]->flags |= MPIO_PAGE_TOWRITE;
-		walker->pos = pages[n - 1]->pos + pages[n - 1]->size;
+			go_on(walker, pages[i]);
+		}
 	}
 	walker->pos = start;
+	walker->at_start = true;
+}
+
+/* How many of n pages nr_to_write allows. */
+static size_t within_budget(const struct walker *walker, size_t n)
+{
+	int64_t left = walker->wbc->nr_to_write;
+
+	if (walker->wbc->sync_mode == MPIO_SYNC_ALL)
+		return n;
+	if (left <= 0)
+		return 0;
+	return (uint64_t)left < n ? (size_t)left : n;
+}
+
+/* Write the next of n pages, and those that simply go on after it. */
+static size_t visit_some(struct walker *walker, struct mpio_page **pages,
+			 size_t n)
+{
+	size_t many = within_budget(walker, n);
+	size_t done;
+
+	if (!is_in_order(walker, pages[0]))
+		return 0;
+	walker->ahead.pages = pages + 1;
+	walker->ahead.count = many != 0 ? many - 1 : 0;
+	go_on(walker, pages[0]);
+	deal_with(walker, pages[0]);
+	if (many < 2 || walker->stopped || pages[1]->pos != walker->pos)
+		return 1;
+	many = within_budget(walker, n - 1);
+	done = mpio__write_many(&walker->walk, pages + 1, many);
+	if (done != 0) {
+		go_on(walker, pages[done]);
+		walker->wbc->nr_to_write -= (int64_t)done;
+		note_budget(walker);
+	}
+	return 1 + done;
 }
 
 static void visit(struct walker *walker, uint32_t flags,
@@ -165,16 +219,11 @@ static void visit(struct walker *walker, uint32_t flags,
 {
 	size_t n;
 
-	while (!walker->stopped &&
-	       (n = name_pages(walker, flags, pages, pages_max)) != 0) {
-		for (size_t i = 0; i < n && !walker->stopped; i++) {
-			uint64_t end = pages[i]->pos + pages[i]->size;
+	while ((n = name_pages(walker, flags, pages, pages_max)) != 0) {
+		size_t i = 0;
 
-			walker->ahead.pages = pages + i + 1;
-			walker->ahead.count = n - i - 1;
-			deal_with(walker, pages[i]);
-			walker->pos = end;
-		}
+		while (i < n && !walker->stopped)
+			i += visit_some(walker, pages + i, n - i);
 	}
 }
 
@@ -196,6 +245,7 @@ static void walk_pages(struct walker *walker, struct mpio_page **pages,
 		       size_t pages_max)
 {
 	const struct mpio_writeback_control *wbc = walker->wbc;
+	int64_t budget = wbc->nr_to_write;
 	uint32_t flags = MPIO_PAGE_DIRTY;
 
 	set_range(walker);
@@ -203,9 +253,10 @@ static void walk_pages(struct walker *walker, struct mpio_page **pages,
 		tag(walker, pages, pages_max);
 		flags |= MPIO_PAGE_TOWRITE;
 	}
-	if (walker->error == 0)
-		visit(walker, flags, pages, pages_max);
+	visit(walker, flags, pages, pages_max);
 	mpio__walk_end(&walker->walk);
+	walker->walk.queue->stats.pages_written +=
+		(uint64_t)(budget - wbc->nr_to_write);
 	if (wbc->range_cyclic)
 		walker->walk.mapping->writeback_pos =
 			walker->stopped ? walker->pos : 0;
@@ -248,6 +299,7 @@ static int walker_init(struct walker *walker, struct mpio_queue *queue,
 {
 	*walker = (struct walker){.wbc = wbc};
 	walker->ahead.sync_all = wbc->sync_mode == MPIO_SYNC_ALL;
+	walker->at_start = true;
 	return mpio__walk_init(&walker->walk, queue, mapping, MPIO_BIO_WRITE,
 			       bio_flags(wbc));
 }
@@ -274,6 +326,7 @@ int mpio_write_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
 	struct mpio_errseq since = mpio_errseq_sample(&mapping->errors);
 	struct walker walker;
 	int64_t skipped;
+	int64_t budget;
 
 	if (wbc == NULL)
 		wbc = &none;
@@ -281,8 +334,10 @@ int mpio_write_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
 	    !mpio__page_fits(page, mapping))
 		return -MPIO_EINVAL;
 	skipped = wbc->pages_skipped;
+	budget = wbc->nr_to_write;
 	deal_with(&walker, page);
 	mpio__walk_end(&walker.walk);
+	queue->stats.pages_written += (uint64_t)(budget - wbc->nr_to_write);
 	mpio__queue_finish(queue);
 	if (wbc->sync_mode == MPIO_SYNC_ALL)
 		return sync_end(&walker,
