@@ -45,6 +45,11 @@ static inline uint64_t mpio__min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static inline size_t mpio__min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 static inline bool mpio__is_aligned(uint64_t bytes, uint32_t power)
 {
 	return (bytes & (power - 1)) == 0;

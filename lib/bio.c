@@ -20,6 +20,7 @@ void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags)
 	bio->vecs = bio->vec_pool;
 	bio->vec_count = 0;
 	bio->segment_count = 0;
+	bio->plain = false;
 }
 
 struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t op,
@@ -165,6 +166,7 @@ void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from)
 	to->offset = from->offset;
 	to->length = from->length;
 	to->unit = from->unit;
+	to->plain = from->plain;
 	to->end_io = from->end_io;
 	mpio_bio_put(from);
 }

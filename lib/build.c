@@ -64,6 +64,7 @@ static inline int open_bio(struct mpio__build *build, struct mpio_queue *queue,
 	bio->op = (uint8_t)build->operation;
 	bio->flags = (uint16_t)(build->operation >> 8);
 	bio->offset = offset;
+	bio->plain = true;
 	bio->unit = build->unit;
 	bio->end_io = build->end_io;
 	unfold(build, bio, 0, 0);
@@ -177,6 +178,7 @@ static void append(struct mpio__build *build, const struct mpio__run *run,
 			.base = run->memory,
 			.length = take,
 		};
+	build->bio->plain = false;
 	build->memory_end = run->memory + take;
 	build->room -= take;
 	build->end += take;

@@ -39,35 +39,33 @@ static inline size_t mpio__gather(struct mpio__walk *walk,
 	const struct mpio__map *map = &walk->map;
 	const struct mpio_mapping *mapping = walk->mapping;
 	const unsigned char *memory_end = build->memory_end;
+	struct mpio_page *const *page_at = pages;
 	struct mpio_segment *segment = build->segment;
 	struct mpio_iovec *vec = build->vec;
 	uint64_t pos = pages[0]->pos;
 	uint64_t start = pos;
 	uint64_t room = build->room;
-	size_t i;
+	uint32_t size = pages[0]->size;
 
 	if (build->bio == NULL || build->bio->queue != map->queue ||
-	    pos + map->delta != build->end || pos >= map->straight_end)
+	    pos + map->delta != build->end || pos >= map->straight_end ||
+	    size == 0 || (size & walk->mask) != 0)
 		return 0;
-	if (room > map->straight_end - pos)
-		room = map->straight_end - pos;
-	if (n > (size_t)(build->segments_end - segment))
-		n = (size_t)(build->segments_end - segment);
-	for (i = 0; i < n; i++) {
-		struct mpio_page *page = pages[i];
+	room = mpio__min_u64(room, map->straight_end - pos);
+	n = mpio__min_size(n, (size_t)(build->segments_end - segment));
+	n = mpio__min_size(n, (size_t)(build->last_vec - vec));
+	for (; n != 0; n--) {
+		struct mpio_page *page = *page_at;
 		unsigned char *memory = page->data;
-		uint32_t size = page->size;
 		uint32_t flags = page->flags;
 
-		if (page->pos != pos || (uint64_t)size - 1 >= room ||
-		    (size & walk->mask) != 0 || (flags & how.mask) != how.state ||
+		if (page->pos != pos || page->size != size || room < size ||
+		    (flags & how.mask) != how.state ||
 		    page->mapping != mapping || page->blocks != NULL)
 			break;
 		if (memory == memory_end) {
 			vec->length += size;
 		} else {
-			if (vec == build->last_vec)
-				break;
 			vec++;
 			vec->base = memory;
 			vec->length = size;
@@ -84,6 +82,7 @@ static inline size_t mpio__gather(struct mpio__walk *walk,
 		page->flags = (flags & ~how.clear) | how.set;
 		pos += size;
 		room -= size;
+		page_at++;
 	}
 	build->memory_end = memory_end;
 	build->segment = segment;
@@ -91,7 +90,7 @@ static inline size_t mpio__gather(struct mpio__walk *walk,
 	build->room -= (uint32_t)(pos - start);
 	build->end += pos - start;
 	build->last_page = NULL; /* they are whole: nothing continues them */
-	return i;
+	return (size_t)(page_at - pages);
 }
 
 #endif

@@ -114,6 +114,8 @@ static void merge(struct mpio_queue *queue, struct mpio_bio *a,
 	memcpy(to, b->segments, b->segment_count * sizeof(*to));
 	a->segment_count += b->segment_count;
 	a->unit = mpio__min_u32(a->unit, b->unit);
+	a->plain = a->plain && b->plain &&
+		   a->segments->page->mapping == b->segments->page->mapping;
 	queue->stats.merges++;
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_MERGE, b, 0);

@@ -18,15 +18,19 @@
 
 /* ---- The end of a page ------------------------------------------------ */
 
-static inline void finish(struct mpio_page *page)
+static inline void set_uptodate(struct mpio_page *page)
+{
+	page->flags = (page->flags & ~(MPIO_PAGE_LOCKED | MPIO_PAGE_ERROR)) |
+		      MPIO_PAGE_UPTODATE;
+}
+
+static void finish(struct mpio_page *page)
 {
 	struct mpio_mapping *mapping = page->mapping;
 	int error = page->error;
 
 	if (error == 0)
-		page->flags = (page->flags &
-			       ~(MPIO_PAGE_LOCKED | MPIO_PAGE_ERROR)) |
-			      MPIO_PAGE_UPTODATE;
+		set_uptodate(page);
 	else
 		page->flags = (page->flags &
 			       ~(MPIO_PAGE_LOCKED | MPIO_PAGE_MAPPED)) |
@@ -76,12 +80,33 @@ static void note_uptodate(const struct mpio_segment *segment)
 			segment->length, true);
 }
 
+/* All of its pages lie whole in the bio, and were read. */
+static void finish_plain(const struct mpio_segment *segment,
+			 const struct mpio_segment *end)
+{
+	struct mpio_mapping *mapping = segment->page->mapping;
+	const struct mpio_mapping_ops *ops = mapping->ops;
+
+	for (; segment < end; segment++) {
+		struct mpio_page *page = segment->page;
+
+		set_uptodate(page);
+		if (ops->read_end != NULL)
+			ops->read_end(mapping, page, 0);
+	}
+}
+
 void mpio__read_end_io(struct mpio_bio *bio)
 {
 	const struct mpio_segment *segment = bio->segments;
 	const struct mpio_segment *end = segment + bio->segment_count;
 	bool good = bio->status == 0;
 
+	if (bio->plain && good) {
+		finish_plain(segment, end);
+		mpio_bio_put(bio);
+		return;
+	}
 	for (; segment < end; segment++) {
 		struct mpio_page *page = segment->page;
 

@@ -75,6 +75,22 @@ static void tell_written(struct mpio_bio *bio)
 	}
 }
 
+/* All of its pages lie whole in the bio, and were written. */
+static void finish_plain(const struct mpio_segment *segment,
+			 const struct mpio_segment *end)
+{
+	struct mpio_mapping *mapping = segment->page->mapping;
+	const struct mpio_mapping_ops *ops = mapping->ops;
+
+	for (; segment < end; segment++) {
+		struct mpio_page *page = segment->page;
+
+		page->flags &= ~MPIO_PAGE_WRITEBACK;
+		if (ops->write_end != NULL)
+			ops->write_end(mapping, page, 0);
+	}
+}
+
 void mpio__write_end_io(struct mpio_bio *bio)
 {
 	const struct mpio_segment *segment = bio->segments;
@@ -82,6 +98,10 @@ void mpio__write_end_io(struct mpio_bio *bio)
 
 	if (segment->page->mapping->ops->written != NULL)
 		tell_written(bio);
+	else if (bio->plain && bio->status == 0) {
+		finish_plain(segment, end);
+		segment = end;
+	}
 	for (; segment < end; segment++)
 		put_page(segment->page);
 	mpio_bio_put(bio);

@@ -115,6 +115,7 @@ struct mpio_bio {
 	uint8_t stage;
 	uint8_t tries;                  /* of this window without progress */
 	bool small;
+	bool plain; /* its pages lie whole in it, all of one mapping */
 };
 
 /**
