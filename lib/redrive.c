@@ -33,7 +33,10 @@ static bool is_windowed(const struct mpio_bio *bio)
 
 static void window_open(struct mpio_bio *bio)
 {
-	bio->full_op = bio->op;
+	/* A limit in bytes may have cut the bio out of the middle of a block:
+	 * then its units would straddle the blocks of two pages. */
+	if (!mpio__is_aligned(bio->offset, bio->unit))
+		bio->unit = bio->queue->limits.block;
 	bio->full_offset = bio->offset;
 	bio->full_length = bio->length;
 	bio->full_vec_count = bio->vec_count;
@@ -126,11 +129,19 @@ static bool is_medium_error(int status)
 	       status == -MPIO_EILSEQ || status == -MPIO_EREMOTEIO;
 }
 
+/* Bytes that are not taken apart any further. */
+static uint32_t smallest(const struct mpio_bio *bio)
+{
+	return mpio__is_aligned(bio->offset, bio->unit)
+		       ? bio->unit
+		       : bio->queue->limits.block;
+}
+
 static bool can_isolate(const struct mpio_queue *queue,
 			const struct mpio_bio *bio)
 {
 	return !(queue->flags & MPIO_QUEUE_NO_ISOLATION) &&
-	       bio->segment_count != 0 && bio->length > bio->unit &&
+	       bio->segment_count != 0 && bio->length > smallest(bio) &&
 	       !(bio->flags & MPIO_BIO_ATOMIC) &&
 	       is_medium_error(bio->status);
 }

@@ -111,7 +111,6 @@ struct mpio_bio {
 	uint32_t window_start;          /* bytes; of the range that is tried */
 	uint32_t window_end;
 	int32_t failure;                /* of a window before this one */
-	uint8_t full_op;
 	uint8_t stage;
 	uint8_t tries;                  /* of this window without progress */
 	bool small;

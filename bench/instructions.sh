@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Instructions per page, against their budgets.
+#
+#     sh bench/instructions.sh [BUILD]
+#
+# Runs each case of `mpio-bench plan` under callgrind for N and for 2 N pages
+# and divides the difference of the whole programs' instructions by N, so that
+# what happens once per process drops out and all that happens per page counts.
+# The reference is a page-cache style implementation of the same job; half of
+# it is the budget, a third the aim. Exits with 1 if a case is over its budget.
+#
+# BUILD is a Release build, build/release unless told; if it is not there it
+# is made. PAGES=N sets N. The profiles stay in BUILD/instructions, ready for
+# callgrind_annotate.
+
+set -eu
+
+source=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+build=${1:-$source/build/release}
+pages=${PAGES:-65536}
+
+if ! command -v valgrind >/dev/null 2>&1; then
+	echo 'instructions.sh: valgrind is missing' \
+		'(Debian: apt-get install valgrind)' >&2
+	exit 77
+fi
+
+if [ ! -d "$build" ]; then
+	cmake -S "$source" -B "$build" -DCMAKE_BUILD_TYPE=Release
+	cmake --build "$build" --target mpio-bench
+fi
+bench=$(find "$build" -name mpio-bench -type f | head -n 1)
+if [ -z "$bench" ]; then
+	echo "instructions.sh: no mpio-bench in $build; build it first" >&2
+	exit 2
+fi
+type=$(sed -n 's/^CMAKE_BUILD_TYPE:[A-Z]*=//p' "$build/CMakeCache.txt")
+if [ "$type" != Release ]; then
+	echo "instructions.sh: $build is a '$type' build, not Release" >&2
+	exit 2
+fi
+profiles=$build/instructions
+mkdir -p "$profiles"
+
+# count CASE PAGES FRAMES: instructions of the whole program
+count() {
+	profile=$profiles/$1-$3-$2.callgrind
+	if ! valgrind --tool=callgrind --callgrind-out-file="$profile" \
+		"$bench" plan --case "$1" --pages "$2" --frames "$3" \
+		>"$profile.log" 2>&1; then
+		cat "$profile.log" >&2
+		exit 2
+	fi
+	rm "$profile.log"
+	sed -n 's/^totals: *\([0-9]*\).*/\1/p' "$profile"
+}
+
+# slope CASE FRAMES: instructions per page
+slope() {
+	few=$(count "$1" "$pages" "$2")
+	many=$(count "$1" $((2 * pages)) "$2")
+	awk -v few="$few" -v many="$many" -v pages="$pages" \
+		'BEGIN { printf "%.1f", (many - few) / pages }'
+}
+
+row() {
+	printf '%-4s %9s %7s %7s %9s %-8s %7s\n' "$@"
+}
+
+echo "Instructions per page of 4 KiB, between $pages and $((2 * pages)) pages;"
+echo "'runs': the memory of all pages is one piece (for information)."
+echo
+row case reference budget aim measured verdict runs
+
+over=0
+while read -r letter reference; do
+	budget=$((reference / 2))
+	aim=$(awk -v n="$reference" 'BEGIN { printf "%.1f", n / 3 }')
+	measured=$(slope "$letter" scattered)
+	runs=$(slope "$letter" runs)
+	verdict=$(awk -v n="$measured" -v budget="$budget" -v aim="$aim" \
+		'BEGIN { print (n > budget ? "OVER" : n > aim ? "ok" : "aim") }')
+	[ "$verdict" != OVER ] || over=1
+	row "$letter" "$reference" "$budget" "$aim" \
+		"$measured" "$verdict" "$runs"
+done <<END
+a 225
+b 257
+c 249
+d 254
+e 356
+END
+
+if [ "$over" -ne 0 ]; then
+	echo
+	echo 'instructions.sh: over budget. To see where they go:' >&2
+	echo "  callgrind_annotate $profiles/CASE-scattered-$pages.callgrind" >&2
+fi
+exit "$over"

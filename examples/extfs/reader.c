@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reader: the bytes of a file, as pages through libmpio.
+ *
+ * This is the engine of the tool, and a small one: its buffer pool is two
+ * windows of page frames, used again and again. While one window is consumed
+ * the next one is already on its way, if the device can do that:
+ *
+ *     start A   start B | wait A, consume A, start A | wait B, consume B, ...
+ *
+ * A window is handed in with one call of mpio_readahead(). Where the map says
+ * that nothing is to be read for a whole window or more (a long hole, or a
+ * damaged part of the map), no pages are spent on it.
+ *
+ * A page that cannot be read costs that page: the reader tells where it lies,
+ * once for a run of such pages, and goes on.
+ */
+#include "extfs.h"
+
+#include <et/com_err.h>
+#include <inttypes.h>
+#include <mpio/open.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Messages about unreadable bytes of one file; more are only counted. */
+#define BAD_MESSAGES_MAX 10
+
+static struct frame *frame_of(struct mpio_page *page)
+{
+	return (struct frame *)(void *)((char *)page -
+					offsetof(struct frame, page));
+}
+
+static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
+		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
+{
+	const struct map *map = mapping->host;
+	int status = map_get_block(mapping, page, block, flags, extent);
+
+	if (status)
+		frame_of(page)->trouble.detail = map->error;
+	return status;
+}
+
+static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
+		     int status)
+{
+	struct frame *frame = frame_of(page);
+
+	(void)mapping;
+	frame->trouble.status = status;
+	frame->window->pending--;
+}
+
+static const struct mpio_mapping_ops reader_ops = {
+	.get_block = get_block,
+	.read_end = read_end,
+};
+
+/* Open and close. */
+
+static int window_open(struct window *window, size_t pages, uint32_t page_size,
+		       size_t alignment)
+{
+	void *memory;
+	size_t i;
+
+	window->frames = calloc(pages, sizeof(*window->frames));
+	window->pages = calloc(pages, sizeof(struct mpio_page *));
+	if (!window->frames || !window->pages ||
+	    posix_memalign(&memory, alignment, pages * page_size))
+		return -MPIO_ENOMEM;
+	window->memory = memory;
+	for (i = 0; i < pages; i++) {
+		window->frames[i].window = window;
+		window->pages[i] = &window->frames[i].page;
+	}
+	return 0;
+}
+
+int reader_open(struct reader *reader, struct mpio_device *device,
+		uint32_t block_size, uint64_t window, bool page_at_a_time,
+		struct report *report)
+{
+	struct mpio_allocator allocator = mpio_allocator_libc();
+	struct mpio_queue_config config = {.allocator = &allocator};
+	size_t alignment = device->limits.memory_alignment;
+	int i, status;
+
+	memset(reader, 0, sizeof(*reader));
+	reader->report = report;
+	reader->page_size = block_size > 4096 ? block_size : 4096;
+	reader->page_at_a_time = page_at_a_time;
+	reader->window_pages = (size_t)(window / reader->page_size);
+	if (reader->window_pages == 0)
+		reader->window_pages = 1;
+	reader->mapping.ops = &reader_ops;
+	reader->mapping.block_size = block_size;
+	status = mpio_queue_open(device, &config, &reader->queue);
+	for (i = 0; i < 2 && !status; i++)
+		status = window_open(&reader->windows[i], reader->window_pages,
+				     reader->page_size,
+				     alignment > 4096 ? alignment : 4096);
+	if (!status)
+		return DONE;
+	report_problem(report, NULL, "cannot set up the reading: %s",
+		       mpio_strerror(status));
+	reader_close(reader);
+	return NO_IMAGE;
+}
+
+void reader_close(struct reader *reader)
+{
+	int i;
+
+	mpio_queue_close(reader->queue);
+	reader->queue = NULL;
+	for (i = 0; i < 2; i++) {
+		free(reader->windows[i].memory);
+		free(reader->windows[i].frames);
+		free(reader->windows[i].pages);
+	}
+	memset(reader->windows, 0, sizeof(reader->windows));
+}
+
+/* Unreadable bytes. */
+
+static int bad_exit_code(int status)
+{
+	return status == -MPIO_EUCLEAN ? DAMAGED : IO_ERROR;
+}
+
+static const char *reason(const struct trouble *trouble)
+{
+	if (trouble->status != -MPIO_EUCLEAN)
+		return mpio_strerror(trouble->status);
+	if (trouble->detail)
+		return error_message(trouble->detail);
+	return "it is mapped to blocks that cannot be";
+}
+
+static void bad_flush(struct reader *reader, const char *path)
+{
+	if (reader->bad_length == 0)
+		return;
+	if (reader->bad_count < BAD_MESSAGES_MAX)
+		report_problem(reader->report, path,
+			       "cannot read %" PRIu64
+			       " bytes at offset %" PRIu64 ": %s%s",
+			       reader->bad_length, reader->bad_pos,
+			       reader->bad.status == -MPIO_EUCLEAN
+				       ? "damaged metadata: "
+				       : "",
+			       reason(&reader->bad));
+	reader->bad_count++;
+	reader->bad_length = 0;
+}
+
+static bool same_trouble(const struct trouble *a, const struct trouble *b)
+{
+	return a->status == b->status && a->detail == b->detail;
+}
+
+/* Note unreadable bytes; neighbours share one message. */
+static int bad_add(struct reader *reader, const char *path, uint64_t pos,
+		   uint64_t length, const struct trouble *trouble)
+{
+	if (reader->bad_length > 0 && same_trouble(trouble, &reader->bad) &&
+	    pos == reader->bad_pos + reader->bad_length) {
+		reader->bad_length += length;
+	} else {
+		bad_flush(reader, path);
+		reader->bad_pos = pos;
+		reader->bad_length = length;
+		reader->bad = *trouble;
+	}
+	return bad_exit_code(trouble->status);
+}
+
+static void bad_end(struct reader *reader, const char *path)
+{
+	bad_flush(reader, path);
+	if (reader->bad_count > BAD_MESSAGES_MAX)
+		report_problem(reader->report, path,
+			       "cannot read %u other places either",
+			       reader->bad_count - BAD_MESSAGES_MAX);
+	reader->bad_count = 0;
+}
+
+/* Start a window. */
+
+/* Blocks from `block` on that need no I/O, all for the same reason; or 0. */
+static uint64_t blocks_without_io(struct map *map, uint64_t block,
+				  struct trouble *trouble)
+{
+	struct mpio_extent extent = {.count = map->blocks - block};
+
+	trouble->status = map_find(map, block, &extent);
+	trouble->detail = trouble->status ? map->error : 0;
+	if (!trouble->status && extent.flags != 0 &&
+	    !(extent.flags & MPIO_EXTENT_UNWRITTEN))
+		return 0;
+	return extent.count;
+}
+
+/* Bytes from `pos` on for which there is nothing to be read. */
+static uint64_t nothing_to_read(struct reader *reader, uint64_t pos,
+				struct trouble *trouble)
+{
+	struct map *map = reader->mapping.host;
+	uint64_t first = pos / reader->mapping.block_size;
+	uint64_t block = first, length, count;
+	struct trouble next;
+
+	count = blocks_without_io(map, block, trouble);
+	do {
+		block += count;
+		if (block >= map->blocks)
+			return reader->mapping.size - pos;
+		count = count ? blocks_without_io(map, block, &next) : 0;
+	} while (count && same_trouble(&next, trouble));
+	length = (block - first) * reader->mapping.block_size;
+	return length - length % reader->page_size;
+}
+
+/* Wait until no more than `left` pages of a window are on their way. */
+static void wait_for(struct reader *reader, struct window *window, size_t left)
+{
+	int status;
+
+	while (window->pending > left && !reader->broken) {
+		status = mpio_queue_wait(reader->queue);
+		if (status > 0)
+			continue;
+		report_problem(reader->report, NULL, "the device gave up: %s",
+			       mpio_strerror(status ? status : -MPIO_EIO));
+		reader->broken = true;
+	}
+}
+
+/* The library did not take the pages from the i-th on. */
+static void refuse(struct window *window, size_t i, int status)
+{
+	for (; i < window->count; i++) {
+		window->frames[i].trouble.status = status;
+		window->pending--;
+	}
+}
+
+static void hand_in(struct reader *reader, struct window *window)
+{
+	int status;
+	size_t i;
+
+	if (!reader->page_at_a_time) {
+		status = mpio_readahead(reader->queue, &reader->mapping,
+					window->pages, window->count, 0);
+		if (status < 0)
+			refuse(window, 0, status);
+		else
+			refuse(window, (size_t)status, -MPIO_EINVAL);
+		return;
+	}
+	for (i = 0; i < window->count; i++) {
+		status = mpio_read_page(reader->queue, &reader->mapping,
+					window->pages[i]);
+		if (status) {
+			refuse(window, i, status);
+			return;
+		}
+		wait_for(reader, window, window->count - i - 1);
+	}
+}
+
+static void prepare(struct reader *reader, struct window *window, size_t i)
+{
+	struct frame *frame = &window->frames[i];
+	uint64_t offset = (uint64_t)i * reader->page_size;
+
+	mpio_page_init(&frame->page, &reader->mapping, window->pos + offset,
+		       window->memory + offset, reader->page_size);
+	frame->page.flags |= MPIO_PAGE_LOCKED;
+	frame->trouble = (struct trouble){.status = -MPIO_EIO};
+}
+
+/* Start to read at `pos`; gives where the window ends. */
+static uint64_t start(struct reader *reader, struct window *window,
+		      uint64_t pos)
+{
+	uint64_t left = reader->mapping.size - pos;
+	uint64_t room = (uint64_t)reader->window_pages * reader->page_size;
+	double began = now();
+	size_t i;
+
+	window->pos = pos;
+	window->count = 0;
+	window->pending = 0;
+	window->length = left;
+	if (left == 0)
+		return pos;
+	window->length = nothing_to_read(reader, pos, &window->trouble);
+	if (window->length < room && window->length < left) {
+		window->length = left < room ? left : room;
+		window->count =
+			(size_t)((window->length - 1) / reader->page_size + 1);
+		window->pending = window->count;
+		for (i = 0; i < window->count; i++)
+			prepare(reader, window, i);
+		hand_in(reader, window);
+	}
+	reader->seconds += now() - began;
+	return pos + window->length;
+}
+
+/* Consume a window. */
+
+enum kind { KIND_DATA, KIND_ZEROS, KIND_BAD };
+
+static bool all_zero(const unsigned char *data, size_t length)
+{
+	return data[0] == 0 && !memcmp(data, data + 1, length - 1);
+}
+
+/* A page with holes, and nothing but zeros, may be left out of a file. */
+static enum kind kind_of(const struct frame *frame)
+{
+	if (frame->trouble.status)
+		return KIND_BAD;
+	if (!(frame->page.flags & MPIO_PAGE_MAPPED) &&
+	    all_zero(frame->page.data, frame->page.size))
+		return KIND_ZEROS;
+	return KIND_DATA;
+}
+
+/* A run of bytes of one kind. */
+struct run {
+	enum kind kind;
+	uint64_t pos, length;
+	const void *data;
+	const struct trouble *trouble;
+};
+
+/* Pages of one kind go to the sink together. Gives the page after them. */
+static size_t gather(const struct window *window, size_t i, struct run *run)
+{
+	const struct frame *frame = &window->frames[i];
+	uint64_t left;
+
+	run->kind = kind_of(frame);
+	run->pos = frame->page.pos;
+	run->data = frame->page.data;
+	run->trouble = &frame->trouble;
+	run->length = 0;
+	do {
+		run->length += frame->page.size;
+		frame++;
+	} while (++i < window->count && kind_of(frame) == run->kind &&
+		 same_trouble(&frame->trouble, run->trouble));
+	left = window->length - (run->pos - window->pos);
+	if (run->length > left)
+		run->length = left;
+	return i;
+}
+
+/*
+ * Gives what went wrong; *stop is set when there is no sense in going on.
+ */
+static int give(struct reader *reader, const struct sink *sink,
+		const struct run *run, bool *stop)
+{
+	int code;
+
+	if (run->kind == KIND_BAD) {
+		*stop = sink->stop_at_error;
+		return bad_add(reader, sink->path, run->pos, run->length,
+			       run->trouble);
+	}
+	if (run->kind == KIND_ZEROS)
+		code = sink->zeros(sink->ctx, run->pos, run->length);
+	else
+		code = sink->data(sink->ctx, run->pos, run->data,
+				  (size_t)run->length);
+	*stop = code != DONE;
+	return code;
+}
+
+/* Gives the first thing that went wrong. */
+static int consume(struct reader *reader, const struct window *window,
+		   const struct sink *sink, bool *stop)
+{
+	struct run run = {.kind = KIND_ZEROS,
+			  .pos = window->pos,
+			  .length = window->length,
+			  .trouble = &window->trouble};
+	int first = DONE, code;
+	size_t i = 0;
+
+	if (window->count == 0) {
+		if (window->trouble.status)
+			run.kind = KIND_BAD;
+		first = give(reader, sink, &run, stop);
+	}
+	while (i < window->count && !*stop) {
+		i = gather(window, i, &run);
+		code = give(reader, sink, &run, stop);
+		first = first ? first : code;
+	}
+	report_progress(reader->report, window->length);
+	return first;
+}
+
+int reader_read(struct reader *reader, struct map *map, const struct sink *sink)
+{
+	struct window *windows = reader->windows;
+	int first = DONE, current, code;
+	bool stop = false;
+	uint64_t pos;
+	double began;
+
+	if (reader->broken)
+		return IO_ERROR;
+	reader->mapping.host = map;
+	reader->mapping.size = map->node->size;
+	pos = start(reader, &windows[0], 0);
+	for (current = 0; !stop && !reader->broken; current ^= 1) {
+		pos = start(reader, &windows[current ^ 1], pos);
+		began = now();
+		wait_for(reader, &windows[current], 0);
+		reader->seconds += now() - began;
+		if (windows[current].length == 0)
+			break;
+		code = consume(reader, &windows[current], sink, &stop);
+		first = first ? first : code;
+	}
+	wait_for(reader, &windows[0], 0);
+	wait_for(reader, &windows[1], 0);
+	bad_end(reader, sink->path);
+	if (reader->broken)
+		return IO_ERROR;
+	return first;
+}

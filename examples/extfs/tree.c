@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tree: `get`, which copies a file or a tree into the host's file system.
+ *
+ * The image may be hostile. So nothing is ever opened by a path of the image:
+ * each directory is opened below its parent, without following symlinks, and
+ * each file is made new in it. The list of directories only grows; it is
+ * worked off from the front (which may add to it) and, for the permissions,
+ * from the back, so that a read-only directory is filled first. A directory
+ * that the image reaches a second time is damage, or it would have no end.
+ *
+ * Holes stay holes. A file that cannot be read in full is kept, with zeros
+ * for what is missing, and the copy goes on with the next; the exit code is
+ * that of the first failure.
+ */
+#include "extfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A file of the host that is being written. */
+
+struct output {
+	struct report *report;
+	const char *path;
+	int fd;
+};
+
+static int output_failed(struct output *output)
+{
+	report_problem(output->report, output->path, "cannot write: %s",
+		       strerror(errno));
+	return NO_OUTPUT;
+}
+
+static int output_data(void *ctx, uint64_t pos, const void *data, size_t length)
+{
+	struct output *output = ctx;
+	const char *from = data;
+	ssize_t n;
+
+	while (length > 0) {
+		n = pwrite(output->fd, from, length, (off_t)pos);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return output_failed(output);
+		from += n;
+		pos += (uint64_t)n;
+		length -= (size_t)n;
+	}
+	return DONE;
+}
+
+static int output_zeros(void *ctx, uint64_t pos, uint64_t length)
+{
+	(void)ctx, (void)pos, (void)length;
+	return DONE; /* the final size makes it a hole */
+}
+
+/* Only permissions: a set-uid program of the image would become the user's. */
+static mode_t mode_of(const struct node *node)
+{
+	return node->raw.i_mode & 0777;
+}
+
+/* Fill an empty file. Takes over `fd`. */
+static int fill(struct job *job, const struct node *node, const char *path,
+		int fd)
+{
+	struct output output = {&job->report, path, fd};
+	struct sink sink = {.path = path,
+			    .ctx = &output,
+			    .data = output_data,
+			    .zeros = output_zeros};
+	int code;
+
+	code = job_read(job, node, &sink);
+	if (code != NO_OUTPUT && (ftruncate(fd, (off_t)node->size) < 0 ||
+				  fchmod(fd, mode_of(node)) < 0))
+		code = code ? code : output_failed(&output);
+	if (close(fd) < 0)
+		code = code ? code : output_failed(&output);
+	if (!code)
+		job->report.files++;
+	return code;
+}
+
+int tree_get_file(struct job *job, const struct node *node, const char *path,
+		  const char *out)
+{
+	struct stat image, made;
+	int fd;
+
+	fd = open(out, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &made) < 0) {
+		report_problem(&job->report, out, "cannot make the file: %s",
+			       strerror(errno));
+		goto failed;
+	}
+	if (!S_ISREG(made.st_mode)) {
+		report_problem(&job->report, out,
+			       "is not a regular file (try cat)");
+		goto failed;
+	}
+	if (stat(job->image.path, &image) == 0 && image.st_dev == made.st_dev &&
+	    image.st_ino == made.st_ino) {
+		report_problem(&job->report, out, "is the image itself");
+		goto failed;
+	}
+	if (ftruncate(fd, 0) < 0) {
+		report_problem(&job->report, out, "cannot empty it: %s",
+			       strerror(errno));
+		goto failed;
+	}
+	return fill(job, node, path, fd);
+
+failed:
+	if (fd >= 0)
+		close(fd);
+	return NO_OUTPUT;
+}
+
+/* A tree. */
+
+struct directory {
+	ext2_ino_t ino;
+	mode_t mode;
+	char *path; /* in the image; '' is its root */
+};
+
+struct tree {
+	struct job *job;
+	size_t prefix; /* of paths: what the output directory stands for */
+	int out;
+	int first; /* exit code of the first failure */
+	struct directory *list;
+	size_t count, room;
+	unsigned char *seen; /* one bit for each inode: a directory in list */
+	size_t seen_size;
+};
+
+static void failed(struct tree *tree, int code)
+{
+	tree->job->report.failed++;
+	if (!tree->first)
+		tree->first = code;
+}
+
+static void host_failed(struct tree *tree, const char *path, const char *what)
+{
+	report_problem(&tree->job->report, path, "cannot %s: %s", what,
+		       strerror(errno));
+	failed(tree, NO_OUTPUT);
+}
+
+static bool first_visit(struct tree *tree, ext2_ino_t ino)
+{
+	unsigned char *byte = &tree->seen[ino / 8];
+	unsigned char bit = (unsigned char)(1u << ino % 8);
+
+	if (*byte & bit)
+		return false;
+	*byte |= bit;
+	return true;
+}
+
+/* Put a directory on the list. */
+static int remember(struct tree *tree, const struct node *node,
+		    const char *path)
+{
+	struct directory *list = tree->list;
+	size_t room = tree->room ? 2 * tree->room : 64;
+	char *copy = strdup(path);
+
+	if (copy && tree->count == tree->room) {
+		list = realloc(tree->list, room * sizeof(*list));
+		if (list) {
+			tree->list = list;
+			tree->room = room;
+		}
+	}
+	if (!copy || !list) {
+		free(copy);
+		errno = ENOMEM;
+		return -1;
+	}
+	list[tree->count++] = (struct directory){
+		.ino = node->ino, .mode = mode_of(node), .path = copy};
+	return 0;
+}
+
+static void forget_all(struct tree *tree)
+{
+	while (tree->count > 0)
+		free(tree->list[--tree->count].path);
+	memset(tree->seen, 0, tree->seen_size);
+}
+
+static char *join(const char *directory, const char *name)
+{
+	char *path = malloc(strlen(directory) + strlen(name) + 2);
+
+	if (path)
+		strcpy(stpcpy(stpcpy(path, directory), "/"), name);
+	return path;
+}
+
+/* Open the host's directory for one of the image, never by a symlink. */
+static int open_below(const struct tree *tree, const char *path)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	char name[EXT2_NAME_LEN + 1];
+	int fd, next;
+	size_t length;
+
+	path += tree->prefix;
+	fd = openat(tree->out, ".", flags);
+	while (fd >= 0 && *path) {
+		path += strspn(path, "/");
+		length = strcspn(path, "/");
+		memcpy(name, path, length);
+		name[length] = '\0';
+		path += length;
+		next = openat(fd, name, flags);
+		close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+static void make_directory(struct tree *tree, int parent,
+			   const struct node *node, const char *name,
+			   const char *path)
+{
+	if (!first_visit(tree, node->ino)) {
+		report_problem(&tree->job->report, path,
+			       "damaged: this directory is in the tree a "
+			       "second time; it is left out");
+		failed(tree, DAMAGED);
+	} else if (mkdirat(parent, name, 0700) < 0 ||
+		   remember(tree, node, path) < 0) {
+		host_failed(tree, path, "make the directory");
+	} else {
+		tree->job->report.directories++;
+	}
+}
+
+static void make_file(struct tree *tree, int parent, const struct node *node,
+		      const char *name, const char *path)
+{
+	int code, fd;
+
+	fd = openat(parent, name,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		host_failed(tree, path, "make the file");
+		return;
+	}
+	code = fill(tree->job, node, path, fd);
+	if (code)
+		failed(tree, code);
+}
+
+static void make_symlink(struct tree *tree, int parent, const struct node *node,
+			 const char *name, const char *path)
+{
+	char target[TARGET_MAX + 1];
+	int code;
+
+	code = job_target(tree->job, node, path, target);
+	if (code)
+		failed(tree, code);
+	else if (symlinkat(target, parent, name) < 0)
+		host_failed(tree, path, "make the symlink");
+	else
+		tree->job->report.symlinks++;
+}
+
+static void make(struct tree *tree, int parent, const struct entry *entry,
+		 const char *path)
+{
+	struct report *report = &tree->job->report;
+	struct node node;
+	int code;
+
+	code = image_node(&tree->job->image, entry->ino, path, &node);
+	if (code) {
+		failed(tree, code);
+	} else if (LINUX_S_ISDIR(node.raw.i_mode)) {
+		make_directory(tree, parent, &node, entry->name, path);
+	} else if (LINUX_S_ISREG(node.raw.i_mode)) {
+		make_file(tree, parent, &node, entry->name, path);
+	} else if (LINUX_S_ISLNK(node.raw.i_mode)) {
+		make_symlink(tree, parent, &node, entry->name, path);
+	} else {
+		report_problem(report, path,
+			       "is a device, pipe or socket; it is left out");
+		report->skipped++;
+	}
+}
+
+/* Count the bytes of a file, or put a directory on the list. */
+static void measure(struct tree *tree, int parent, const struct entry *entry,
+		    const char *path)
+{
+	struct node node;
+
+	(void)parent;
+	if (image_node(&tree->job->image, entry->ino, path, &node))
+		return;
+	if (LINUX_S_ISREG(node.raw.i_mode))
+		tree->job->report.total += node.size;
+	else if (LINUX_S_ISDIR(node.raw.i_mode) && first_visit(tree, node.ino))
+		remember(tree, &node, path);
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct entry *left = a, *right = b;
+
+	return (left->ino > right->ino) - (left->ino < right->ino);
+}
+
+typedef void deal_fn(struct tree *tree, int parent, const struct entry *entry,
+		     const char *path);
+
+/* Deal with all that is in one directory of the image. */
+static void visit(struct tree *tree, const struct directory *directory,
+		  int parent, deal_fn *deal)
+{
+	/* The list may move while entries are dealt with. */
+	const char *path = directory->path;
+	struct entries entries = {0};
+	struct node node;
+	size_t i;
+	int code;
+
+	code = image_node(&tree->job->image, directory->ino, path, &node);
+	if (!code)
+		code = image_list(&tree->job->image, &node, path, &entries);
+	if (code)
+		failed(tree, code);
+	/* Inodes made together lie together. */
+	if (entries.count)
+		qsort(entries.list, entries.count, sizeof(*entries.list),
+		      by_inode);
+	for (i = 0; i < entries.count; i++) {
+		char *below = join(path, entries.list[i].name);
+
+		if (below)
+			deal(tree, parent, &entries.list[i], below);
+		else
+			failed(tree, NO_OUTPUT);
+		free(below);
+	}
+	entries_free(&entries);
+}
+
+/* For the progress line: go through the tree once for its size. */
+static void measure_all(struct tree *tree, const struct node *node,
+			const char *path)
+{
+	struct report *report = &tree->job->report;
+	size_t i;
+
+	report->silent = true;
+	first_visit(tree, node->ino);
+	remember(tree, node, path);
+	for (i = 0; i < tree->count; i++)
+		visit(tree, &tree->list[i], -1, measure);
+	forget_all(tree);
+	report->silent = false;
+	report->failed = 0;
+	tree->first = DONE;
+}
+
+static void make_all(struct tree *tree, const struct node *node,
+		     const char *path)
+{
+	size_t i;
+	int fd;
+
+	first_visit(tree, node->ino);
+	if (remember(tree, node, path) < 0)
+		host_failed(tree, path, "make the directory");
+	for (i = 0; i < tree->count && !tree->job->reader.broken; i++) {
+		fd = open_below(tree, tree->list[i].path);
+		if (fd < 0) {
+			host_failed(tree, tree->list[i].path,
+				    "open the directory again");
+			continue;
+		}
+		visit(tree, &tree->list[i], fd, make);
+		close(fd);
+	}
+	for (i = tree->count; i-- > 0;) {
+		fd = open_below(tree, tree->list[i].path);
+		if (fd < 0 || fchmod(fd, tree->list[i].mode) < 0)
+			host_failed(tree, tree->list[i].path,
+				    "set the permissions");
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* The output: a new directory, or an empty one. */
+
+static bool is_empty(int fd)
+{
+	DIR *listing = fdopendir(dup(fd));
+	struct dirent *entry;
+	size_t names = 0;
+
+	if (!listing)
+		return false;
+	while (names <= 2 && (entry = readdir(listing)))
+		names++;
+	closedir(listing);
+	return names <= 2; /* '.' and '..' */
+}
+
+static int open_out(struct report *report, const char *out)
+{
+	int fd = -1;
+
+	if (mkdir(out, 0700) == 0 || errno == EEXIST)
+		fd = open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		report_problem(report, out, "cannot make the directory: %s",
+			       strerror(errno));
+	} else if (!is_empty(fd)) {
+		report_problem(report, out,
+			       "is there already and not empty; name a new "
+			       "directory");
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+int tree_get(struct job *job, const struct node *node, const char *path,
+	     const char *out)
+{
+	struct tree tree = {.job = job, .out = open_out(&job->report, out)};
+	char *root = strdup(path);
+
+	if (tree.out < 0) {
+		free(root);
+		return NO_OUTPUT;
+	}
+	tree.seen_size = job->image.fs->super->s_inodes_count / 8 + 1;
+	tree.seen = calloc(1, tree.seen_size);
+	if (root && tree.seen) {
+		tree.prefix = strlen(root);
+		while (tree.prefix > 0 && root[tree.prefix - 1] == '/')
+			root[--tree.prefix] = '\0';
+		if (job->report.progress)
+			measure_all(&tree, node, root);
+		make_all(&tree, node, root);
+		forget_all(&tree);
+	} else {
+		errno = ENOMEM;
+		host_failed(&tree, out, "copy a tree");
+	}
+	free(tree.list);
+	free(tree.seen);
+	free(root);
+	close(tree.out);
+	return tree.first;
+}

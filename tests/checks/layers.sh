@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# An arrow only ever points down: who may include what. The core knows three
+# headers of the compiler's and its own; a backend knows the device and the
+# bio, and nothing above.
+. "$(dirname "$0")/common.sh"
+
+compiler='<std(int|def|bool)\.h>'
+device='<mpio/(device|bio|error|allocator)\.h>'
+core='<mpio/(allocator|bio|device|error|errseq|event|extent|mapping|mpio|page
+	|plan|queue|read|stats|version|writeback)\.h>'
+core=$(echo "$core" | tr -d '\n\t ')
+
+# Every include in some files is one of these.
+only() { # PATTERN FILE...
+	pattern=$1
+	shift
+	for file in "$@"; do
+		if [ -e "$file" ]; then
+			grep -nE '^[ \t]*#[ \t]*include' "$file" |
+				grep -vE "include +($pattern)" |
+				sed "s|^|$file:|" || :
+		fi
+	done >"$scratch/includes"
+	fail_lines "$scratch/includes" 'May not be included here:'
+}
+
+private=$(cd lib && echo *.h | sed 's/\./\\./g; s/ /|/g')
+only "$core|$compiler|\"($private)\"" lib/*.[ch]
+
+for header in include/mpio/*.h; do
+	case $header in
+	*/open.h) only "$device|$compiler" "$header" ;;
+	*) only "$core|$compiler" "$header" ;;
+	esac
+done
+for header in include/mpio/backends/*.h; do
+	only "$device|$compiler" "$header"
+done
+
+# A backend that lives on a system may use all of that, and what open.h has
+# for it (an allocator, the translation of errno); open.c knows the backends.
+system='<([^m]|m[^p]|mp[^i])[^>]*>'
+for source in backends/*.c; do
+	own="<mpio/backends/$(basename "$source" .c)\.h>"
+	case $source in
+	*/mem.c) only "$device|$own|$compiler" "$source" ;;
+	*/open.c) only "$device|<mpio/(open|backends/[a-z_0-9]+)\.h>|$system" \
+		"$source" ;;
+	*) only "$device|$own|<mpio/open\.h>|$system" "$source" ;;
+	esac
+done
+
+finish "$(library_files | wc -l) files"

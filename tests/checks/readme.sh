@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The programs of the README compile as they are printed there, and run: every
+# block of C that has a main function.
+. "$(dirname "$0")/common.sh"
+need cc awk
+
+if [ ! -e README.md ]; then
+	echo 'skipped: there is no README.md'
+	exit 77
+fi
+awk -v directory="$scratch" '
+	/^```c$/ { block++; inside = 1; next }
+	/^```/ { inside = 0 }
+	inside { print >(directory "/readme-" block ".c") }
+' README.md
+
+count=0
+for program in $(grep -lE '^int main\(' "$scratch"/readme-*.c); do
+	if ! cc -std=c11 -Wall -Wextra -Wpedantic -Werror -Iinclude \
+		-o "$scratch/program" "$program" lib/*.c backends/*.c \
+		>"$scratch/out" 2>&1; then
+		fail 'Does not compile:'
+	elif ! (cd "$scratch" && ./program >out 2>&1); then
+		fail 'Compiles, but fails when it runs:'
+	else
+		count=$((count + 1))
+		continue
+	fi
+	cat -n "$program"
+	cat "$scratch/out"
+done
+if [ "$count" -eq 0 ]; then
+	fail 'No program of the README works'
+fi
+
+finish "$count programs of the README work"

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Families of trials: which values each axis of a product takes.
+ */
+#ifndef ENUMERATE_FAMILIES_H
+#define ENUMERATE_FAMILIES_H
+
+#include "enumerate.h"
+
+/** The sets of limits; enumerate_families.c lists them. */
+enum limits_set {
+	LIMITS_NONE,
+	LIMITS_FEW,
+	LIMITS_DIFFERENT,
+	LIMITS_PRODUCT,
+	LIMITS_HALVES
+};
+
+/** Which states each page takes. */
+enum page_states {
+	STATES_WANTED,
+	STATES_ANY, /* but PAGE_BUSY */
+	STATES_BUSY /* that too */
+};
+
+/** A mask has a bit for each value; 0 is bit 0 alone. */
+struct family {
+	const char *name;
+	const char *about;
+	enum trial_op op;
+	unsigned quick; /* --quick: each so-many-th word */
+	/*
+	 * The letters of the words, or NULL: every map onto the device.
+	 *
+	 *     -  hole, clean          H  hole, dirty
+	 *     a  mapped, adjacent     j  mapped, elsewhere
+	 *     c  the same as a, but clean
+	 *     n  new, adjacent        N  new, elsewhere
+	 *     w  unwritten, adjacent  x  adjacent by number, other device
+	 *     u  filled               i  filled, on no device
+	 *     F  get_block fails
+	 */
+	const char *letters;
+	uint32_t sizes;     /* of the file, in half blocks; 0: full */
+	uint32_t devices;   /* their sizes, in half blocks; 0: full */
+	uint32_t shapes;    /* of pages; 0: two blocks, two, two */
+	uint32_t slices;
+	uint32_t layouts;
+	uint32_t engines;
+	uint32_t late;
+	uint32_t isolate;   /* bit 0: with, bit 1: without */
+	uint32_t singles;
+	uint32_t sync;      /* bit 0: all, bit 1: none */
+	uint32_t nrs;       /* bit 0: WRITE_ALL_PAGES, bit i: i - 1 */
+	uint32_t states;    /* bit 0: as `marks` asks, bit 1: always */
+	bool boundaries;    /* every set of them */
+	bool marks;         /* read: every set of uptodate blocks */
+	bool bad;           /* every set of bad blocks */
+	enum page_states page_states;
+	enum limits_set limits;
+	uint32_t block_size; /* 0: 512 */
+};
+
+extern const struct family families[];
+extern const unsigned family_count;
+
+/** How many words there are, those that make no sense counted too. */
+uint64_t family_words(const struct family *f);
+
+/**
+ * Begin a trial from a word.
+ *
+ * @return whether there is such a word
+ */
+bool family_begin(const struct family *f, uint64_t word, struct trial *t);
+
+enum axis_value {
+	AXIS_SET,
+	AXIS_SKIP, /* this value makes no sense here */
+	AXIS_END   /* there is no such value */
+};
+
+/** Give an axis its value number `i`. */
+typedef enum axis_value axis_fn(const struct family *f, struct trial *t,
+				unsigned i);
+
+/** The axes, in the order in which they must be set. */
+extern axis_fn *const axes[];
+extern const unsigned axis_count;
+
+#endif

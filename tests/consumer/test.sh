@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The library as others use it: installed and moved to another place, found by
+# find_package and by pkg-config, for a library directory of one level and of
+# two; and as a subdirectory of a project.
+. "$(dirname "$0")/../checks/common.sh"
+need cmake cc c++ pkg-config
+
+source=$PWD
+log=$scratch/log
+
+run() {
+	if ! "$@" >"$log" 2>&1; then
+		echo "failed: $*"
+		cat "$log"
+		exit 1
+	fi
+}
+
+# Configure, build and run the consumer in a directory of its own.
+consume() { # DIRECTORY CMAKE-ARGUMENTS...
+	directory=$1
+	shift
+	run cmake -S "$source/tests/consumer" -B "$directory" \
+		-DCMAKE_BUILD_TYPE=Release "$@"
+	run cmake --build "$directory"
+	run ctest --test-dir "$directory" --no-tests=error --output-on-failure
+}
+
+# Build and run it with nothing but a compiler and pkg-config.
+consume_by_hand() { # PKGCONFIG-DIRECTORY
+	flags=$(PKG_CONFIG_PATH=$1 pkg-config --cflags --libs 'mpio >= 0.1')
+	# shellcheck disable=SC2086
+	run cc -std=c11 -o "$scratch/by-hand" tests/consumer/main.c $flags
+	run "$scratch/by-hand"
+	# shellcheck disable=SC2086
+	run c++ -std=c++17 -o "$scratch/by-hand" tests/consumer/main.cpp $flags
+	run "$scratch/by-hand"
+}
+
+for libdir in lib "lib/$(cc -dumpmachine)"; do
+	build=$scratch/build
+	prefix=$scratch/moved-prefix
+	rm -rf "$prefix"
+	run cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release \
+		-DLIBMPIO_BUILD_TESTS=OFF -DLIBMPIO_BUILD_BENCH=OFF \
+		-DLIBMPIO_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_LIBDIR="$libdir"
+	run cmake --build "$build"
+	run cmake --install "$build" --prefix "$scratch/prefix"
+	mv "$scratch/prefix" "$prefix"
+
+	diff -r include "$prefix/include" >"$log" || :
+	fail_lines "$log" 'These headers are not installed:'
+	grep -rlF "$scratch/prefix" "$prefix" >"$log" || :
+	fail_lines "$log" 'These know where they were installed:'
+
+	consume "$scratch/package-$(basename "$libdir")" -DWAY=package \
+		-DCMAKE_PREFIX_PATH="$prefix"
+	consume_by_hand "$prefix/$libdir/pkgconfig"
+done
+consume "$scratch/subdirectory" -DWAY=subdirectory -DSOURCE="$source"
+
+finish 'package, pkg-config and subdirectory, in C and C++'

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sweep. Each run of it goes
+ *
+ *     reset, open, operation, drain   with the fault
+ *     check                           what must hold after any fault
+ *     operation, settle               without it
+ *     compare                         with the run that never failed
+ *
+ * Every other run is drained by closing its queues, which has to finish pages
+ * as well.
+ */
+#include "sweep.h"
+
+/* A scenario that was run once without any fault. */
+struct trial {
+	struct world *world;
+	struct snapshot *done;    /* after its operation */
+	struct snapshot *settled; /* and when nothing was left to do */
+};
+
+static void repeat(struct trial *trial)
+{
+	struct world *world = trial->world;
+
+	world->injector.fault = NULL;
+	if (world->queues[0] == NULL)
+		check(world_open(world) == 0);
+	world->page_errors = 0;
+	world->raw_errors = 0;
+	world->write_errors = 0;
+	world_run(world);
+	world_drain(world);
+	check(world_errors(world) == 0);
+	world_check(world);
+	if (!world->scenario->limited)
+		snapshot_compare(world, trial->done);
+	world_settle(world);
+	world_check(world);
+	world_check_pools(world);
+	snapshot_compare(world, trial->settled);
+}
+
+static void trial_open(struct trial *trial, const struct scenario *scenario)
+{
+	struct world *world = world_new(scenario);
+
+	*trial = (struct trial){.world = world};
+	now_trying("%s, without a fault", scenario->name);
+	world_reset(world, NULL, 0);
+	check(world_open(world) == 0);
+	world_run(world);
+	world_drain(world);
+	check(world_errors(world) == 0);
+	world_check(world);
+	world_check_pools(world);
+	trial->done = snapshot_take(world);
+	world_settle(world);
+	world_check(world);
+	trial->settled = snapshot_take(world);
+	world_close(world);
+}
+
+static void trial_close(struct trial *trial)
+{
+	snapshot_free(trial->done);
+	snapshot_free(trial->settled);
+	world_free(trial->world);
+}
+
+static void finish(struct world *world, const struct fault *fault, uint64_t n)
+{
+	/* A device that can't be reaped can't be closed in good order. */
+	if (n % 2 == 0 && fault->site != SITE_REAP) {
+		world_close(world);
+		return;
+	}
+	world_drain(world);
+	world_check_pools(world);
+}
+
+static void check_outcome(const struct trial *trial, const struct fault *fault)
+{
+	const struct world *world = trial->world;
+	bool told = world_errors(world) != 0;
+	bool rereads = (world->scenario->hooks & HOOK_REREAD) != 0;
+
+	if (fault->outcome == OUTCOME_VISIBLE ||
+	    (fault->outcome == OUTCOME_REREAD && !rereads))
+		check(told);
+	if (fault->outcome == OUTCOME_CURED)
+		check(!told);
+	if (!told && !world->scenario->limited)
+		snapshot_compare(world, trial->done);
+}
+
+/* One run; whether the fault struck. */
+static bool try_one(struct trial *trial, const struct fault *fault, uint64_t n,
+		    inspect_fn *inspect, struct totals *totals)
+{
+	struct world *world = trial->world;
+	uint64_t fired;
+	int error;
+
+	now_trying("%s, %s, n = %u", world->scenario->name, fault->name,
+		   (unsigned int)n);
+	world_reset(world, fault, n);
+	error = world_open(world);
+	if (error == 0) {
+		world_run(world);
+		finish(world, fault, n);
+		world_check(world);
+	} else {
+		check(error == fault->status);
+	}
+	fired = world->injector.fired;
+	totals->runs++;
+	totals->fired += fired;
+	totals->told += world_errors(world) != 0;
+	if (fired != 0 && error == 0)
+		check_outcome(trial, fault);
+	if (fired == 0)
+		check(world_errors(world) == 0);
+	if (inspect != NULL && fired != 0)
+		inspect(world, fault);
+	if (fired != 0)
+		repeat(trial);
+	world_close(world);
+	return fired != 0;
+}
+
+struct totals sweep(const struct fault *fault, want_fn *want,
+		    inspect_fn *inspect)
+{
+	const struct scenario *scenario;
+	struct totals totals = {0};
+
+	for (size_t i = 0; (scenario = scenario_get(i)) != NULL; i++) {
+		struct trial trial;
+		uint64_t n = 1;
+
+		if (want != NULL && !want(scenario))
+			continue;
+		trial_open(&trial, scenario);
+		while (try_one(&trial, fault, n, inspect, &totals))
+			n++;
+		totals.scenarios += n > 1;
+		trial_close(&trial);
+	}
+	return totals;
+}

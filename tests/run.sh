@@ -1,0 +1,260 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Installs what is missing, builds libmpio in every way and runs every test.
+#
+#     sh tests/run.sh              all stages, one after another
+#     sh tests/run.sh quick        the stage gcc alone
+#     sh tests/run.sh STAGE...     some of them: gcc clang asan m32 freestanding
+#                                  vectors enumeration budgets examples
+#
+# Stops at the first stage that fails, with what failed. Ends with a summary
+# and, on a line of its own, 'N passed, N failed', counted over all tests.
+# Works on Debian 12 with no more than gcc, cmake and apt; builds are made in
+# build/PRESET (see CMakePresets.json). JOBS=N sets how many jobs run at once.
+set -eu
+cd "$(dirname "$0")/.."
+
+all='gcc clang asan m32 freestanding vectors enumeration budgets examples'
+jobs=${JOBS:-$(nproc)}
+logs=build/logs
+passed=0
+failed=0
+summary=
+stage=
+
+# ---- Packages -----------------------------------------------------------
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+missing() {
+	for package in "$@"; do
+		dpkg -s "$package" 2>/dev/null |
+			grep -q '^Status: install ok installed' ||
+			printf '%s ' "$package"
+	done
+}
+
+apt_install() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+		--no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# Install what is missing of some packages.
+packages() {
+	if ! command -v dpkg >/dev/null; then
+		echo "not a Debian system; expected to be there: $*"
+		return
+	fi
+	wanted=$(missing "$@")
+	if [ -z "$wanted" ]; then
+		return
+	fi
+	echo "installing: $wanted"
+	# A list that can't be fetched matters only if the package then can't.
+	as_root apt-get update -q -o DPkg::Lock::Timeout=300 \
+		>"$logs/packages.log" 2>&1 || :
+	# shellcheck disable=SC2086
+	if ! apt_install $wanted >>"$logs/packages.log" 2>&1; then
+		cat "$logs/packages.log"
+		echo "cannot install: $wanted"
+		return 1
+	fi
+}
+
+# cmocka for 32-bit programs comes from Debian's i386 packages.
+cmocka_for_m32() {
+	if dpkg --print-foreign-architectures | grep -qx i386; then
+		packages libcmocka-dev:i386
+		return
+	fi
+	echo 'adding the architecture i386'
+	as_root dpkg --add-architecture i386 || return 1
+	if ! packages libcmocka-dev:i386; then
+		as_root dpkg --remove-architecture i386
+		return 1
+	fi
+}
+
+# ---- Building and testing ----------------------------------------------
+
+# Run a command; show what it said only if it fails.
+quietly() { # NAME COMMAND...
+	log=$logs/$1.log
+	shift
+	if ! "$@" >"$log" 2>&1; then
+		cat "$log"
+		echo "failed: $*"
+		return 1
+	fi
+}
+
+build() { # PRESET CMAKE-ARGUMENTS...
+	preset=$1
+	shift
+	quietly "$preset-configure" cmake --preset "$preset" "$@" &&
+		quietly "$preset-build" cmake --build --preset "$preset" \
+			--parallel "$jobs"
+}
+
+count_of() { # ATTRIBUTE FILE
+	sed -n "s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$2" | head -n 1
+}
+
+# Run tests of a preset and count them.
+run_tests() { # PRESET CTEST-ARGUMENTS...
+	preset=$1
+	shift
+	junit=$PWD/$logs/$stage-$preset.xml
+	result=0
+	rm -f "$junit"
+	ctest --preset "$preset" --parallel "$jobs" --output-junit "$junit" \
+		"$@" || result=$?
+	if [ ! -e "$junit" ]; then
+		return 1
+	fi
+	bad=$(count_of failures "$junit")
+	skipped=$(($(count_of skipped "$junit") + $(count_of disabled "$junit")))
+	good=$(($(count_of tests "$junit") - bad - skipped))
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	counts="$good passed, $bad failed"
+	if [ "$skipped" -ne 0 ]; then
+		counts="$counts, $skipped skipped"
+	fi
+	return "$result"
+}
+
+# Run one kind of test of the Release build, and show what it printed.
+show_tests() { # REGEX
+	build release && run_tests release --parallel 1 -V -R "$1"
+}
+
+# ---- Stages -------------------------------------------------------------
+
+# Tests that have a stage of their own.
+vectors='^vectors'
+enumeration='^enumerat'
+budgets='^instructions$'
+
+stage_gcc() {
+	build release &&
+		run_tests release -E "$vectors|$enumeration|$budgets"
+}
+
+stage_clang() {
+	build clang && run_tests clang
+}
+
+stage_asan() {
+	build asan && run_tests asan
+}
+
+stage_m32() {
+	version=$(gcc -dumpversion)
+	packages "gcc-$version-multilib" "lib32gcc-$version-dev" \
+		libc6-dev-i386 || return 1
+	cmocka='-DCMAKE_DISABLE_FIND_PACKAGE_Cmocka=OFF'
+	if ! cmocka_for_m32; then
+		echo 'no cmocka for 32 bits: the tests that need it are left out'
+		cmocka='-DCMAKE_DISABLE_FIND_PACKAGE_Cmocka=ON
+			-DCMAKE_REQUIRE_FIND_PACKAGE_Cmocka=OFF'
+	fi
+	# shellcheck disable=SC2086
+	build m32 $cmocka && run_tests m32
+}
+
+stage_freestanding() {
+	build freestanding && run_tests freestanding
+}
+
+stage_vectors() {
+	show_tests "$vectors"
+}
+
+stage_enumeration() {
+	show_tests "$enumeration"
+}
+
+stage_budgets() {
+	show_tests "$budgets"
+}
+
+stage_examples() {
+	if [ ! -e examples/extfs/test.sh ]; then
+		echo 'there is no examples/extfs/test.sh'
+		return
+	fi
+	sh examples/extfs/test.sh build/release
+}
+
+# ---- All of it ----------------------------------------------------------
+
+finish() { # EXIT-STATUS
+	echo
+	echo "== summary"
+	printf '%s' "$summary"
+	echo "$passed passed, $failed failed"
+	exit "$1"
+}
+
+run_stage() {
+	stage=$1
+	counts=
+	echo
+	echo "== $stage"
+	begin=$(date +%s)
+	before=$failed
+	status=ok
+	"stage_$stage" || status=FAILED
+	seconds=$(($(date +%s) - begin))
+	summary="$summary$(printf '%-12s %-6s %4d s  %s' \
+		"$stage" "$status" "$seconds" "$counts")
+"
+	echo "== $stage: $status, $seconds s"
+	if [ "$status" != ok ]; then
+		# What failed was perhaps no test but a build.
+		if [ "$failed" -eq "$before" ]; then
+			failed=$((failed + 1))
+		fi
+		finish 1
+	fi
+}
+
+case ${1-all} in
+all) set -- $all ;;
+quick) set -- gcc ;;
+esac
+for name in "$@"; do
+	case " $all " in
+	*" $name "*) ;;
+	*)
+		echo "no such stage: $name (there are: quick $all)" >&2
+		exit 2
+		;;
+	esac
+done
+
+mkdir -p "$logs"
+echo '== packages'
+packages g++ libc6-dev make ninja-build pkg-config python3 clang clang-format \
+	clang-tidy libcmocka-dev valgrind e2fsprogs libext2fs-dev
+if command -v ninja >/dev/null; then
+	CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
+	export CMAKE_GENERATOR
+fi
+# What the environment asks of compilers is not what is tested here.
+unset CXX CFLAGS CXXFLAGS LDFLAGS || :
+CC=gcc
+export CC
+
+for name in "$@"; do
+	run_stage "$name"
+done
+finish 0

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Flush, fua and preflush: what is durable when, on devices that do it
+ * themselves and on those that only know a plain flush.
+ */
+#include "mock.h"
+
+#define WRITE MPIO_BIO_WRITE
+
+static void set_features(struct rig *rig, uint32_t features)
+{
+	rig->a.device.limits.features = features;
+}
+
+/* Fails flushes, so many times. */
+static void fail_flush(struct rig *rig, uint32_t times)
+{
+	struct mock_fault *fault = mock_fail(&rig->a, 0, 0, -MPIO_EIO);
+
+	fault->op = 1u << MPIO_BIO_FLUSH;
+	fault->times = times;
+}
+
+/* ---- The queue's flush -------------------------------------------------- */
+
+static void flush_drains_and_then_flushes(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig->a.reap_max = 1;
+	rig->watch = WATCH_IO | WATCH_END;
+	rig_open(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	start_io(rig, rig->queue, WRITE, 0, 9, 1);
+	assert_int_equal(mpio_queue_flush(rig->queue), 0);
+	assert_trace(rig, "write 1+1, write 9+1, end_io 0, end_io 1, flush");
+	assert_int_equal(mpio_queue_stats(rig->queue)->flushes, 1);
+}
+
+static void flush_sends_what_is_plugged_before(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig_open(rig);
+	mpio_queue_plug(rig->queue);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	assert_int_equal(mpio_queue_flush(rig->queue), 0);
+	assert_trace(rig, "write 1+1, flush");
+	mpio_queue_unplug(rig->queue);
+}
+
+static void a_failed_flush_is_told_and_not_tried_again(void **state)
+{
+	struct rig *rig = *state;
+
+	fail_flush(rig, 1);
+	rig_open(rig);
+	assert_int_equal(mpio_queue_flush(rig->queue), -MPIO_EIO);
+	assert_trace(rig, "flush");
+	assert_int_equal(mpio_queue_flush(rig->queue), 0);
+	assert_trace(rig, "flush");
+}
+
+static void a_device_without_a_cache_is_not_flushed(void **state)
+{
+	struct rig *rig = *state;
+
+	set_features(rig, 0);
+	rig_open(rig);
+	assert_int_equal(mpio_queue_flush(rig->queue), 0);
+	assert_int_equal(
+		start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0)->status, 0);
+	assert_trace(rig, "");
+}
+
+static void flush_works_with_the_least_pool(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 2;
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	for (uint64_t i = 0; i < 4; i++)
+		start_io(rig, rig->queue, WRITE, 0, 10 * i, 1);
+	assert_int_equal(mpio_queue_flush(rig->queue), 0);
+	assert_trace(rig, "write 0+1, write 10+1, write 20+1, write 30+1, "
+			  "flush");
+}
+
+/* ---- Flushes as bios ---------------------------------------------------- */
+
+static void a_flush_waits_for_what_was_submitted_before(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *before;
+	struct mock_io *flush;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	before = start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	flush = start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	assert_int_equal(before->ends, 1);
+	assert_int_equal(flush->ends, 0);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_int_equal(flush->ends, 1);
+	assert_trace(rig, "write 1+1, flush");
+}
+
+static void a_preflush_waits_for_what_was_submitted_before(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *before;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	before = start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	start_io(rig, rig->queue, WRITE, MPIO_BIO_PREFLUSH, 2, 1);
+	assert_int_equal(before->ends, 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "write 1+1, write 2+1");
+}
+
+/* ---- Devices that do it themselves -------------------------------------- */
+
+static void a_device_that_knows_fua_and_preflush_gets_one_io(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO | WATCH_FLAGS;
+	rig_open(rig);
+	start_io(rig, rig->queue, WRITE, MPIO_BIO_FUA | MPIO_BIO_PREFLUSH, 5,
+		 1);
+	assert_trace(rig, "write 5+1 fua preflush");
+}
+
+static void a_device_without_a_cache_gets_one_io(void **state)
+{
+	struct rig *rig = *state;
+
+	set_features(rig, 0);
+	rig_open(rig);
+	assert_int_equal(start_io(rig, rig->queue, WRITE,
+				  MPIO_BIO_FUA | MPIO_BIO_PREFLUSH, 5, 1)
+				 ->status,
+			 0);
+	assert_trace(rig, "write 5+1");
+}
+
+/* ---- Devices that know only a flush ------------------------------------- */
+
+static void a_fua_write_is_flushed_behind(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	rig_open(rig);
+	io = start_io(rig, rig->queue, WRITE, MPIO_BIO_FUA, 5, 2);
+	assert_trace(rig, "write 5+2, flush");
+	assert_int_equal(io->ends, 1);
+	assert_int_equal(io->status, 0);
+	assert_disk(&rig->a, 5, "f5 f6 a7");
+}
+
+static void a_preflush_is_flushed_before(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	rig_open(rig);
+	io = start_io(rig, rig->queue, WRITE, MPIO_BIO_PREFLUSH, 5, 2);
+	assert_trace(rig, "flush, write 5+2");
+	assert_int_equal(io->status, 0);
+	assert_disk(&rig->a, 5, "f5 f6 a7");
+}
+
+static void both_are_a_flush_before_and_one_behind(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	io = start_io(rig, rig->queue, WRITE, MPIO_BIO_FUA | MPIO_BIO_PREFLUSH,
+		      5, 2);
+	assert_trace(rig, "flush");
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "write 5+2, flush");
+	assert_int_equal(io->ends, 1);
+	assert_int_equal(io->status, 0);
+	assert_disk(&rig->a, 5, "f5 f6 a7");
+}
+
+static void what_the_device_knows_is_left_to_it(void **state)
+{
+	struct rig *rig = *state;
+
+	set_features(rig, MPIO_DEVICE_FLUSH | MPIO_DEVICE_FUA);
+	rig->watch = WATCH_IO | WATCH_FLAGS;
+	rig_open(rig);
+	start_io(rig, rig->queue, WRITE, MPIO_BIO_FUA, 5, 2);
+	assert_trace(rig, "write 5+2 fua");
+}
+
+static void scattered_memory_is_whole_after_a_preflush(void **state)
+{
+	struct rig *rig = *state;
+	unsigned char memory[3][BLOCK];
+	struct mpio_bio *bio;
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	rig->watch = WATCH_IO | WATCH_PIECES;
+	rig_open(rig);
+	bio = mpio_bio_get(rig->queue, WRITE, MPIO_BIO_PREFLUSH | MPIO_BIO_FUA);
+	bio->offset = 5 * BLOCK;
+	pattern_fill(memory[2], 'f', 5 * BLOCK, BLOCK);
+	pattern_fill(memory[0], 'f', 6 * BLOCK, BLOCK);
+	assert_int_equal(mpio_bio_add(bio, memory[2], BLOCK), 0);
+	assert_int_equal(mpio_bio_add(bio, memory[0], BLOCK), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_trace(rig, "flush, write 5+2 in 2, flush");
+	assert_disk(&rig->a, 5, "f5 f6 a7");
+}
+
+static void a_failed_preflush_fails_the_write_unwritten(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	fail_flush(rig, 1);
+	rig_open(rig);
+	io = start_io(rig, rig->queue, WRITE, MPIO_BIO_PREFLUSH, 5, 2);
+	assert_trace(rig, "flush");
+	assert_int_equal(io->ends, 1);
+	assert_int_equal(io->status, -MPIO_EIO);
+	assert_disk(&rig->a, 5, "a5 a6");
+}
+
+static void a_failed_flush_behind_fails_the_fua_write(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	fail_flush(rig, 1);
+	rig_open(rig);
+	io = start_io(rig, rig->queue, WRITE, MPIO_BIO_FUA, 5, 2);
+	assert_trace(rig, "write 5+2, flush");
+	assert_int_equal(io->ends, 1);
+	assert_int_equal(io->status, -MPIO_EIO);
+}
+
+static void a_failed_fua_write_is_not_flushed(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	mock_fail(&rig->a, 5, 1, -MPIO_EIO);
+	rig_open(rig);
+	io = start_io(rig, rig->queue, WRITE, MPIO_BIO_FUA, 5, 1);
+	assert_trace(rig, "write 5+1");
+	assert_int_equal(io->status, -MPIO_EIO);
+}
+
+static void a_short_fua_write_is_whole_before_it_is_flushed(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault = mock_fail(&rig->a, 5, 4, 0);
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	fault->done = BLOCK;
+	fault->times = 1;
+	rig_open(rig);
+	start_io(rig, rig->queue, WRITE, MPIO_BIO_FUA | MPIO_BIO_PREFLUSH, 5,
+		 4);
+	assert_trace(rig, "flush, write 5+4, write 6+3, flush");
+	assert_disk(&rig->a, 5, "f5 f6 f7 f8 a9");
+}
+
+static void bios_of_a_fua_write_can_be_used_again(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 2;
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	rig_open(rig);
+	for (uint64_t i = 0; i < 12; i++) {
+		uint32_t flags = i % 2 ? MPIO_BIO_FUA : MPIO_BIO_PREFLUSH;
+
+		start_io(rig, rig->queue, WRITE, i % 3 ? flags : 0, i, 1);
+	}
+	assert_disk(&rig->a, 0, "f0 f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 a12");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(flush_drains_and_then_flushes),
+		RIG_TEST(flush_sends_what_is_plugged_before),
+		RIG_TEST(a_failed_flush_is_told_and_not_tried_again),
+		RIG_TEST(a_device_without_a_cache_is_not_flushed),
+		RIG_TEST(flush_works_with_the_least_pool),
+		RIG_TEST(a_flush_waits_for_what_was_submitted_before),
+		RIG_TEST(a_preflush_waits_for_what_was_submitted_before),
+		RIG_TEST(a_device_that_knows_fua_and_preflush_gets_one_io),
+		RIG_TEST(a_device_without_a_cache_gets_one_io),
+		RIG_TEST(a_fua_write_is_flushed_behind),
+		RIG_TEST(a_preflush_is_flushed_before),
+		RIG_TEST(both_are_a_flush_before_and_one_behind),
+		RIG_TEST(what_the_device_knows_is_left_to_it),
+		RIG_TEST(scattered_memory_is_whole_after_a_preflush),
+		RIG_TEST(a_failed_preflush_fails_the_write_unwritten),
+		RIG_TEST(a_failed_flush_behind_fails_the_fua_write),
+		RIG_TEST(a_failed_fua_write_is_not_flushed),
+		RIG_TEST(a_short_fua_write_is_whole_before_it_is_flushed),
+		RIG_TEST(bios_of_a_fua_write_can_be_used_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Queue: its configuration, its memory, its opening and closing.
+ */
+#include "mock.h"
+
+static void all_zero_is_a_good_configuration(void **state)
+{
+	struct rig *rig = *state;
+	const struct mpio_queue_config zero = {0};
+	const struct mpio_plan_limits *limits;
+
+	assert_true(mpio_queue_size(&rig->a.device, NULL) > 0);
+	assert_int_equal(mpio_queue_size(&rig->a.device, NULL),
+			 mpio_queue_size(&rig->a.device, &zero));
+	rig_open(rig);
+	limits = mpio_queue_limits(rig->queue);
+	assert_int_equal(limits->pieces_max, 256);
+	assert_int_equal(limits->segments_max, 512);
+	assert_int_equal(limits->bytes_max, 1u << 30);
+	assert_int_equal(limits->block, 512);
+	assert_int_equal(rig->a.depth, 64);
+	assert_ptr_equal(mpio_queue_device(rig->queue), &rig->a.device);
+}
+
+static void a_device_that_tells_no_block_has_512_bytes(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.logical_block_size = 0;
+	rig_open(rig);
+	assert_int_equal(mpio_queue_limits(rig->queue)->block, 512);
+	rig->a.device.limits.logical_block_size = 512; /* for the mock */
+}
+
+static void limits_are_the_lesser_of_device_and_configuration(void **state)
+{
+	static const struct {
+		uint32_t device;
+		uint32_t config;
+		uint32_t result;
+	} cases[] = {
+		{0, 1024, 1024}, {512, 1024, 512}, {4096, 1024, 1024},
+		{2048, 0, 2048}, {1536, 1536, 1536},
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct mpio_limits *limits = &rig->a.device.limits;
+		const struct mpio_plan_limits *result;
+
+		limits->bytes_max = cases[i].device;
+		limits->segments_max = cases[i].device;
+		rig->config.bytes_max = cases[i].config;
+		rig->config.segments_max = cases[i].config;
+		rig_open(rig);
+		result = mpio_queue_limits(rig->queue);
+		assert_int_equal(result->bytes_max, cases[i].result);
+		if (cases[i].config != 0)
+			assert_int_equal(result->pieces_max, cases[i].result);
+		mpio_queue_close(rig->queue);
+		rig->queue = NULL;
+		rig->is_open = false;
+	}
+}
+
+static void bytes_are_rounded_down_to_whole_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.logical_block_size = 4096;
+	rig->config.bytes_max = 3 * 4096 - 1;
+	rig_open(rig);
+	assert_int_equal(mpio_queue_limits(rig->queue)->bytes_max, 2 * 4096);
+}
+
+static void there_are_no_fewer_pages_than_pieces(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.segments_max = 100;
+	rig->config.pages_max = 7;
+	rig_open(rig);
+	assert_int_equal(mpio_queue_limits(rig->queue)->pieces_max, 100);
+	assert_int_equal(mpio_queue_limits(rig->queue)->segments_max, 100);
+}
+
+static void more_pages_than_pieces_may_be_asked_for(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.segments_max = 1;
+	rig->config.pages_max = 1000;
+	rig_open(rig);
+	assert_int_equal(mpio_queue_limits(rig->queue)->pieces_max, 1);
+	assert_int_equal(mpio_queue_limits(rig->queue)->segments_max, 1000);
+}
+
+static void size_grows_with_what_is_asked_for(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue_config config = {
+		.bios = 8, .segments_max = 16, .pages_max = 16};
+	size_t small = mpio_queue_size(&rig->a.device, &config);
+
+	config.bios = 16;
+	assert_true(mpio_queue_size(&rig->a.device, &config) > small);
+	config.bios = 8;
+	config.segments_max = 32;
+	assert_true(mpio_queue_size(&rig->a.device, &config) > small);
+	config.segments_max = 16;
+	config.pages_max = 64;
+	assert_true(mpio_queue_size(&rig->a.device, &config) > small);
+	config.pages_max = 16;
+	config.walk_pages = 4096;
+	assert_true(mpio_queue_size(&rig->a.device, &config) > small);
+}
+
+/* A small machine gives little memory: the least queue stays below 4 KiB. */
+static void the_least_queue_is_small(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue_config config = {
+		.bios = 2, .segments_max = 1, .pages_max = 1, .walk_pages = 1};
+
+	assert_in_range(mpio_queue_size(&rig->a.device, &config), 1, 4096);
+}
+
+static void assert_impossible(struct rig *rig)
+{
+	struct mpio_queue *queue = (struct mpio_queue *)rig;
+
+	assert_int_equal(mpio_queue_size(&rig->a.device, &rig->config), 0);
+	assert_int_equal(
+		mpio_queue_open(&rig->a.device, &rig->config, &queue),
+		-MPIO_EINVAL);
+	assert_ptr_equal(queue, rig);
+	assert_int_equal(rig->allocated_bytes, 0);
+	assert_int_equal(rig->a.channels, 0);
+}
+
+static void impossible_configurations_are_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_limits *limits = &rig->a.device.limits;
+	const struct mpio_limits good = *limits;
+
+	rig->config.bios = 1;
+	assert_impossible(rig);
+	rig->config.bios = 2;
+	assert_true(mpio_queue_size(&rig->a.device, &rig->config) > 0);
+	limits->logical_block_size = 513;
+	assert_impossible(rig);
+	*limits = good;
+	limits->memory_alignment = 24;
+	assert_impossible(rig);
+	*limits = good;
+	limits->atomic_unit = 12288;
+	assert_impossible(rig);
+	*limits = good;
+	limits->bytes_max = 511;
+	assert_impossible(rig);
+	*limits = good;
+	rig->config.bytes_max = 511;
+	assert_impossible(rig);
+}
+
+static void a_size_that_no_machine_has_is_refused(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 65536;
+	rig->config.segments_max = UINT32_MAX;
+	rig->config.pages_max = UINT32_MAX;
+	if (sizeof(size_t) == 4)
+		assert_impossible(rig);
+	else
+		assert_true(mpio_queue_size(&rig->a.device, &rig->config) >
+			    (size_t)65536 * UINT32_MAX * 24);
+}
+
+static void without_a_source_of_memory_nothing_is_opened(void **state)
+{
+	struct rig *rig = *state;
+	const struct mpio_queue_config none = {0};
+	struct mpio_queue *queue = NULL;
+
+	assert_int_equal(mpio_queue_open(&rig->a.device, &none, &queue),
+			 -MPIO_EINVAL);
+	assert_null(queue);
+}
+
+static void given_memory_is_used_to_its_end_and_no_further(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue_config config = {.bios = 4, .segments_max = 8};
+	size_t size = mpio_queue_size(&rig->a.device, &config);
+	unsigned char *memory = malloc(size + 64);
+
+	assert_non_null(memory);
+	memset(memory, 0xee, size + 64);
+	config.memory = memory;
+	config.memory_size = size;
+	assert_int_equal(mpio_queue_open(&rig->a.device, &config, &rig->queue),
+			 0);
+	add_pages(rig, 0, 1, 20);
+	map_blocks(rig, 0, 20, 100);
+	assert_int_equal(read_all(rig, 0), 20);
+	mpio_queue_close(rig->queue);
+	rig->queue = NULL;
+	for (size_t i = size; i < size + 64; i++)
+		assert_int_equal(memory[i], 0xee);
+	free(memory);
+}
+
+static void memory_that_is_too_small_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue_config config = {.bios = 4};
+	size_t size = mpio_queue_size(&rig->a.device, &config);
+	struct mpio_queue *queue = NULL;
+
+	config.memory = malloc(size);
+	config.memory_size = size - 1;
+	assert_non_null(config.memory);
+	assert_int_equal(mpio_queue_open(&rig->a.device, &config, &queue),
+			 -MPIO_ENOMEM);
+	assert_null(queue);
+	free(config.memory);
+}
+
+static void an_allocator_without_memory_is_told(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue *queue = NULL;
+
+	rig->no_memory = true;
+	assert_int_equal(
+		mpio_queue_open(&rig->a.device, &rig->config, &queue),
+		-MPIO_ENOMEM);
+	assert_null(queue);
+	assert_int_equal(rig->a.channels, 0);
+}
+
+static void an_allocator_gives_one_block_of_the_size_told(void **state)
+{
+	struct rig *rig = *state;
+	size_t size = mpio_queue_size(&rig->a.device, &rig->config);
+
+	rig_open(rig);
+	assert_int_equal(rig->allocated_bytes, size);
+	mpio_queue_close(rig->queue);
+	rig->queue = NULL;
+	assert_int_equal(rig->allocated_bytes, 0);
+}
+
+static void a_channel_that_does_not_open_is_told(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue *queue = NULL;
+
+	rig->a.open_error = -MPIO_EMFILE;
+	assert_int_equal(
+		mpio_queue_open(&rig->a.device, &rig->config, &queue),
+		-MPIO_EMFILE);
+	assert_null(queue);
+	assert_int_equal(rig->allocated_bytes, 0);
+}
+
+static void a_channel_is_as_deep_as_bios_may_be_in_flight(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 8;
+	rig->config.in_flight_max = 5;
+	rig_open(rig);
+	assert_int_equal(rig->a.depth, 5);
+	assert_int_equal(rig->a.channels, 1);
+}
+
+static void a_device_without_channels_is_opened_too(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_device_ops *ops = &rig->a.device.ops;
+	struct mpio_device least = rig->a.device;
+
+	least.ops = (struct mpio_device_ops){.submit = ops->submit};
+	assert_int_equal(mpio_queue_open(&least, &rig->config, &rig->queue),
+			 0);
+	mpio_queue_close(rig->queue);
+	rig->queue = NULL;
+}
+
+static void each_queue_has_a_channel_of_its_own(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue *second;
+
+	rig_open(rig);
+	rig->is_open = false;
+	assert_int_equal(
+		mpio_queue_open(&rig->a.device, &rig->config, &second), 0);
+	assert_int_equal(rig->a.channels, 2);
+	mpio_queue_close(second);
+	assert_int_equal(rig->a.channels, 1);
+}
+
+static void closing_nothing_is_allowed(void **state)
+{
+	(void)state;
+	mpio_queue_close(NULL);
+}
+
+static void closing_sends_and_ends_everything(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *flying;
+	struct mock_io *plugged;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	add_pages(rig, 0, 4, 1);
+	map_blocks(rig, 0, 4, 100);
+	assert_int_equal(read_all(rig, 0), 1);
+	flying = start_io(rig, rig->queue, MPIO_BIO_READ, 0, 1, 1);
+	mpio_queue_plug(rig->queue);
+	mpio_queue_plug(rig->queue);
+	plugged = start_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 2, 1);
+	mpio_queue_close(rig->queue);
+	rig->queue = NULL;
+	assert_int_equal(flying->ends, 1);
+	assert_int_equal(plugged->ends, 1);
+	assert_disk(&rig->a, 2, "f2");
+	assert_page(rig, 0, "a100 a101 a102 a103");
+}
+
+static void a_queue_leaves_its_group_when_it_is_closed(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	rig->two = true;
+	mock_asynchronous(&rig->a);
+	mock_asynchronous(&rig->b);
+	rig_open(rig);
+	mpio_queue_close(rig->queue);
+	rig->queue = NULL;
+	io = start_io(rig, rig->other, MPIO_BIO_READ, 0, 1, 1);
+	assert_int_equal(mpio_queue_wait(rig->other), 1);
+	assert_int_equal(mpio_queue_drain(rig->other), 0);
+	assert_int_equal(io->status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(all_zero_is_a_good_configuration),
+		RIG_TEST(a_device_that_tells_no_block_has_512_bytes),
+		RIG_TEST(limits_are_the_lesser_of_device_and_configuration),
+		RIG_TEST(bytes_are_rounded_down_to_whole_blocks),
+		RIG_TEST(there_are_no_fewer_pages_than_pieces),
+		RIG_TEST(more_pages_than_pieces_may_be_asked_for),
+		RIG_TEST(size_grows_with_what_is_asked_for),
+		RIG_TEST(the_least_queue_is_small),
+		RIG_TEST(impossible_configurations_are_refused),
+		RIG_TEST(a_size_that_no_machine_has_is_refused),
+		RIG_TEST(without_a_source_of_memory_nothing_is_opened),
+		RIG_TEST(given_memory_is_used_to_its_end_and_no_further),
+		RIG_TEST(memory_that_is_too_small_is_refused),
+		RIG_TEST(an_allocator_without_memory_is_told),
+		RIG_TEST(an_allocator_gives_one_block_of_the_size_told),
+		RIG_TEST(a_channel_that_does_not_open_is_told),
+		RIG_TEST(a_channel_is_as_deep_as_bios_may_be_in_flight),
+		RIG_TEST(a_device_without_channels_is_opened_too),
+		RIG_TEST(each_queue_has_a_channel_of_its_own),
+		RIG_TEST(closing_nothing_is_allowed),
+		RIG_TEST(closing_sends_and_ends_everything),
+		RIG_TEST(a_queue_leaves_its_group_when_it_is_closed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
