@@ -168,6 +168,7 @@ void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from)
 	to->unit = from->unit;
 	to->plain = from->plain;
 	to->end_io = from->end_io;
+	to->ctx = from->ctx;
 	mpio_bio_put(from);
 }
 

@@ -34,6 +34,8 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 		mpio_bio_put(bio); /* opened, and never added to */
 		return;
 	}
+	if (build->sent != NULL)
+		++*build->sent;
 	queue->stats.cuts[cut]++;
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_CUT, bio, (int)cut);
@@ -67,6 +69,7 @@ static inline int open_bio(struct mpio__build *build, struct mpio_queue *queue,
 	bio->plain = true;
 	bio->unit = build->unit;
 	bio->end_io = build->end_io;
+	bio->ctx = build->sent;
 	unfold(build, bio, 0, 0);
 	build->end = offset;
 	build->memory_end = (const unsigned char *)build; /* nobody's page */

@@ -119,6 +119,8 @@ struct mpio_queue {
 	struct mpio_bio *ended;       /* first to be finished */
 	struct mpio_bio **ended_tail;
 	struct mpio_page *rereads;    /* pages to be read from elsewhere */
+	struct mpio_bio *bios;        /* all there are */
+	uint32_t bio_count;
 
 	struct mpio_bio **plugged;
 	uint32_t plugged_count;
@@ -234,6 +236,7 @@ struct mpio__build {
 	const unsigned char *memory_end;   /* where the last piece ends */
 	struct mpio_page *last_page;       /* of the last segment, or NULL */
 	mpio_end_io_fn *end_io;
+	uint32_t *sent;     /* counts the bios in flight, or NULL */
 	uint32_t room;      /* bytes that it still takes */
 	uint32_t last_end;  /* bytes; where the last segment ends in its page */
 	uint32_t operation; /* op | flags << 8 */

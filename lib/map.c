@@ -141,11 +141,11 @@ static int remember_odd(struct mpio__walk *walk, struct mpio__map *map)
 		if (walk->mask < queue->limits.block - 1)
 			return -MPIO_EINVAL;
 	}
+	map->answered = extent->count;
 	if (!mpio__blocks_have_bytes(extent->block, extent->count,
 				     walk->shift))
 		return -MPIO_EUCLEAN;
 	map->device_size = queue->device->size;
-	map->answered = extent->count;
 	map->count = mpio__blocks_on_device(map->offset, extent->count,
 					    walk->shift, map->device_size);
 	if (map->count == 0)

@@ -78,6 +78,7 @@ static bool can_merge(const struct mpio_queue *queue, const struct mpio_bio *a,
 	return a->offset + a->length == b->offset && a->op == b->op &&
 	       a->flags == b->flags && a->segment_count != 0 &&
 	       b->segment_count != 0 && a->end_io == b->end_io &&
+	       a->ctx == b->ctx &&
 	       b->length <= limits->bytes_max - a->length &&
 	       b->vec_count <= limits->pieces_max - a->vec_count &&
 	       b->segment_count <= limits->segments_max - a->segment_count;
@@ -119,6 +120,8 @@ static void merge(struct mpio_queue *queue, struct mpio_bio *a,
 	queue->stats.merges++;
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_MERGE, b, 0);
+	if (b->ctx != NULL)
+		--*(uint32_t *)b->ctx; /* counted as one from now on */
 	mpio_bio_put(b);
 }
 

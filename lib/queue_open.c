@@ -124,7 +124,9 @@ static void make_bios(struct mpio_queue *queue, const struct shape *shape)
 	struct mpio_iovec *vec = vecs;
 	struct mpio_segment *segment = segments;
 
-	for (uint32_t i = 0; i < 2 * shape->bios; i++, bio++) {
+	queue->bios = bio;
+	queue->bio_count = 2 * shape->bios;
+	for (uint32_t i = 0; i < queue->bio_count; i++, bio++) {
 		bool small = i < shape->bios;
 		const struct mpio_plan_limits *limits =
 			small ? &queue->small_limits : &queue->limits;

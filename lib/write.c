@@ -104,6 +104,8 @@ void mpio__write_end_io(struct mpio_bio *bio)
 	}
 	for (; segment < end; segment++)
 		put_page(segment->page);
+	if (bio->ctx != NULL)
+		--*(uint32_t *)bio->ctx; /* a walk waits for it */
 	mpio_bio_put(bio);
 }
 

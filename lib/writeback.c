@@ -23,6 +23,7 @@ struct walker {
 	struct mpio_writeback_control *wbc;
 	uint64_t pos; /* bytes; the walk goes on here */
 	uint64_t end; /* bytes, exclusive */
+	uint32_t sent; /* bios in flight that are to be waited for */
 	int error;    /* the first */
 	bool stopped;
 	bool at_start; /* the first page may begin before `pos` */
@@ -280,15 +281,35 @@ static void walk_with_room(struct walker *walker)
 
 /* ---- The end of a call ------------------------------------------------ */
 
-/* Wait for everything, and tell what went wrong since the caller looked. */
+/* The walk is over, but bios of it will end: they may not count any more. */
+static void disown(struct walker *walker)
+{
+	struct mpio_queue *queue = walker->walk.queue;
+
+	do {
+		for (uint32_t i = 0; i < queue->bio_count; i++) {
+			if (queue->bios[i].ctx == &walker->sent)
+				queue->bios[i].ctx = NULL;
+		}
+		queue = queue->group;
+	} while (queue != walker->walk.queue);
+}
+
+/* Wait for what was sent, and tell what went wrong since the caller looked. */
 static int sync_end(struct walker *walker, struct mpio_errseq *since)
 {
 	struct mpio_mapping *mapping = walker->walk.mapping;
-	int error = mpio_queue_drain(walker->walk.queue);
 	int told;
 
-	if (error != 0)
-		note_error(walker, error);
+	while (walker->sent != 0) {
+		int n = mpio__group_wait(walker->walk.queue);
+
+		if (n > 0)
+			continue;
+		note_error(walker, n < 0 ? n : -MPIO_EDEADLK);
+		disown(walker);
+		break;
+	}
 	told = mpio_errseq_check_and_advance(&mapping->errors, since);
 	return walker->error != 0 ? walker->error : told;
 }
@@ -300,8 +321,12 @@ static int walker_init(struct walker *walker, struct mpio_queue *queue,
 	*walker = (struct walker){.wbc = wbc};
 	walker->ahead.sync_all = wbc->sync_mode == MPIO_SYNC_ALL;
 	walker->at_start = true;
-	return mpio__walk_init(&walker->walk, queue, mapping, MPIO_BIO_WRITE,
-			       bio_flags(wbc));
+	if (mpio__walk_init(&walker->walk, queue, mapping, MPIO_BIO_WRITE,
+			    bio_flags(wbc)) != 0)
+		return -MPIO_EINVAL;
+	if (wbc->sync_mode == MPIO_SYNC_ALL)
+		walker->walk.build.sent = &walker->sent;
+	return 0;
 }
 
 int mpio_writepages(struct mpio_queue *queue, struct mpio_mapping *mapping,

@@ -140,11 +140,7 @@ uint32_t vectors_crc32(uint32_t crc, const void *data, size_t length)
 
 void vectors_disk_open(struct vectors_disk *disk, uint64_t size)
 {
-	uint64_t count = size / CHUNK + 1;
-
-	disk->size = size;
-	disk->chunk_count = count < SIZE_MAX ? (size_t)count : SIZE_MAX;
-	disk->chunks = vectors_alloc(disk->chunk_count, sizeof(uint8_t *));
+	*disk = (struct vectors_disk){.size = size};
 }
 
 void vectors_disk_close(struct vectors_disk *disk)
@@ -152,6 +148,17 @@ void vectors_disk_close(struct vectors_disk *disk)
 	for (size_t i = 0; i < disk->chunk_count; i++)
 		free(disk->chunks[i]);
 	free(disk->chunks);
+}
+
+/** A list of all chunks, of no use before the first write. */
+static void make_chunks(struct vectors_disk *disk)
+{
+	uint64_t count = disk->size / CHUNK + 1;
+
+	if (disk->chunks)
+		return;
+	disk->chunk_count = count < SIZE_MAX ? (size_t)count : SIZE_MAX;
+	disk->chunks = vectors_alloc(disk->chunk_count, sizeof(uint8_t *));
 }
 
 /** How much of a transfer lies in the chunk where it begins. */
@@ -168,7 +175,8 @@ void vectors_disk_read(const struct vectors_disk *disk, uint64_t offset,
 	uint8_t *to = data;
 
 	while (length) {
-		const uint8_t *chunk = disk->chunks[offset / CHUNK];
+		const uint8_t *chunk =
+			disk->chunks ? disk->chunks[offset / CHUNK] : NULL;
 		size_t n = in_chunk(offset, length);
 
 		if (chunk)
@@ -186,6 +194,7 @@ void vectors_disk_write(struct vectors_disk *disk, uint64_t offset,
 {
 	const uint8_t *from = data;
 
+	make_chunks(disk);
 	while (length) {
 		uint8_t **chunk = &disk->chunks[offset / CHUNK];
 		size_t n = in_chunk(offset, length);

@@ -82,9 +82,11 @@ static void print_sizes(struct mould *m, uint64_t number)
 					  "writepages"};
 	uint64_t units = (m->device_blocks * m->block_size) / 512;
 
-	/* Now and then the device ends early, or in mid-block. */
+	/* Now and then the device ends early, or in mid-block, or far out. */
 	if (chance(30))
 		units = below(units + 1);
+	else if (m->op != VECTORS_WRITEPAGES && chance(10))
+		units = (uint64_t)1 << 50;
 	printf("scenario random-%" PRIu64 "-%s\n", number, ops[m->op]);
 	printf("page_size %" PRIu64 "\nblock_size %" PRIu64 "\n", m->page_size,
 	       m->block_size);
@@ -138,9 +140,10 @@ static void print_wbc(const struct mould *m)
 /** Where on the device the next extent lies, given where the last one ended. */
 static uint64_t next_place(const struct mould *m, uint64_t place)
 {
+	if (chance(m->percent_jump) && chance(5))
+		return chance(50) ? UINT64_MAX / 2 + below(1000) : next() >> 24;
 	if (chance(m->percent_jump))
-		return chance(4) ? UINT64_MAX / 2 + below(1000)
-				 : below(m->device_blocks);
+		return below(m->device_blocks);
 	return place + (chance(20) ? 1 + below(3) : 0);
 }
 

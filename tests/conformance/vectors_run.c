@@ -283,7 +283,8 @@ void vectors_run(const struct vectors_scenario *s,
 		note_final(&st, i);
 	r->mapping_error = mpio_errseq_check(&st.mapping.errors, NULL);
 	r->index = st.mapping.writeback_pos / s->page_size;
-	r->crc = vectors_disk_crc(&st.disk);
+	if (s->op == VECTORS_WRITEPAGES)
+		r->crc = vectors_disk_crc(&st.disk);
 	if (mpio_queue_drain(st.queue) != 0)
 		vectors_fault(&st, "the queue does not drain");
 	clear_stage(&st);

@@ -174,8 +174,11 @@ static void end(struct mock_device *mock, struct mpio_bio *bio)
 	if (fault != NULL && fault->status != 0) {
 		mpio_bio_end(bio, fault->status);
 	} else if (fault != NULL) {
-		move(mock, bio, fault->done);
-		mpio_bio_end_partial(bio, fault->done);
+		uint32_t done = fault->done < bio->length ? fault->done
+							  : bio->length;
+
+		move(mock, bio, done);
+		mpio_bio_end_partial(bio, done);
 	} else {
 		move(mock, bio, bio->length);
 		mpio_bio_end(bio, 0);
