@@ -60,10 +60,15 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 
 void mpio__walk_end(struct mpio__walk *walk)
 {
+	struct mpio_queue *queue = walk->queue;
+
 	mpio__build_send(&walk->build, MPIO_CUT_BATCH_END);
 	mpio__map_boundary(walk);
-	if (walk->queue->plug_depth == 0)
-		mpio__queue_commit(walk->queue);
+	do {
+		if (queue->plug_depth == 0)
+			mpio__queue_commit(queue);
+		queue = queue->group;
+	} while (queue != walk->queue);
 }
 
 /* ---- Asking ----------------------------------------------------------- */

@@ -69,6 +69,15 @@ static bool is_sorted(struct mpio_bio *const *bios, uint32_t n)
 
 /* ---- Merging ---------------------------------------------------------- */
 
+/* Pieces of memory that two bios come to, the touching ones joined. */
+static uint32_t pieces(const struct mpio_bio *a, const struct mpio_bio *b)
+{
+	const struct mpio_iovec *last = &a->vecs[a->vec_count - 1];
+	bool joins = (char *)last->base + last->length == b->vecs[0].base;
+
+	return a->vec_count + b->vec_count - (joins ? 1 : 0);
+}
+
 /* Bios of pages that end the same way: only those can be made one. */
 static bool can_merge(const struct mpio_queue *queue, const struct mpio_bio *a,
 		      const struct mpio_bio *b)
@@ -80,13 +89,13 @@ static bool can_merge(const struct mpio_queue *queue, const struct mpio_bio *a,
 	       b->segment_count != 0 && a->end_io == b->end_io &&
 	       a->ctx == b->ctx &&
 	       b->length <= limits->bytes_max - a->length &&
-	       b->vec_count <= limits->pieces_max - a->vec_count &&
+	       pieces(a, b) <= limits->pieces_max &&
 	       b->segment_count <= limits->segments_max - a->segment_count;
 }
 
 static bool has_room(const struct mpio_bio *a, const struct mpio_bio *b)
 {
-	return b->vec_count <= a->vecs_max - a->vec_count &&
+	return pieces(a, b) <= a->vecs_max &&
 	       b->segment_count <= a->segments_max - a->segment_count;
 }
 

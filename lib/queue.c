@@ -397,18 +397,20 @@ static int drain_here(struct mpio_queue *queue)
 	return result < 0 ? result : 0;
 }
 
+/* What a callback of one queue started on another counts too. */
 int mpio_queue_drain(struct mpio_queue *queue)
 {
 	struct mpio_queue *other = queue;
+	struct mpio_queue *last = queue; /* that was busy */
 	int first = 0;
 
 	do {
-		int result = drain_here(other);
-
-		if (first == 0)
-			first = result;
+		if (first == 0 && mpio__queue_is_busy(other)) {
+			first = drain_here(other);
+			last = other;
+		}
 		other = other->group;
-	} while (other != queue);
+	} while (other != last);
 	return first;
 }
 

@@ -26,6 +26,27 @@
 
 /* ---- The window ------------------------------------------------------- */
 
+/* The least that the device can move alone. */
+static uint32_t device_unit(const struct mpio_bio *bio)
+{
+	return mpio__max_u32(bio->queue->limits.block,
+			     bio->queue->memory_alignment);
+}
+
+/*
+ * Bytes that are not taken apart any further: a block of the mapping. But a
+ * limit in bytes may have cut the bio out of the middle of a block; then such
+ * units would straddle the blocks of two pages.
+ */
+static uint32_t smallest(const struct mpio_bio *bio)
+{
+	uint32_t unit = device_unit(bio);
+
+	return mpio__is_aligned(bio->offset, bio->unit)
+		       ? mpio__max_u32(bio->unit, unit)
+		       : unit;
+}
+
 static bool is_windowed(const struct mpio_bio *bio)
 {
 	return bio->full_vec_count != 0;
@@ -33,10 +54,7 @@ static bool is_windowed(const struct mpio_bio *bio)
 
 static void window_open(struct mpio_bio *bio)
 {
-	/* A limit in bytes may have cut the bio out of the middle of a block:
-	 * then its units would straddle the blocks of two pages. */
-	if (!mpio__is_aligned(bio->offset, bio->unit))
-		bio->unit = bio->queue->limits.block;
+	bio->unit = smallest(bio);
 	bio->full_offset = bio->offset;
 	bio->full_length = bio->length;
 	bio->full_vec_count = bio->vec_count;
@@ -129,14 +147,6 @@ static bool is_medium_error(int status)
 	       status == -MPIO_EILSEQ || status == -MPIO_EREMOTEIO;
 }
 
-/* Bytes that are not taken apart any further. */
-static uint32_t smallest(const struct mpio_bio *bio)
-{
-	return mpio__is_aligned(bio->offset, bio->unit)
-		       ? bio->unit
-		       : bio->queue->limits.block;
-}
-
 static bool can_isolate(const struct mpio_queue *queue,
 			const struct mpio_bio *bio)
 {
@@ -196,7 +206,8 @@ static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
 
 static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	uint32_t moved = bio->done & ~(bio->unit - 1);
+	uint32_t unit = device_unit(bio);
+	uint32_t moved = bio->done & ~(unit - 1);
 
 	if (bio->flags & MPIO_BIO_ATOMIC)
 		moved = 0;
@@ -208,6 +219,8 @@ static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 		window_open(bio);
 	if (moved != 0) {
 		bio->tries = 0;
+		if (!mpio__is_aligned(moved, bio->unit))
+			bio->unit = unit; /* a finer tree has a node there */
 		if (bio->op == MPIO_BIO_READ)
 			mpio__segments_good(bio, bio->window_start, moved);
 		window_set(bio, bio->window_start + moved, bio->window_end);

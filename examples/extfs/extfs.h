@@ -273,6 +273,10 @@ struct options {
 int job_open(struct job *job, const char *image, const struct options *options);
 void job_close(struct job *job);
 
+/** Open the map of a file whose bytes are to be had. */
+int job_map(struct job *job, const struct node *node, const char *path,
+	    struct map *map);
+
 /** Read a file of the image into a sink. */
 int job_read(struct job *job, const struct node *node, const struct sink *sink);
 

@@ -48,17 +48,24 @@ void job_close(struct job *job)
 	image_close(&job->image);
 }
 
-int job_read(struct job *job, const struct node *node, const struct sink *sink)
+int job_map(struct job *job, const struct node *node, const char *path,
+	    struct map *map)
 {
 	const char *refusal = image_refusal(node);
+
+	if (refusal) {
+		report_problem(&job->report, path, "%s", refusal);
+		return REFUSED;
+	}
+	return map_open(map, &job->image, node, path);
+}
+
+int job_read(struct job *job, const struct node *node, const struct sink *sink)
+{
 	struct map map;
 	int code;
 
-	if (refusal) {
-		report_problem(&job->report, sink->path, "%s", refusal);
-		return REFUSED;
-	}
-	code = map_open(&map, &job->image, node, sink->path);
+	code = job_map(job, node, sink->path, &map);
 	if (code)
 		return code;
 	code = reader_read(&job->reader, &map, sink);

@@ -300,6 +300,8 @@ int main(int argc, char **argv)
 				 command->name);
 	if (options.recursive && command->run != command_get)
 		return bad_usage("-r is for get", NULL);
-	signal(SIGPIPE, SIG_IGN); /* a write that fails is told of */
+	/* A write that fails is told of. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return run(command, &options, argv + optind + 1);
 }

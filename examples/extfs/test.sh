@@ -205,7 +205,7 @@ expect 'no device' 2 'cannot open the device' -b posix:no-such ls ext4-4k.img
 expect 'no path' 3 'not to be found' cat ext4-4k.img /no/such
 expect 'cat of a directory' 3 'is a directory' cat ext4-4k.img /sizes
 expect 'get of a directory' 3 'is a directory' get ext4-4k.img /sizes one
-expect 'no output' 6 'cannot make' get ext4-4k.img /large no/such/one
+expect 'no output' 6 'cannot write there' get ext4-4k.img /large no/such/one
 expect 'output in use' 6 'not empty' get -r ext4-4k.img / tree
 cp ext4-4k.img self.img
 expect 'output is the image' 6 'image itself' get self.img /large self.img
@@ -226,6 +226,7 @@ expect 'encrypted directory' 7 'is encrypted' ls encrypted.img /sizes
 remove out
 expect 'encrypted in a tree' 7 'is encrypted' get -r encrypted.img / out
 check 'and the rest is there' cmp out/fragmented tree/fragmented
+check 'and no pretence' test ! -e out/large
 
 echo "== hostile images"
 # Names that lead out of the directory. No checksums, so they can be written.

@@ -10,8 +10,8 @@
  * that the image reaches a second time is damage, or it would have no end.
  *
  * Holes stay holes. A file that cannot be read in full is kept, with zeros
- * for what is missing, and the copy goes on with the next; the exit code is
- * that of the first failure.
+ * for what is missing (one that cannot be read at all is left out), and the
+ * copy goes on with the next; the exit code is that of the first failure.
  */
 #include "extfs.h"
 
@@ -70,8 +70,7 @@ static mode_t mode_of(const struct node *node)
 }
 
 /* Fill an empty file. Takes over `fd`. */
-static int fill(struct job *job, const struct node *node, const char *path,
-		int fd)
+static int fill(struct job *job, struct map *map, const char *path, int fd)
 {
 	struct output output = {&job->report, path, fd};
 	struct sink sink = {.path = path,
@@ -80,50 +79,55 @@ static int fill(struct job *job, const struct node *node, const char *path,
 			    .zeros = output_zeros};
 	int code;
 
-	code = job_read(job, node, &sink);
-	if (code != NO_OUTPUT && (ftruncate(fd, (off_t)node->size) < 0 ||
-				  fchmod(fd, mode_of(node)) < 0))
-		code = code ? code : output_failed(&output);
-	if (close(fd) < 0)
-		code = code ? code : output_failed(&output);
+	code = reader_read(&job->reader, map, &sink);
+	if (code != NO_OUTPUT && (ftruncate(fd, (off_t)map->node->size) < 0 ||
+				  fchmod(fd, mode_of(map->node)) < 0))
+		code = output_failed(&output);
+	if (close(fd) < 0 && code != NO_OUTPUT)
+		code = output_failed(&output);
 	if (!code)
 		job->report.files++;
 	return code;
 }
 
-int tree_get_file(struct job *job, const struct node *node, const char *path,
-		  const char *out)
+/* Open the output, which must not be the image, and empty it. */
+static int open_file(struct job *job, const char *out)
 {
+	const char *problem = NULL;
 	struct stat image, made;
 	int fd;
 
 	fd = open(out, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || fstat(fd, &made) < 0) {
-		report_problem(&job->report, out, "cannot make the file: %s",
-			       strerror(errno));
-		goto failed;
-	}
-	if (!S_ISREG(made.st_mode)) {
-		report_problem(&job->report, out,
-			       "is not a regular file (try cat)");
-		goto failed;
-	}
-	if (stat(job->image.path, &image) == 0 && image.st_dev == made.st_dev &&
-	    image.st_ino == made.st_ino) {
-		report_problem(&job->report, out, "is the image itself");
-		goto failed;
-	}
-	if (ftruncate(fd, 0) < 0) {
-		report_problem(&job->report, out, "cannot empty it: %s",
-			       strerror(errno));
-		goto failed;
-	}
-	return fill(job, node, path, fd);
-
-failed:
+	if (fd < 0 || fstat(fd, &made) < 0)
+		problem = strerror(errno);
+	else if (!S_ISREG(made.st_mode))
+		problem = "it is not a regular file (try cat)";
+	else if (stat(job->image.path, &image) == 0 &&
+		 image.st_dev == made.st_dev && image.st_ino == made.st_ino)
+		problem = "it is the image itself";
+	else if (ftruncate(fd, 0) < 0)
+		problem = strerror(errno);
+	if (!problem)
+		return fd;
+	report_problem(&job->report, out, "cannot write there: %s", problem);
 	if (fd >= 0)
 		close(fd);
-	return NO_OUTPUT;
+	return -1;
+}
+
+int tree_get_file(struct job *job, const struct node *node, const char *path,
+		  const char *out)
+{
+	struct map map;
+	int code, fd;
+
+	code = job_map(job, node, path, &map);
+	if (code)
+		return code;
+	fd = open_file(job, out);
+	code = fd < 0 ? NO_OUTPUT : fill(job, &map, path, fd);
+	map_close(&map);
+	return code;
 }
 
 /* A tree. */
@@ -254,17 +258,25 @@ static void make_directory(struct tree *tree, int parent,
 static void make_file(struct tree *tree, int parent, const struct node *node,
 		      const char *name, const char *path)
 {
+	struct map map;
 	int code, fd;
 
+	/* A file of which nothing is to be had is not made. */
+	code = job_map(tree->job, node, path, &map);
+	if (code) {
+		failed(tree, code);
+		return;
+	}
 	fd = openat(parent, name,
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		host_failed(tree, path, "make the file");
-		return;
+	} else {
+		code = fill(tree->job, &map, path, fd);
+		if (code)
+			failed(tree, code);
 	}
-	code = fill(tree->job, node, path, fd);
-	if (code)
-		failed(tree, code);
+	map_close(&map);
 }
 
 static void make_symlink(struct tree *tree, int parent, const struct node *node,
