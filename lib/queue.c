@@ -159,8 +159,10 @@ give(struct mpio_queue *queue, struct mpio_bio *bio)
 		result = device->ops.submit(device, queue->channel, bio);
 	} while (result != 0 && bio->state == MPIO__BIO_FLYING &&
 		 sit_out(queue, result, &refusals));
-	if (result != 0)
+	if (result != 0 && bio->state == MPIO__BIO_FLYING) {
+		queue->submitting = bio; /* a refusal that was sat out lost it */
 		mpio_bio_end(bio, result);
+	}
 	if (queue->submitting == NULL)
 		return true;
 	queue->submitting = NULL;

@@ -230,6 +230,7 @@ struct window {
 
 struct reader {
 	struct report *report;
+	struct mpio_allocator allocator;
 	struct mpio_queue *queue;
 	struct mpio_mapping mapping; /* the file that is being read */
 	uint32_t page_size;          /* bytes */

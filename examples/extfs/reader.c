@@ -83,13 +83,13 @@ int reader_open(struct reader *reader, struct mpio_device *device,
 		uint32_t block_size, uint64_t window, bool page_at_a_time,
 		struct report *report)
 {
-	struct mpio_allocator allocator = mpio_allocator_libc();
-	struct mpio_queue_config config = {.allocator = &allocator};
+	struct mpio_queue_config config = {.allocator = &reader->allocator};
 	size_t alignment = device->limits.memory_alignment;
 	int i, status;
 
 	memset(reader, 0, sizeof(*reader));
 	reader->report = report;
+	reader->allocator = mpio_allocator_libc();
 	reader->page_size = block_size > 4096 ? block_size : 4096;
 	reader->page_at_a_time = page_at_a_time;
 	reader->window_pages = (size_t)(window / reader->page_size);

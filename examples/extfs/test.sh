@@ -4,15 +4,16 @@
 #     sh examples/extfs/test.sh MPIO-EXTFS [DIRECTORY]
 #
 # Tests the program MPIO-EXTFS (or the one in that build folder) on images of
-# every kind, sound ones and damaged ones. Images and copies are made in
-# DIRECTORY (default: a new one, removed at the end). SEED=N and TRIALS=N make
-# other damage, and more of it. Takes e2fsprogs and, for I/O errors, cc.
+# every kind, sound ones and damaged ones. Images and copies are made anew in
+# DIRECTORY/extfs-test (default: elsewhere, and removed at the end). SEED=N and
+# TRIALS=N make other damage, and more of it. Takes e2fsprogs and, for the I/O
+# errors, cc. Exit code 77: nothing was tested, something is missing.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/images.sh"
 
 if [ $# -lt 1 ]; then
-	sed -n 's/^# \{0,1\}//; 3,10p' "$0"
+	sed -n '4,11s/^# \{0,1\}//p' "$0"
 	exit 1
 fi
 tool=$1
@@ -33,7 +34,12 @@ done
 
 if [ $# -ge 2 ]; then
 	mkdir -p "$2"
-	work=$(cd "$2" && pwd)
+	work=$(cd "$2" && pwd)/extfs-test
+	if [ -e "$work" ]; then
+		chmod -R u+w "$work"
+		rm -rf "$work"
+	fi
+	mkdir "$work"
 else
 	work=$(mktemp -d)
 	trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT

@@ -312,7 +312,8 @@ static void make(struct tree *tree, int parent, const struct entry *entry,
 		make_symlink(tree, parent, &node, entry->name, path);
 	} else {
 		report_problem(report, path,
-			       "is a device, pipe or socket; it is left out");
+			       "is no file, directory or symlink; it is left "
+			       "out");
 		report->skipped++;
 	}
 }

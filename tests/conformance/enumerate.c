@@ -66,6 +66,16 @@ static void walk(struct run *run, struct trial *t, unsigned axis)
 	}
 }
 
+/** Whether the blocks lie in one run: --quick never leaves this one out. */
+static bool is_straight(const struct trial *t)
+{
+	for (unsigned b = 0; b < BLOCKS_MAX; b++)
+		if (t->block[b].kind != KIND_MAPPED ||
+		    t->block[b].device != t->block[0].device + b)
+			return false;
+	return true;
+}
+
 static void run_family(struct run *run)
 {
 	uint64_t stride = run->quick ? run->family->quick : 1;
@@ -77,7 +87,7 @@ static void run_family(struct run *run)
 
 		if (!family_begin(run->family, word, &t))
 			continue;
-		if (count % stride == 0 &&
+		if ((count % stride == 0 || is_straight(&t)) &&
 		    count / stride % run->shards == run->shard)
 			walk(run, &t, 0);
 		count++;

@@ -101,7 +101,7 @@ struct trial {
 	uint8_t page_state[PAGES_MAX];
 	uint8_t block_count; /* of all pages */
 	struct trial_block block[BLOCKS_MAX];
-	bool states;          /* pages have per-block state */
+	uint8_t states;       /* a bit for each page: it has per-block state */
 	uint32_t block_size;  /* bytes */
 	uint32_t file_size;   /* bytes */
 	uint32_t device_size; /* bytes, of each device */
@@ -120,6 +120,24 @@ struct trial {
 	bool sync;    /* write: MPIO_SYNC_ALL */
 	uint8_t nr;   /* write: nr_to_write, or WRITE_ALL_PAGES */
 };
+
+/** Whether a block's page has per-block state. */
+static inline bool trial_has_state(const struct trial *t, unsigned b)
+{
+	unsigned p = 0;
+
+	for (; b >= t->page_blocks[p]; p++)
+		b -= t->page_blocks[p];
+	return t->states >> p & 1;
+}
+
+/** Whether a block is there already (read) or dirty (write). */
+static inline bool trial_is_marked(const struct trial *t, unsigned b)
+{
+	if (!trial_has_state(t, b))
+		return t->op == TRIAL_WRITE;
+	return t->block[b].mark;
+}
 
 /* enumerate_model.c */
 

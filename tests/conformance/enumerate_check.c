@@ -288,7 +288,7 @@ static const char *check_failed_read(const struct stage *s, unsigned b)
 	bool same = bytes_are(block_memory(s, b), &s->out->memory[b],
 			      s->t->block_size);
 
-	if (!s->t->states)
+	if (!trial_has_state(s->t, b))
 		return NULL;
 	if (s->t->block[b].mark && !same)
 		return "a block that was uptodate has changed";
@@ -309,7 +309,7 @@ static const char *check_read_block(const struct stage *s, unsigned b)
 	if (!bytes_are(block_memory(s, b), &s->out->memory[b],
 		       s->t->block_size))
 		return "a page's bytes are wrong";
-	if (s->t->states &&
+	if (trial_has_state(s->t, b) &&
 	    !(s->words[p][0] >> (offset_in_page(s, b) / s->t->block_size) & 1))
 		return "a block that was read is not uptodate";
 	return NULL;
@@ -327,7 +327,7 @@ static const char *check_written_block(const struct stage *s, unsigned b)
 	if (!bytes_are(block_memory(s, b), &s->out->memory[b],
 		       s->t->block_size))
 		return "the bytes of a written page have changed";
-	if (!s->t->states)
+	if (!trial_has_state(s->t, b))
 		return NULL;
 	is = mpio_page_block_dirty(&s->page[p], offset_in_page(s, b) /
 							s->t->block_size);

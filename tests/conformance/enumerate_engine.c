@@ -34,7 +34,7 @@ static bool goes_on(const struct trial *t, unsigned b, bool create)
 	if (block->kind != next->kind || block->boundary)
 		return false;
 	if (is_filled(block->kind))
-		return !(t->states && next->mark);
+		return !trial_is_marked(t, b + 1);
 	return block->queue == next->queue &&
 	       block->device + 1 == next->device;
 }

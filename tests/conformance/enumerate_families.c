@@ -9,7 +9,7 @@
 #include "enumerate_families.h"
 #include <string.h>
 
-enum { TWO = 3, THREE = 7, SLICE_ALL = 15, LAYOUT_ALL = 7 };
+enum { MIXED = 14, TWO = 3, THREE = 7, SLICE_ALL = 15, LAYOUT_ALL = 7 };
 
 /* Masks of engines. */
 enum { BARE = 1 << ENGINE_BARE, NO_SEALS = 3, NOT_TOLD = 6 };
@@ -55,20 +55,20 @@ const struct family families[] = {
 	{ .name = "write-places",
 	  .about = "the same, writing the blocks that are mapped",
 	  .op = TRIAL_WRITE, .engines = BARE, .quick = 199, .shapes = SHAPES_SOME,
-	  .states = TWO, .limits = LIMITS_FEW },
+	  .states = 1 | MIXED, .limits = LIMITS_FEW },
 	{ .name = "read-shapes",
 	  .about = "every page shape and boundary, ways to answer",
-	  .op = TRIAL_READ, .engines = NO_SEALS, .quick = 61, .letters = "-aj",
+	  .op = TRIAL_READ, .engines = NO_SEALS, .quick = 127, .letters = "-aj",
 	  .shapes = SHAPES_ALL, .slices = TWO, .layouts = 1 | 4,
 	  .boundaries = true, .limits = LIMITS_DIFFERENT },
 	{ .name = "read-sizes",
 	  .about = "every file size, page shape, way to answer",
-	  .op = TRIAL_READ, .engines = THREE, .quick = 41, .letters = "-aj", .sizes = SIZES_ALL,
+	  .op = TRIAL_READ, .engines = THREE, .quick = 61, .letters = "-aj", .sizes = SIZES_ALL,
 	  .shapes = SHAPES_ALL, .slices = SLICE_ALL, .singles = TWO,
 	  .limits = LIMITS_FEW },
 	{ .name = "read-limits",
 	  .about = "the whole product of limits, every layout of memory",
-	  .op = TRIAL_READ, .engines = THREE, .quick = 41, .letters = "-aj",
+	  .op = TRIAL_READ, .engines = THREE, .quick = 61, .letters = "-aj",
 	  .shapes = SHAPES_ALL, .layouts = LAYOUT_ALL,
 	  .limits = LIMITS_PRODUCT },
 	{ .name = "read-halves",
@@ -78,16 +78,16 @@ const struct family families[] = {
 	  .block_size = 1024 },
 	{ .name = "read-marks",
 	  .about = "every set of blocks that are uptodate already",
-	  .op = TRIAL_READ, .quick = 41, .letters = "-aj",
-	  .shapes = SHAPES_ALL, .slices = TWO, .marks = true,
+	  .op = TRIAL_READ, .quick = 127, .letters = "-aj",
+	  .shapes = SHAPES_ALL, .slices = TWO, .states = MIXED, .marks = true,
 	  .limits = LIMITS_FEW },
 	{ .name = "read-marks-b",
 	  .about = "the same with every set of boundaries",
-	  .op = TRIAL_READ, .quick = 13, .letters = "-aj",
-	  .sizes = 1 << 12 | 1 << 7, .marks = true, .boundaries = true },
+	  .op = TRIAL_READ, .quick = 41, .letters = "-aj",
+	  .sizes = 1 << 12 | 1 << 7, .states = 2, .marks = true, .boundaries = true },
 	{ .name = "read-pages",
 	  .about = "pages that are uptodate, or that nobody has",
-	  .op = TRIAL_READ, .engines = NOT_TOLD, .quick = 41, .letters = "-aj",
+	  .op = TRIAL_READ, .engines = NOT_TOLD, .quick = 61, .letters = "-aj",
 	  .sizes = 1 << 12 | 1 << 5, .shapes = SHAPES_ALL, .slices = TWO,
 	  .page_states = STATES_ANY, .limits = LIMITS_FEW },
 	{ .name = "read-kinds",
@@ -102,7 +102,7 @@ const struct family families[] = {
 	  .bad = true, .limits = LIMITS_FEW },
 	{ .name = "read-bad-half",
 	  .about = "the same with blocks of two units",
-	  .op = TRIAL_READ, .engines = THREE, .quick = 13, .letters = "-aj",
+	  .op = TRIAL_READ, .engines = THREE, .quick = 61, .letters = "-aj",
 	  .shapes = SHAPES_SOME, .bad = true, .limits = LIMITS_HALVES,
 	  .block_size = 1024 },
 	{ .name = "read-end",
@@ -126,12 +126,12 @@ const struct family families[] = {
 	  .limits = LIMITS_FEW },
 	{ .name = "write-b",
 	  .about = "every page shape and boundary",
-	  .op = TRIAL_WRITE, .engines = NO_SEALS, .quick = 61, .letters = "-aj",
-	  .shapes = SHAPES_ALL, .states = 2,
+	  .op = TRIAL_WRITE, .engines = NO_SEALS, .quick = 127, .letters = "-aj",
+	  .shapes = SHAPES_ALL, .states = MIXED,
 	  .boundaries = true, .limits = LIMITS_DIFFERENT },
 	{ .name = "write-whole-b",
 	  .about = "the same, pages without per-block state",
-	  .op = TRIAL_WRITE, .engines = THREE, .quick = 7, .letters = "aj",
+	  .op = TRIAL_WRITE, .engines = THREE, .quick = 17, .letters = "aj",
 	  .shapes = SHAPES_ALL, .layouts = 1 | 2, .boundaries = true,
 	  .limits = LIMITS_DIFFERENT },
 	{ .name = "write-whole",
@@ -151,18 +151,18 @@ const struct family families[] = {
 	  .nrs = 31, .singles = TWO, .limits = LIMITS_NONE },
 	{ .name = "write-pages",
 	  .about = "pages that are clean, or that nobody has",
-	  .op = TRIAL_WRITE, .engines = BARE, .quick = 41, .letters = "-aj",
+	  .op = TRIAL_WRITE, .engines = BARE, .quick = 61, .letters = "-aj",
 	  .sizes = 1 << 12 | 1 << 5, .shapes = SHAPES_ALL, .states = TWO,
 	  .sync = TWO, .nrs = 31, .page_states = STATES_ANY,
 	  .limits = LIMITS_NONE },
 	{ .name = "write-busy",
 	  .about = "pages under another write-back, too",
-	  .op = TRIAL_WRITE, .engines = BARE, .quick = 41, .letters = "-aj",
+	  .op = TRIAL_WRITE, .engines = BARE, .quick = 61, .letters = "-aj",
 	  .shapes = SHAPES_ALL, .states = TWO, .sync = 2, .nrs = 31,
 	  .page_states = STATES_BUSY, .limits = LIMITS_NONE },
 	{ .name = "write-bad",
 	  .about = "every set of bad device blocks",
-	  .op = TRIAL_WRITE, .engines = THREE, .quick = 13, .letters = "-aj",
+	  .op = TRIAL_WRITE, .engines = THREE, .quick = 61, .letters = "-aj",
 	  .shapes = SHAPES_SOME, .late = TWO, .isolate = TWO, .states = 2,
 	  .sync = TWO, .bad = true, .limits = LIMITS_FEW },
 	{ .name = "write-bad-half",
@@ -550,9 +550,10 @@ static enum axis_value axis_nr(const struct family *f, struct trial *t,
 static enum axis_value axis_states(const struct family *f, struct trial *t,
 				   unsigned i)
 {
-	enum axis_value value = set_flag(f->states, i, &t->states);
+	static const uint8_t pages[] = { 0, 7, 5, 2 };
+	enum axis_value value = set_number(f->states, i, &t->states);
 
-	t->states = t->states || f->marks;
+	t->states = pages[t->states % 4];
 	return value;
 }
 

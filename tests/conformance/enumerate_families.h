@@ -52,7 +52,8 @@ struct family {
 	uint32_t singles;
 	uint32_t sync;      /* bit 0: all, bit 1: none */
 	uint32_t nrs;       /* bit 0: WRITE_ALL_PAGES, bit i: i - 1 */
-	uint32_t states;    /* bit 0: as `marks` asks, bit 1: always */
+	uint32_t states;    /* per-block state: bit 0: none, bit 1: all pages,
+			     * bit 2: the outer ones, bit 3: the middle one */
 	bool boundaries;    /* every set of them */
 	bool marks;         /* read: every set of uptodate blocks */
 	bool bad;           /* every set of bad blocks */

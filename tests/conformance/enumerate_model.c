@@ -119,7 +119,7 @@ static void read_from_device(const struct trial *t, unsigned b, uint32_t lost,
 static void read_block(const struct trial *t, unsigned b, uint32_t lost,
 		       struct outcome *out, struct outcome_page *page)
 {
-	if (t->states && t->block[b].mark) {
+	if (trial_is_marked(t, b)) {
 		out->memory[b].bytes = file_block(t, b);
 		return;
 	}
@@ -342,7 +342,7 @@ static void leave_page(const struct trial *t, unsigned p, unsigned first,
 	for (unsigned b = first; b < first + t->page_blocks[p]; b++)
 		out->memory[b].bytes = file_block(t, b);
 	page->on = MPIO_PAGE_UPTODATE;
-	page->off = MPIO_PAGE_WRITEBACK | MPIO_PAGE_LOCKED | MPIO_PAGE_ERROR;
+	page->off = MPIO_PAGE_WRITEBACK | MPIO_PAGE_LOCKED;
 	if (t->page_state[p] == PAGE_BUSY) {
 		page->on |= MPIO_PAGE_WRITEBACK;
 		page->off &= ~(uint32_t)MPIO_PAGE_WRITEBACK;
@@ -368,7 +368,7 @@ static void write_needs(const struct trial *t, struct outcome *out)
 			dealt_with++;
 			for (unsigned b = first; b < end; b++)
 				out->needed[b] =
-					(!t->states || t->block[b].mark) &&
+					trial_is_marked(t, b) &&
 					block_start(t, b) < t->file_size;
 		}
 		first = end;

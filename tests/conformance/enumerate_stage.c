@@ -389,7 +389,7 @@ static void fill_page(struct stage *s, unsigned p, unsigned first)
 	}
 	memset(s->memory[p], MODEL_GARBAGE, page_size(t, p));
 	for (unsigned i = 0; i < t->page_blocks[p]; i++)
-		if (t->states && t->block[first + i].mark)
+		if (trial_is_marked(t, first + i))
 			memcpy(s->memory[p] + (size_t)i * size,
 			       model_file + (size_t)(first + i) * size, size);
 }
@@ -436,7 +436,12 @@ static void make_pages(struct stage *s)
 			       (uint64_t)first * t->block_size, s->memory[p],
 			       page_size(t, p));
 		page->flags = first_flags(t, p);
-		if (t->states)
+		if (t->page_state[p] == PAGE_WANTED && (p & 1) != 0) {
+			/* Its last I/O failed; this one must not. */
+			page->flags |= MPIO_PAGE_ERROR;
+			page->error = -MPIO_ENXIO;
+		}
+		if (t->states >> p & 1)
 			set_states(s, p, first);
 		fill_page(s, p, first);
 		first += t->page_blocks[p];

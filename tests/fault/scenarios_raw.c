@@ -7,7 +7,7 @@
 
 #define RAWS(table)                                                            \
 	.raws = (table), .raw_count = sizeof(table) / sizeof(*(table)),        \
-	.operation = run_raws, .runs = {{1, RUN_DATA, 90, 0}},                 \
+	.operation = run_raws, .runs = {{1, RUN_DATA, 70, 0}},                 \
 	.page_blocks = {1}
 
 static const struct raw_io mixed[] = {

@@ -112,7 +112,8 @@ static void check_question(struct rig *rig, const struct mpio_page *page,
 			   uint64_t block, uint32_t flags,
 			   const struct mpio_extent *extent)
 {
-	uint64_t end = (rig->mapping.size + BLOCK - 1) / BLOCK;
+	uint64_t size = rig->mapping.size;
+	uint64_t end = size / BLOCK + (size % BLOCK != 0);
 
 	if (!(page->flags & MPIO_PAGE_LOCKED))
 		trouble(rig, "get_block with a page that is not locked");
