@@ -156,8 +156,8 @@ if ! "$tool" -q -b "$(device ext4-4k)" cat ext4-4k.img /sizes/4097 \
 	direct=
 fi
 
-# One way to read all of an image, and the large file alone: more of the
-# device, less of the names.
+# One way to read all of an image, and two files alone: more of the device,
+# less of the names.
 read_image() { # NAME OUT JSON OPTIONS...
 	image=$1 out=$2 json=$3
 	shift 3
@@ -167,8 +167,10 @@ read_image() { # NAME OUT JSON OPTIONS...
 	"$tool" "$@" -b "$(device "$image")" --json get -r "$image.img" / \
 		"$out" >"$json.json" && same_tree tree "$out"
 	sync
-	"$tool" "$@" -b "$(device "$image")" --json cat "$image.img" /large \
-		2>"$json.large.json" | cmp - tree/large
+	for file in large fragmented; do
+		"$tool" "$@" -b "$(device "$image")" --json cat "$image.img" \
+			/$file 2>"$json.$file.json" | cmp - tree/$file
+	done
 }
 
 read_back() { # NAME
@@ -220,7 +222,9 @@ line image pages I/Os 'pages' get_block MiB/s I/Os MiB/s fewer faster
 line '' '' '' '/I/O' calls '' '' '' I/Os ''
 for name in $names; do
 	row "$name" "$name.json" "$name.paged.json"
-	row '  large file' "$name.large.json" "$name.paged.large.json"
+	for file in large fragmented; do
+		row "  $file" "$name.$file.json" "$name.paged.$file.json"
+	done
 done
 
 step "What it made"

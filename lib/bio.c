@@ -226,7 +226,8 @@ void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length)
 		struct mpio_page *page = piece.segment->page;
 
 		at += piece.segment->length;
-		if (piece.length != 0 && page->blocks != NULL)
+		if (piece.length != 0 && page->blocks != NULL &&
+		    page->mapping->ops->verify == NULL)
 			mpio__bytes_set(page, MPIO__UPTODATE, piece.offset,
 					piece.length, true);
 	}

@@ -181,6 +181,9 @@ static void append(struct mpio__build *build, const struct mpio__run *run,
 			.base = run->memory,
 			.length = take,
 		};
+	if (run->whole)
+		build->bio->flags =
+			(uint16_t)(build->bio->flags | MPIO_BIO_ATOMIC);
 	build->bio->plain = false;
 	build->memory_end = run->memory + take;
 	build->room -= take;

@@ -26,6 +26,9 @@ void *memmove(void *to, const void *from, size_t size);
 void *memset(void *memory, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 
+/* What follows is shared inside lib/, and never reached through a table. */
+#pragma GCC visibility push(hidden)
+
 /* ---- Pages ------------------------------------------------------------ */
 
 /* Private page flags, above the public ones. */
@@ -374,5 +377,7 @@ static inline bool mpio__map_covers(const struct mpio__map *map,
 {
 	return block - map->first < map->count;
 }
+
+#pragma GCC visibility pop
 
 #endif

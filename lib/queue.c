@@ -193,7 +193,7 @@ static inline struct mpio_bio *next_ended(struct mpio_queue *queue)
 static inline bool is_done(const struct mpio_bio *bio)
 {
 	return bio->status == 0 && bio->done == bio->length &&
-	       bio->full_vec_count == 0 &&
+	       bio->full_vec_count == 0 && bio->tries == 0 &&
 	       !(bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH));
 }
 
@@ -290,10 +290,14 @@ static inline void count(struct mpio_stats *stats, const struct mpio_bio *bio)
 /* A bio that cannot be sent as it is: it waits, has stages or is refused. */
 static int prepare(struct mpio_queue *queue, struct mpio_bio *bio)
 {
+	int status = refusal(queue, bio); /* of the data, not of a stage */
+
+	if (status != 0)
+		return status;
 	if (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH))
 		(void)quiesce(queue);
 	mpio__stage_begin(queue, bio);
-	return refusal(queue, bio);
+	return 0;
 }
 
 /* A bio's first try; true if it has ended, and is in no list. */

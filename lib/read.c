@@ -48,6 +48,9 @@ void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page)
 		page->error = ops->verify(page->mapping, page);
 		if (page->error > 0)
 			page->error = -MPIO_EIO;
+		if (page->error == 0 && page->blocks != NULL)
+			mpio__bytes_set(page, MPIO__UPTODATE, 0, page->size,
+					true);
 	}
 	if (ops->reread != NULL && page->error != 0 &&
 	    page->flags >> MPIO__PAGE_ATTEMPT_SHIFT <
@@ -118,15 +121,19 @@ void mpio__read_end_io(struct mpio_bio *bio)
 	mpio_bio_put(bio);
 }
 
+/* Blocks of a page that is to be verified are not uptodate before that. */
 void mpio__verify_end_io(struct mpio_bio *bio)
 {
 	const struct mpio_segment *segment = bio->segments;
 	const struct mpio_segment *end = segment + bio->segment_count;
 
 	for (; segment < end; segment++) {
-		if (segment->page->blocks != NULL && bio->status == 0)
+		struct mpio_page *page = segment->page;
+
+		if (page->blocks != NULL && bio->status == 0 &&
+		    page->mapping->ops->verify == NULL)
 			note_uptodate(segment);
-		put_page(bio->queue, segment->page);
+		put_page(bio->queue, page);
 	}
 	mpio_bio_put(bio);
 }
@@ -227,12 +234,14 @@ static bool read_blocks(struct mpio__walk *walk, struct mpio_page *page,
 	bool mapped = true;
 
 	while (block < end) {
+		uint64_t first = block;
 		uint64_t stop = end;
 		uint64_t at;
 		int error;
 
 		if (page->blocks != NULL)
 			stop = skip_uptodate(walk, page, &block, end);
+		mapped = mapped && block == first;
 		if (block == end)
 			break;
 		if (block >= walk->eof_block) {

@@ -3,10 +3,14 @@
  * Reread: a page that could not be read or verified is read from another copy
  * that the engine names, if it has one.
  *
- * Such a page waits in a list of its queue, for it is found where bios end and
+ * Such a page waits in a list of a queue, for it is found where bios end and
  * none may be free there. The queue comes by after every round of ended bios.
- * If nothing is in flight that could bring a bio, the page ends with the error
- * that it had.
+ * If the copy lies on another queue that has no bio free, the page goes to
+ * that one's list, for it is there that one will be. If nothing is in flight
+ * that could bring a bio, the page ends with the error that it had.
+ *
+ * A copy fills the page whole. So a page that holds bytes which are on no
+ * device yet is not read again.
  */
 #include "internal.h"
 
@@ -20,6 +24,8 @@ static struct mpio_queue *locate(struct mpio_queue *queue,
 	struct mpio_extent extent = {.count = page->size >> shift};
 	struct mpio_queue *where;
 
+	if (page->flags & (MPIO_PAGE_DIRTY | MPIO_PAGE_WRITEBACK))
+		return NULL;
 	if (mapping->ops->reread(mapping, page, attempt, &extent) != 0)
 		return NULL;
 	where = extent.queue != NULL ? extent.queue : queue;
@@ -41,6 +47,8 @@ static void send(struct mpio_queue *queue, struct mpio_bio *bio,
 	page->flags |= MPIO__PAGE_DEVICE;
 	page->pending = 1;
 	page->error = 0;
+	if (page->blocks != NULL)
+		mpio__bytes_set(page, MPIO__UPTODATE, 0, page->size, false);
 	bio->offset = offset;
 	bio->end_io = mpio__verify_end_io;
 	bio->unit = page->mapping->block_size;
@@ -82,12 +90,14 @@ void mpio__reread(struct mpio_queue *queue)
 			send(where, bio, page, offset);
 			continue;
 		}
-		if (where->stats.in_flight == 0 && where->ended == NULL) {
+		if (where->stats.in_flight == 0 && where->ended == NULL &&
+		    where->plugged_count == 0) {
 			give_up(queue, page);
 			continue;
 		}
-		page->next = queue->rereads;
-		queue->rereads = page;
-		return;
+		page->next = where->rereads;
+		where->rereads = page;
+		if (where == queue)
+			return;
 	}
 }

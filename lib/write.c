@@ -37,6 +37,21 @@ static inline void put_page(struct mpio_page *page)
 		finish(page);
 }
 
+/* The engine was not told of some bytes, or refused: they stay dirty. */
+static void redirty(const struct mpio_segment *segment, uint32_t count,
+		    int error)
+{
+	for (; count != 0; count--, segment++) {
+		struct mpio_page *page = segment->page;
+
+		if (page->error == 0)
+			page->error = error < 0 ? error : -MPIO_EIO;
+		if (page->blocks != NULL)
+			mpio__bytes_set(page, MPIO__DIRTY, segment->offset,
+					segment->length, true);
+	}
+}
+
 /*
  * Tell the engine which bytes are on the device: once for each stretch of a
  * mapping that followed each other in the bio.
@@ -68,9 +83,8 @@ static void tell_written(struct mpio_bio *bio)
 		if (!failed && mapping->ops->written != NULL)
 			error = mapping->ops->written(mapping, pos, length,
 						      bio->queue, offset);
-		for (; error != 0 && first < i; first++)
-			segments[first].page->error =
-				error < 0 ? error : -MPIO_EIO;
+		if (error != 0 || (failed && mapping->ops->written != NULL))
+			redirty(&segments[first], i - first, error);
 		offset += length;
 	}
 }
@@ -96,9 +110,9 @@ void mpio__write_end_io(struct mpio_bio *bio)
 	const struct mpio_segment *segment = bio->segments;
 	const struct mpio_segment *end = segment + bio->segment_count;
 
-	if (segment->page->mapping->ops->written != NULL)
+	if (!bio->plain || segment->page->mapping->ops->written != NULL)
 		tell_written(bio);
-	else if (bio->plain && bio->status == 0) {
+	else if (bio->status == 0) {
 		finish_plain(segment, end);
 		segment = end;
 	}

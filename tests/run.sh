@@ -33,10 +33,17 @@ as_root() {
 	fi
 }
 
+# Those of some packages that are not installed. A plain name means this
+# machine's own architecture.
 missing() {
 	for package in "$@"; do
-		dpkg -s "$package" 2>/dev/null |
-			grep -q '^Status: install ok installed' ||
+		case $package in
+		*:*) wanted_arch=${package#*:} ;;
+		*) wanted_arch=$(dpkg --print-architecture) ;;
+		esac
+		dpkg-query -W -f '${db:Status-Abbrev}${Architecture}\n' \
+			"${package%:*}" 2>/dev/null |
+			grep -qE "^ii *($wanted_arch|all)\$" ||
 			printf '%s ' "$package"
 	done
 }
@@ -229,6 +236,7 @@ run_stage() {
 }
 
 case ${1-all} in
+# shellcheck disable=SC2086
 all) set -- $all ;;
 quick) set -- gcc ;;
 esac

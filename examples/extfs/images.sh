@@ -112,7 +112,7 @@ check_image() { # IMAGE
 # List a tree: kind, permissions, size of files, target, name.
 list_tree() { # DIRECTORY
 	(
-		cd "$1"
+		cd "$1" || exit
 		find . -name lost+found -prune -o \
 			\( -type f -printf '%y %m %s %P\n' \) -o \
 			\( -type l -printf '%y %l %P\n' \) -o \

@@ -53,19 +53,20 @@ static char type_letter(uint16_t mode)
 static void put_mode(uint16_t mode)
 {
 	static const char bits[] = "rwxrwxrwx";
-	char text[11];
+	char text[] = "----------";
 	int i;
 
 	text[0] = type_letter(mode);
-	for (i = 0; i < 9; i++)
-		text[i + 1] = mode & (0400 >> i) ? bits[i] : '-';
+	for (i = 0; i < 9; i++) {
+		if (mode & (0400 >> i))
+			text[i + 1] = bits[i];
+	}
 	if (mode & LINUX_S_ISUID)
 		text[3] = mode & 0100 ? 's' : 'S';
 	if (mode & LINUX_S_ISGID)
 		text[6] = mode & 0010 ? 's' : 'S';
 	if (mode & LINUX_S_ISVTX)
 		text[9] = mode & 0001 ? 't' : 'T';
-	text[10] = '\0';
 	fputs(text, stdout);
 }
 

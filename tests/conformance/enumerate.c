@@ -98,8 +98,8 @@ static void run_plan(struct run *run)
 {
 	uint64_t stride = run->quick ? 97 : 1;
 
-	run->passed = plan_enumerate(stride * run->shards,
-				     stride * run->shard, &run->failed);
+	run->passed = plan_enumerate(stride * run->shards, stride * run->shard,
+				     &run->failed);
 }
 
 static void print_count(const char *name, const struct run *run, double start)
@@ -120,8 +120,7 @@ static uint64_t run_all(const struct run *options, const char *only)
 	uint64_t failed = 0;
 
 	for (unsigned i = 0; i <= family_count; i++) {
-		const char *name =
-			i < family_count ? families[i].name : "plan";
+		const char *name = i < family_count ? families[i].name : "plan";
 		struct run run = *options;
 		double start = (double)clock() / CLOCKS_PER_SEC;
 
@@ -178,7 +177,7 @@ static int list(void)
 
 int main(int argc, char **argv)
 {
-	struct run options = { .shards = 1 };
+	struct run options = {.shards = 1};
 	const char *only = NULL;
 	uint64_t failed;
 

@@ -2,8 +2,8 @@
 /*
  * What the sources of test_enumerate share.
  *
- * A trial is one small world, fully told: a file of up to six blocks in up to
- * three pages, where each block lies, the limits of an I/O, and what is done
+ * A trial is one small world, fully told: a file of up to six blocks in one to
+ * six pages, where each block lies, the limits of an I/O, and what is done
  * (read or write). Three parts look at it and share nothing but its
  * description:
  *
@@ -24,8 +24,8 @@
 #include <stdint.h>
 
 enum {
-	BLOCKS_MAX = 6,    /* of the file */
-	PAGES_MAX = 3,
+	BLOCKS_MAX = 6, /* of the file */
+	PAGES_MAX = 6,
 	QUEUES_MAX = 2,
 	DEVICE_BLOCKS = 8, /* of each device */
 	BLOCK_SIZE_MAX = 1024,
@@ -40,7 +40,7 @@ enum trial_op { TRIAL_READ, TRIAL_WRITE };
 
 /** What the map says about a block. */
 enum block_kind {
-	KIND_HOLE = '-',      /* CREATE: there is no room (-MPIO_ENOSPC) */
+	KIND_HOLE = '-', /* CREATE: there is no room (-MPIO_ENOSPC) */
 	KIND_MAPPED = 'm',
 	KIND_NEW = 'n',       /* a hole that CREATE allocates */
 	KIND_UNWRITTEN = 'w', /* mapped, reads as zeros */
@@ -166,15 +166,15 @@ struct outcome_page {
 /** What must come out of a trial. */
 struct outcome {
 	enum fate fate[BLOCKS_MAX];
-	bool needed[BLOCKS_MAX];  /* get_block may be asked about it */
-	bool failing[BLOCKS_MAX]; /* it cannot be read or written */
+	bool needed[BLOCKS_MAX];     /* get_block may be asked about it */
+	bool failing[BLOCKS_MAX];    /* it cannot be read or written */
 	uint32_t length[BLOCKS_MAX]; /* bytes that are moved, if it is */
 	struct outcome_bytes memory[BLOCKS_MAX];
 	struct outcome_bytes disk[QUEUES_MAX][DEVICE_BLOCKS];
 	struct outcome_page page[PAGES_MAX];
 	unsigned page_of[BLOCKS_MAX];
-	uint32_t written; /* pages that count against nr_to_write */
-	uint32_t skipped; /* pages */
+	uint32_t written;           /* pages that count against nr_to_write */
+	uint32_t skipped;           /* pages */
 	int errors[ERRORS_MAX + 1]; /* what the call may return */
 	unsigned error_count;       /* 0: it returns 0 */
 	bool fails; /* an error of a write is remembered by the mapping */
@@ -254,13 +254,13 @@ struct stage {
 	unsigned io_count;
 	uint32_t received[QUEUES_MAX]; /* units of the device, by I/Os */
 	unsigned calls;
-	uint64_t answered;    /* blocks before this one were asked for */
-	int boundary;         /* block that ends a run at a boundary, or -1 */
+	uint64_t answered; /* blocks before this one were asked for */
+	int boundary;      /* block that ends a run at a boundary, or -1 */
 	bool boundary_noted;
-	uint32_t noted;       /* blocks whose boundary was noted */
-	uint32_t allocated;   /* blocks, by CREATE */
-	uint32_t announced;   /* blocks, by new_blocks */
-	uint32_t told;        /* units of the file, by written */
+	uint32_t noted;     /* blocks whose boundary was noted */
+	uint32_t allocated; /* blocks, by CREATE */
+	uint32_t announced; /* blocks, by new_blocks */
+	uint32_t told;      /* units of the file, by written */
 	uint32_t accounted[PAGES_MAX];
 	unsigned accounts[PAGES_MAX];
 	unsigned seals[PAGES_MAX]; /* verify or seal was called */

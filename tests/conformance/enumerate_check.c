@@ -56,8 +56,9 @@ static unsigned list_pieces(const struct stage *s, struct piece *pieces)
 			struct piece *piece = &pieces[count++];
 
 			piece->block = b;
-			piece->offset = (uint64_t)t->block[b].device *
-						t->block_size + at;
+			piece->offset =
+				(uint64_t)t->block[b].device * t->block_size +
+				at;
 			piece->length = length - at < size ? length - at : size;
 			piece->queue = t->block[b].queue;
 			piece->optional = s->out->fate[b] == FATE_MAY;
@@ -82,7 +83,8 @@ static bool has_piece(const struct io_record *io, uint32_t at,
 
 		if (at >= start && at < start + length)
 			return (unsigned char *)io->vecs[i].base +
-					       (at - start) == piece->memory &&
+					       (at - start) ==
+				       piece->memory &&
 			       start + length - at >= piece->length;
 		start += length;
 	}
@@ -244,15 +246,14 @@ static const char *check_ios(const struct stage *s)
 
 /* The pages. */
 
-static bool bytes_are(const unsigned char *got, const struct outcome_bytes *want,
-		      uint32_t size)
+static bool bytes_are(const unsigned char *got,
+		      const struct outcome_bytes *want, uint32_t size)
 {
 	if (want->bytes == NULL)
 		return false;
 	if (memcmp(got, want->bytes, size) == 0)
 		return true;
-	return want->or_bytes != NULL &&
-	       memcmp(got, want->or_bytes, size) == 0;
+	return want->or_bytes != NULL && memcmp(got, want->or_bytes, size) == 0;
 }
 
 static bool is_listed(const int *errors, unsigned count, int error)
@@ -293,8 +294,8 @@ static const char *check_failed_read(const struct stage *s, unsigned b)
 	if (s->t->block[b].mark && !same)
 		return "a block that was uptodate has changed";
 	if (!mpio_page_block_uptodate(page, index))
-		return s->t->block[b].mark ? "a block is no more uptodate" :
-					     NULL;
+		return s->t->block[b].mark ? "a block is no more uptodate"
+					   : NULL;
 	if (s->out->failing[b] || !same)
 		return "a block is called uptodate and is not";
 	return NULL;
@@ -319,9 +320,8 @@ static const char *check_written_block(const struct stage *s, unsigned b)
 {
 	unsigned p = s->out->page_of[b];
 	const struct outcome_page *want = &s->out->page[p];
-	bool was = s->t->block[b].mark &&
-		   (s->t->page_state[p] == PAGE_WANTED ||
-		    s->t->page_state[p] == PAGE_BUSY);
+	bool was = s->t->block[b].mark && (s->t->page_state[p] == PAGE_WANTED ||
+					   s->t->page_state[p] == PAGE_BUSY);
 	bool is;
 
 	if (!bytes_are(block_memory(s, b), &s->out->memory[b],
@@ -329,8 +329,8 @@ static const char *check_written_block(const struct stage *s, unsigned b)
 		return "the bytes of a written page have changed";
 	if (!trial_has_state(s->t, b))
 		return NULL;
-	is = mpio_page_block_dirty(&s->page[p], offset_in_page(s, b) /
-							s->t->block_size);
+	is = mpio_page_block_dirty(&s->page[p],
+				   offset_in_page(s, b) / s->t->block_size);
 	if (is && (!was || (want->off & MPIO_PAGE_DIRTY)))
 		return "a block is dirty and should not be";
 	if (!is && was && (s->out->failing[b] || !want->ends))
@@ -347,8 +347,8 @@ static const char *check_pages(const struct stage *s)
 		if (t->page_state[p] != PAGE_ABSENT)
 			wrong = check_end(s, p);
 	for (unsigned b = 0; b < t->block_count && wrong == NULL; b++)
-		wrong = t->op == TRIAL_READ ? check_read_block(s, b) :
-					      check_written_block(s, b);
+		wrong = t->op == TRIAL_READ ? check_read_block(s, b)
+					    : check_written_block(s, b);
 	if (wrong == NULL && !stage_guards_whole())
 		wrong = "bytes beside the pages have changed";
 	return wrong;
@@ -421,8 +421,7 @@ static const char *check_announced(const struct stage *s)
 {
 	for (unsigned b = 0; b < s->t->block_count; b++)
 		if ((s->allocated >> b & 1) && !(s->announced >> b & 1) &&
-		    s->out->fate[b] == FATE_MOVE &&
-		    s->t->engine == ENGINE_TOLD)
+		    s->out->fate[b] == FATE_MOVE && s->t->engine == ENGINE_TOLD)
 			return "new_blocks() did not come for a block";
 	return NULL;
 }
@@ -432,8 +431,8 @@ static const char *check_seals(const struct stage *s)
 {
 	for (unsigned p = 0; p < s->t->page_count; p++) {
 		const struct outcome_page *page = &s->out->page[p];
-		bool must = s->t->engine == ENGINE_SEALS &&
-			    page->bytes_moved > 0;
+		bool must =
+			s->t->engine == ENGINE_SEALS && page->bytes_moved > 0;
 
 		if (s->t->op == TRIAL_READ && page->error_count > 0) {
 			if (s->seals[p] != 0)

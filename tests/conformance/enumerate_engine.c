@@ -35,8 +35,7 @@ static bool goes_on(const struct trial *t, unsigned b, bool create)
 		return false;
 	if (is_filled(block->kind))
 		return !trial_is_marked(t, b + 1);
-	return block->queue == next->queue &&
-	       block->device + 1 == next->device;
+	return block->queue == next->queue && block->device + 1 == next->device;
 }
 
 /** How many blocks the answer at `b` covers. */
@@ -154,7 +153,8 @@ static void check_boundary(struct stage *s)
 		stage_wrong(s, "get_block comes before a boundary's I/O");
 	next = t->block[s->boundary].device + 1u;
 	if (t->op == TRIAL_WRITE && t->engine == ENGINE_TOLD &&
-	    next * t->block_size < t->device_size && !(s->noted >> s->boundary & 1))
+	    next * t->block_size < t->device_size &&
+	    !(s->noted >> s->boundary & 1))
 		stage_wrong(s, "get_block comes before boundary()");
 }
 
@@ -175,7 +175,8 @@ static void check_call(struct stage *s, const struct mpio_page *page,
 		stage_wrong(s, "get_block is asked for too many blocks");
 	if (extent->block != 0 || extent->queue != NULL ||
 	    extent->cookie != 0 || extent->flags != 0)
-		stage_wrong(s, "get_block is given an extent that is not empty");
+		stage_wrong(s,
+			    "get_block is given an extent that is not empty");
 	if (flags != (t->op == TRIAL_WRITE ? MPIO_MAP_CREATE : 0u))
 		stage_wrong(s, "get_block has wrong flags");
 	if (page != &s->page[s->out->page_of[block]])
@@ -328,8 +329,7 @@ static int block_at(const struct stage *s, const struct mpio_queue *queue,
 		const struct trial_block *block = &s->t->block[b];
 
 		if (block->device == device && block->kind != KIND_HOLE &&
-		    block->kind != KIND_FAIL &&
-		    s->queue[block->queue] == queue)
+		    block->kind != KIND_FAIL && s->queue[block->queue] == queue)
 			return (int)b;
 	}
 	return -1;
@@ -469,29 +469,32 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 }
 
 const struct mpio_mapping_ops engine_ops[ENGINE_COUNT] = {
-	[ENGINE_TOLD] = {
-		.get_block = get_block,
-		.read_end = read_end,
-		.write_end = write_end,
-		.next_dirty = next_dirty,
-		.new_blocks = new_blocks,
-		.boundary = boundary,
-		.written = written,
-		.account = account,
-	},
-	[ENGINE_BARE] = {
-		.get_block = get_block,
-		.read_end = read_end,
-		.write_end = write_end,
-		.next_dirty = next_dirty,
-	},
-	[ENGINE_SEALS] = {
-		.get_block = get_block,
-		.read_end = read_end,
-		.write_end = write_end,
-		.next_dirty = next_dirty,
-		.still_valid = still_valid,
-		.verify = verify,
-		.seal = seal,
-	},
+	[ENGINE_TOLD] =
+		{
+			.get_block = get_block,
+			.read_end = read_end,
+			.write_end = write_end,
+			.next_dirty = next_dirty,
+			.new_blocks = new_blocks,
+			.boundary = boundary,
+			.written = written,
+			.account = account,
+		},
+	[ENGINE_BARE] =
+		{
+			.get_block = get_block,
+			.read_end = read_end,
+			.write_end = write_end,
+			.next_dirty = next_dirty,
+		},
+	[ENGINE_SEALS] =
+		{
+			.get_block = get_block,
+			.read_end = read_end,
+			.write_end = write_end,
+			.next_dirty = next_dirty,
+			.still_valid = still_valid,
+			.verify = verify,
+			.seal = seal,
+		},
 };

@@ -7,13 +7,22 @@
 
 #include "enumerate.h"
 
-/** The sets of limits; enumerate_families.c lists them. */
+/** The sets of limits; enumerate_axes.c lists them. */
 enum limits_set {
 	LIMITS_NONE,
 	LIMITS_FEW,
 	LIMITS_DIFFERENT,
 	LIMITS_PRODUCT,
 	LIMITS_HALVES
+};
+
+/** The shapes of pages; enumerate_axes.c lists them. */
+enum {
+	SHAPES = 19,
+	SHAPES_ALL = (1 << SHAPES) - 1,
+	SHAPES_THREE = (1 << 16) - 1, /* of up to three pages */
+	SHAPES_TWO = 1 | 2,
+	SHAPES_SOME = 1 | 2 | 4 | 1 << 10 | 1 << 15 | 1 << 16
 };
 
 /** Which states each page takes. */
@@ -41,22 +50,22 @@ struct family {
 	 *     F  get_block fails
 	 */
 	const char *letters;
-	uint32_t sizes;     /* of the file, in half blocks; 0: full */
-	uint32_t devices;   /* their sizes, in half blocks; 0: full */
-	uint32_t shapes;    /* of pages; 0: two blocks, two, two */
+	uint32_t sizes;   /* of the file, in half blocks; 0: full */
+	uint32_t devices; /* their sizes, in half blocks; 0: full */
+	uint32_t shapes;  /* of pages; 0: two blocks, two, two */
 	uint32_t slices;
 	uint32_t layouts;
 	uint32_t engines;
 	uint32_t late;
-	uint32_t isolate;   /* bit 0: with, bit 1: without */
+	uint32_t no_isolation;
 	uint32_t singles;
-	uint32_t sync;      /* bit 0: all, bit 1: none */
-	uint32_t nrs;       /* bit 0: WRITE_ALL_PAGES, bit i: i - 1 */
-	uint32_t states;    /* per-block state: bit 0: none, bit 1: all pages,
-			     * bit 2: the outer ones, bit 3: the middle one */
-	bool boundaries;    /* every set of them */
-	bool marks;         /* read: every set of uptodate blocks */
-	bool bad;           /* every set of bad blocks */
+	uint32_t no_sync;
+	uint32_t nrs;    /* bit 0: WRITE_ALL_PAGES, bit i: i - 1 */
+	uint32_t states; /* per-block state; bit 0: none, bit 1: all
+			  * pages, bit 2: even ones, bit 3: odd ones */
+	bool boundaries; /* every set of them */
+	bool marks;      /* read: every set of uptodate blocks */
+	bool bad;        /* every set of bad blocks */
 	enum page_states page_states;
 	enum limits_set limits;
 	uint32_t block_size; /* 0: 512 */

@@ -82,8 +82,7 @@ static bool holds(const struct question *q, enum mpio_cut cut, uint32_t take)
 			(!run->same_segment &&
 			 io->segments == q->limits.segments_max));
 	case MPIO_CUT_BYTES:
-		return !run->whole &&
-		       length + PLAN_BLOCK > q->limits.bytes_max;
+		return !run->whole && length + PLAN_BLOCK > q->limits.bytes_max;
 	case MPIO_CUT_ATOMIC:
 		return run->whole && take == 0 &&
 		       length + run->length > q->limits.bytes_max;
@@ -129,9 +128,9 @@ static uint32_t digit(uint64_t *n, uint32_t count)
 }
 
 /* Lengths of runs: whole blocks, and some that the device's end has cut. */
-static const uint32_t run_lengths[] = { 512,  1024, 1536, 2048, 3072,
-					4096, 8192, 1,	  700,	1300 };
-static const uint32_t bytes_limits[] = { 512, 1024, 1536, 3072, 8192 };
+static const uint32_t run_lengths[] = {512,  1024, 1536, 2048, 3072,
+				       4096, 8192, 1,    700,  1300};
+static const uint32_t bytes_limits[] = {512, 1024, 1536, 3072, 8192};
 
 /** Make a state. @return false: it cannot be. */
 static bool make(uint64_t n, struct question *q)

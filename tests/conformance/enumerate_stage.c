@@ -5,9 +5,9 @@
  * The devices are small and keep a record of every I/O that they are given,
  * down to the pieces of memory; they hold it against what device.h promises to
  * a backend. A device works at once, or ('late') ends what it was given only
- * when it is asked to, the last one first; then the limits are the device's and
- * not the queue's. Queues are opened once for each set of limits and kept, since
- * millions of trials share them.
+ * when it is asked to, the last one first; then the limits are the device's
+ * and not the queue's. Queues are opened once for each set of limits and kept,
+ * since millions of trials share them.
  */
 #include "enumerate.h"
 #include <stdio.h>
@@ -110,8 +110,8 @@ static void check_bio(struct stage *s, const struct mpio_bio *bio,
 	const struct mpio_limits *limits = &device->limits;
 	uint64_t sum = 0;
 
-	if (bio->op != (s->t->op == TRIAL_READ ? MPIO_BIO_READ :
-						 MPIO_BIO_WRITE))
+	if (bio->op !=
+	    (s->t->op == TRIAL_READ ? MPIO_BIO_READ : MPIO_BIO_WRITE))
 		stage_wrong(s, "a bio has the wrong operation");
 	if (bio->length == 0 || bio->offset % UNIT != 0 ||
 	    bio->offset + bio->length > device->size ||
@@ -203,9 +203,9 @@ static int submit(struct mpio_device *base, void *channel, struct mpio_bio *bio)
 /** Whether the device should fail it: as its record says. */
 static bool fails(const struct mpio_bio *bio, unsigned index)
 {
-	struct io_record io = { .offset = bio->offset,
-				.length = bio->length,
-				.queue = (uint8_t)index };
+	struct io_record io = {.offset = bio->offset,
+			       .length = bio->length,
+			       .queue = (uint8_t)index};
 
 	return touches_bad(playing, &io);
 }
@@ -239,8 +239,8 @@ static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 
 static void rig_open(struct rig *rig, const struct trial *t)
 {
-	const struct mpio_allocator allocator = { .resize = resize };
-	struct mpio_queue_config config = { .allocator = &allocator };
+	const struct mpio_allocator allocator = {.resize = resize};
+	struct mpio_queue_config config = {.allocator = &allocator};
 
 	config.bios = t->late ? 2 : 8;
 	config.segments_max = UNLIMITED;
@@ -262,7 +262,8 @@ static void rig_open(struct rig *rig, const struct trial *t)
 		}
 		if (mpio_queue_open(&device->device, &config, &rig->queue[q]) !=
 		    0) {
-			fprintf(stderr, "test_enumerate: cannot open a queue\n");
+			fprintf(stderr,
+				"test_enumerate: cannot open a queue\n");
 			exit(2);
 		}
 		config.group = rig->queue[0];
@@ -329,8 +330,9 @@ static void place_pages(struct stage *s)
 	unsigned char *at = arena + 64;
 
 	for (unsigned i = 0; i < t->page_count; i++) {
-		unsigned p = t->layout == LAYOUT_REVERSED ?
-				     t->page_count - 1 - i : i;
+		unsigned p = t->layout == LAYOUT_REVERSED
+				     ? t->page_count - 1 - i
+				     : i;
 
 		s->memory[p] = at;
 		at += page_size(t, p);
@@ -406,8 +408,9 @@ static void set_states(struct stage *s, unsigned p, unsigned first)
 		if (t->block[first + i].mark)
 			marks |= 1u << i;
 	s->page[p].blocks = s->words[p];
-	s->words[p][0] = t->op == TRIAL_WRITE || t->page_state[p] == PAGE_DONE ?
-				 all : marks;
+	s->words[p][0] = t->op == TRIAL_WRITE || t->page_state[p] == PAGE_DONE
+				 ? all
+				 : marks;
 	s->words[p][1] = dirty ? marks : 0;
 }
 
@@ -460,8 +463,8 @@ static void play_read(struct stage *s)
 		if (t->page_state[p] != PAGE_ABSENT)
 			pages[count++] = &s->page[p];
 	if (t->single) {
-		s->result = mpio_read_page(s->queue[0], &s->mapping,
-					   &s->page[0]);
+		s->result =
+			mpio_read_page(s->queue[0], &s->mapping, &s->page[0]);
 		return;
 	}
 	s->result = mpio_readahead(s->queue[0], &s->mapping, pages, count, 0);

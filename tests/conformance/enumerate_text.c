@@ -21,26 +21,20 @@ struct number {
 };
 
 #define NUMBER(key, member)                                                    \
-	{ key, offsetof(struct trial, member),                                 \
-	  sizeof(((struct trial *)NULL)->member) }
+	{                                                                      \
+		key, offsetof(struct trial, member),                           \
+			sizeof(((struct trial *)NULL)->member)                 \
+	}
 
 static const struct number numbers[] = {
-	NUMBER("bs", block_size),
-	NUMBER("size", file_size),
-	NUMBER("dev", device_size),
-	NUMBER("pieces", pieces_max),
-	NUMBER("parts", parts_max),
-	NUMBER("bytes", bytes_max),
-	NUMBER("bad", bad),
-	NUMBER("slices", slices),
-	NUMBER("layout", layout),
-	NUMBER("engine", engine),
-	NUMBER("nr", nr),
-	NUMBER("states", states),
-	NUMBER("late", late),
-	NUMBER("isolate", isolate),
-	NUMBER("single", single),
-	NUMBER("sync", sync),
+	NUMBER("bs", block_size),   NUMBER("size", file_size),
+	NUMBER("dev", device_size), NUMBER("pieces", pieces_max),
+	NUMBER("parts", parts_max), NUMBER("bytes", bytes_max),
+	NUMBER("bad", bad),         NUMBER("slices", slices),
+	NUMBER("layout", layout),   NUMBER("engine", engine),
+	NUMBER("nr", nr),           NUMBER("states", states),
+	NUMBER("late", late),       NUMBER("isolate", isolate),
+	NUMBER("single", single),   NUMBER("sync", sync),
 };
 
 enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };

@@ -21,7 +21,8 @@
  *     vectors_check_order.c  what comes before what,
  *     vectors_check_state.c  and how things end
  *     vectors_print.c     result -> text
- *     vectors_selftest.c  shows that the checks can fail
+ *     vectors_selftest.c  shows that the checks can fail, with
+ *     vectors_break_*.c   ways to break a result
  *     vectors_random.c    (a program of its own) makes random scenarios
  */
 #ifndef VECTORS_H

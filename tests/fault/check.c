@@ -59,6 +59,10 @@ static void check_read_page(const struct world *world,
 		const unsigned char *model =
 			world->model + (first_block(page) + i) * size;
 
+		/* What is called mapped may be written in place. */
+		if (page->flags & MPIO_PAGE_MAPPED)
+			check(world->places[first_block(page) + i].kind ==
+			      RUN_DATA);
 		if (mpio_page_block_uptodate(page, i))
 			check(memcmp(block_bytes(page, i), model, size) == 0);
 	}
@@ -101,7 +105,8 @@ static void check_written_page(const struct world *world, uint32_t index)
 	const struct mpio_page *page = &frame->page;
 	uint32_t size = world->mapping.block_size;
 	bool dirty = (page->flags & MPIO_PAGE_DIRTY) != 0;
-	bool dropped = (page->flags & MPIO_PAGE_ERROR) && !dirty;
+	bool dropped = (page->flags & MPIO_PAGE_ERROR) && !dirty &&
+		       frame->dirtied != 0;
 	uint32_t dirty_blocks = 0;
 
 	check(frame->write_ends + dirty == frame->dirtied);
@@ -122,6 +127,50 @@ static void check_written_page(const struct world *world, uint32_t index)
 	if (scenario->hooks & HOOK_ACCOUNT)
 		check(frame->accounted == frame->write_ends ||
 		      page->pos >= world->mapping.size);
+}
+
+/* ---- One write ---------------------------------------------------------------- */
+
+static void check_not_torn(const struct world *world, uint32_t device,
+			   uint64_t offset, uint64_t end)
+{
+	uint32_t size = world->mapping.block_size;
+
+	for (uint32_t i = 0; i < world->frame_count; i++) {
+		const struct mpio_page *page = &world->frames[i].page;
+		const struct place *place = &world->places[first_block(page)];
+		uint64_t start = (uint64_t)place->block * size;
+
+		if (!(page->flags & MPIO_PAGE_ATOMIC) ||
+		    place->device != device || end <= start ||
+		    offset >= start + page->size)
+			continue;
+		check(offset <= start && start + page->size <= end);
+	}
+}
+
+static void check_announced(const struct world *world, uint32_t device,
+			    uint64_t offset, uint64_t end)
+{
+	uint64_t size = world->mapping.block_size;
+
+	for (uint32_t i = 0; i < world->block_count; i++) {
+		const struct place *place = &world->places[i];
+
+		if (place->device == device && place->block * size >= offset &&
+		    place->block * size < end && place->fresh)
+			check(place->announced);
+	}
+}
+
+void check_write(void *ctx, struct mock *mock, uint64_t offset, uint32_t length)
+{
+	const struct world *world = ctx;
+	uint32_t device = (uint32_t)(mock - world->devices);
+
+	check_not_torn(world, device, offset, offset + length);
+	if (world->scenario->hooks & HOOK_NEW_BLOCKS)
+		check_announced(world, device, offset, offset + length);
 }
 
 /* ---- Devices ------------------------------------------------------------------ */
@@ -199,17 +248,21 @@ static void check_gaps(const struct world *world)
 
 /* ---- Raw bios ------------------------------------------------------------------ */
 
-/* Whether a later bio may have changed what this one wrote. */
+/*
+ * Whether another bio may have changed what this one wrote: a later one or, if
+ * it had to be driven again, an earlier one.
+ */
 static bool is_overwritten(const struct world *world, size_t index)
 {
 	const struct raw_io *io = &world->raws[index].io;
+	size_t first = world->injector.fired != 0 ? 0 : index;
 
-	for (size_t i = index + 1; i < world->raw_count; i++) {
-		const struct raw_io *later = &world->raws[i].io;
+	for (size_t i = first; i < world->raw_count; i++) {
+		const struct raw_io *other = &world->raws[i].io;
 
-		if (later->op != MPIO_BIO_READ &&
-		    later->offset < io->offset + io->length &&
-		    io->offset < later->offset + later->length)
+		if (i != index && other->op != MPIO_BIO_READ &&
+		    other->offset < io->offset + io->length &&
+		    io->offset < other->offset + other->length)
 			return true;
 	}
 	return false;
@@ -335,6 +388,22 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot);
 }
 
+/*
+ * Flags of pages, but for one: whether a page is known to be mapped depends on
+ * whether it was read in one go.
+ */
+static void compare_flags(const struct world *world, uint32_t now,
+			  uint32_t then)
+{
+	const struct scenario *scenario = world->scenario;
+
+	if (scenario->per_block || (scenario->hooks & HOOK_REREAD)) {
+		now |= MPIO_PAGE_MAPPED;
+		then |= MPIO_PAGE_MAPPED;
+	}
+	check(now == then);
+}
+
 void snapshot_compare(const struct world *world,
 		      const struct snapshot *snapshot)
 {
@@ -349,7 +418,7 @@ void snapshot_compare(const struct world *world,
 	for (uint32_t i = 0; i < world->frame_count; i++) {
 		const struct frame *frame = &world->frames[i];
 
-		check(frame->page.flags == snapshot->flags[i]);
+		compare_flags(world, frame->page.flags, snapshot->flags[i]);
 		check(memcmp(frame->state, snapshot->state[i],
 			     sizeof(frame->state)) == 0);
 	}

@@ -21,6 +21,12 @@ struct frame *frame_of(struct mpio_page *page)
 	return (struct frame *)page;
 }
 
+static void meddle(struct world *world)
+{
+	if (world->meddle != NULL)
+		world->meddle(world);
+}
+
 static uint64_t eof_block(const struct mpio_mapping *mapping)
 {
 	return (mapping->size + mapping->block_size - 1) / mapping->block_size;
@@ -75,7 +81,7 @@ static int read_metadata(struct world *world)
 	int status =
 		do_raw(world->queues[0], MPIO_BIO_READ, offset, bytes, size);
 
-	check(status != 0 ||
+	check(status != 0 || (world->scenario->hooks & HOOK_BOUNDARY) ||
 	      memcmp(bytes, world->disk0[0] + offset, size) == 0);
 	return status;
 }
@@ -113,6 +119,21 @@ static void answer(struct world *world, struct mpio_page *page, uint64_t block,
 	}
 }
 
+/* Unless the lie says otherwise, the first block is where it is. */
+static void tell_lie(struct world *world, struct mpio_page *page,
+		     uint64_t block, struct mpio_extent *extent)
+{
+	uint64_t wanted = extent->count;
+
+	extent->block = world->places[block].block;
+	extent->count = 1;
+	extent->flags = MPIO_EXTENT_MAPPED;
+	world->lie(world, wanted, extent);
+	world->lied_page = page;
+	world->lied_block = block;
+	world->lied_end = block + extent->count;
+}
+
 static void check_question(const struct world *world,
 			   const struct mpio_page *page, uint64_t block,
 			   const struct mpio_extent *extent)
@@ -132,7 +153,6 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 {
 	struct world *world = world_of(mapping);
 	const struct fault *fault = inject(&world->injector, SITE_GET_BLOCK);
-	uint64_t wanted = extent->count;
 
 	check_question(world, page, block, extent);
 	if (fault != NULL)
@@ -143,15 +163,13 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 		if (error != 0)
 			return error;
 	}
-	answer(world, page, block, (flags & MPIO_MAP_CREATE) != 0, extent);
+	meddle(world);
 	fault = inject(&world->injector, SITE_ANSWER);
 	if (fault != NULL) {
-		world->lie(world, wanted, extent);
-		world->lied_page = page;
-		world->lied_block = block;
-		world->lied_end = block + extent->count;
+		tell_lie(world, page, block, extent);
 		return fault->status;
 	}
+	answer(world, page, block, (flags & MPIO_MAP_CREATE) != 0, extent);
 	return 0;
 }
 
@@ -181,6 +199,7 @@ static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
 	frame->status = status;
 	check(frame->read_ends <= frame->handed);
 	world->page_errors += status != 0;
+	meddle(world);
 }
 
 /* A checksum would tell as much. */
@@ -275,6 +294,7 @@ static void write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 		frame->redirtied = true;
 		frame_dirty(world, frame);
 	}
+	meddle(world);
 }
 
 static int seal(struct mpio_mapping *mapping, struct mpio_page *page,

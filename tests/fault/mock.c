@@ -102,7 +102,7 @@ static void move(struct mock *mock, struct mpio_bio *bio, uint32_t length)
 		       (mock->device.limits.features & MPIO_DEVICE_FUA);
 
 	if (bio->op == MPIO_BIO_WRITE && mock->on_write != NULL)
-		mock->on_write(mock->ctx, mock, bio->offset, length);
+		mock->on_write(mock->ctx, mock, bio->offset, bio->length);
 	if (bio->op == MPIO_BIO_DISCARD) {
 		memset(mock->data + bio->offset, 0, length);
 		cached = false;

@@ -123,6 +123,7 @@ static const struct scenario scenarios[] = {
 		.name = "raw: overlapping, under a plug",
 		RAWS(overlapping),
 		.plugged = true,
+		.limited = true,
 		.limits = {.features = MPIO_DEVICE_FLUSH | MPIO_DEVICE_FUA},
 		.mode = MOCK_IN_ORDER,
 	},

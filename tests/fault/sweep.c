@@ -19,6 +19,13 @@ struct trial {
 	struct snapshot *settled; /* and when nothing was left to do */
 };
 
+/* Whether a second try of the operation does all that the first did not. */
+static bool is_repeatable(const struct world *world)
+{
+	return !world->scenario->limited &&
+	       !(world->scenario->hooks & HOOK_BOUNDARY);
+}
+
 static void repeat(struct trial *trial)
 {
 	struct world *world = trial->world;
@@ -26,14 +33,12 @@ static void repeat(struct trial *trial)
 	world->injector.fault = NULL;
 	if (world->queues[0] == NULL)
 		check(world_open(world) == 0);
-	world->page_errors = 0;
-	world->raw_errors = 0;
-	world->write_errors = 0;
+	world_forgive(world);
 	world_run(world);
 	world_drain(world);
 	check(world_errors(world) == 0);
 	world_check(world);
-	if (!world->scenario->limited)
+	if (is_repeatable(world))
 		snapshot_compare(world, trial->done);
 	world_settle(world);
 	world_check(world);
@@ -41,12 +46,14 @@ static void repeat(struct trial *trial)
 	snapshot_compare(world, trial->settled);
 }
 
-static void trial_open(struct trial *trial, const struct scenario *scenario)
+static void trial_open(struct trial *trial, const struct scenario *scenario,
+		       enum mock_mode mode)
 {
-	struct world *world = world_new(scenario);
+	struct world *world = world_new(scenario, mode);
 
 	*trial = (struct trial){.world = world};
-	now_trying("%s, without a fault", scenario->name);
+	now_trying("%s, device %u, without a fault", scenario->name,
+		   (unsigned int)mode);
 	world_reset(world, NULL, 0);
 	check(world_open(world) == 0);
 	world_run(world);
@@ -90,7 +97,7 @@ static void check_outcome(const struct trial *trial, const struct fault *fault)
 		check(told);
 	if (fault->outcome == OUTCOME_CURED)
 		check(!told);
-	if (!told && !world->scenario->limited)
+	if (!told && is_repeatable(world))
 		snapshot_compare(world, trial->done);
 }
 
@@ -102,8 +109,8 @@ static bool try_one(struct trial *trial, const struct fault *fault, uint64_t n,
 	uint64_t fired;
 	int error;
 
-	now_trying("%s, %s, n = %u", world->scenario->name, fault->name,
-		   (unsigned int)n);
+	now_trying("%s, device %u, %s, n = %u", world->scenario->name,
+		   (unsigned int)world->mode, fault->name, (unsigned int)n);
 	world_reset(world, fault, n);
 	error = world_open(world);
 	if (error == 0) {
@@ -129,6 +136,25 @@ static bool try_one(struct trial *trial, const struct fault *fault, uint64_t n,
 	return fired != 0;
 }
 
+enum mock_mode other_mode(enum mock_mode mode)
+{
+	return mode == MOCK_SYNC ? MOCK_RANDOM : MOCK_SYNC;
+}
+
+static void sweep_world(const struct scenario *scenario, enum mock_mode mode,
+			const struct fault *fault, inspect_fn *inspect,
+			struct totals *totals)
+{
+	struct trial trial;
+	uint64_t n = 1;
+
+	trial_open(&trial, scenario, mode);
+	while (try_one(&trial, fault, n, inspect, totals))
+		n++;
+	totals->worlds += n > 1;
+	trial_close(&trial);
+}
+
 struct totals sweep(const struct fault *fault, want_fn *want,
 		    inspect_fn *inspect)
 {
@@ -136,16 +162,11 @@ struct totals sweep(const struct fault *fault, want_fn *want,
 	struct totals totals = {0};
 
 	for (size_t i = 0; (scenario = scenario_get(i)) != NULL; i++) {
-		struct trial trial;
-		uint64_t n = 1;
-
 		if (want != NULL && !want(scenario))
 			continue;
-		trial_open(&trial, scenario);
-		while (try_one(&trial, fault, n, inspect, &totals))
-			n++;
-		totals.scenarios += n > 1;
-		trial_close(&trial);
+		sweep_world(scenario, scenario->mode, fault, inspect, &totals);
+		sweep_world(scenario, other_mode(scenario->mode), fault,
+			    inspect, &totals);
 	}
 	return totals;
 }

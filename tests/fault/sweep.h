@@ -9,11 +9,14 @@
 #include "world.h"
 
 struct totals {
-	uint64_t scenarios; /* in which the fault struck at all */
+	uint64_t worlds; /* in which the fault struck at all */
 	uint64_t runs;
 	uint64_t fired;
 	uint64_t told; /* runs in which somebody was told an error */
 };
+
+/* The mode of the other device that a scenario is tried on. */
+enum mock_mode other_mode(enum mock_mode mode);
 
 /* Called when nothing is in flight after a fault; NULL: nobody looks. */
 typedef void inspect_fn(struct world *world, const struct fault *fault);
@@ -21,7 +24,10 @@ typedef void inspect_fn(struct world *world, const struct fault *fault);
 /* Which scenarios are wanted; NULL: all are. */
 typedef bool want_fn(const struct scenario *scenario);
 
-/* Sweep all scenarios that are wanted, and count. */
+/*
+ * Sweep all scenarios that are wanted, and count: each on the device that it
+ * asks for, and on one that ends bios in another way.
+ */
 struct totals sweep(const struct fault *fault, want_fn *want,
 		    inspect_fn *inspect);
 

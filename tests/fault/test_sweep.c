@@ -132,8 +132,8 @@ static void try_fault(const struct fault *fault, want_fn *want)
 	if (!begins_with(fault->name, only_fault))
 		return;
 	totals = sweep(fault, want, NULL);
-	print_message("%-32s %3u scenarios, %5u runs, %6u faults, %5u told\n",
-		      fault->name, (unsigned int)totals.scenarios,
+	print_message("%-32s %3u worlds, %5u runs, %7u faults, %5u told\n",
+		      fault->name, (unsigned int)totals.worlds,
 		      (unsigned int)totals.runs, (unsigned int)totals.fired,
 		      (unsigned int)totals.told);
 	assert_true(totals.fired > 0 || *only_scenario != '\0');

@@ -292,13 +292,14 @@ static void make_raws(struct world *world)
 	}
 }
 
-struct world *world_new(const struct scenario *scenario)
+struct world *world_new(const struct scenario *scenario, enum mock_mode mode)
 {
 	struct world *world = calloc(1, sizeof(*world));
 	uint64_t all;
 
 	check(world != NULL);
 	world->scenario = scenario;
+	world->mode = mode;
 	world->mapping.block_size =
 		scenario->block_size != 0 ? scenario->block_size : BLOCK_SIZE;
 	make_devices(world);
@@ -346,9 +347,11 @@ static void reset_device(struct world *world, uint32_t index)
 	struct mock *mock = &world->devices[index];
 	uint64_t size = mock->device.size;
 
-	mock_init(mock, scenario->mode, world->disk[index], size,
+	mock_init(mock, world->mode, world->disk[index], size,
 		  &world->injector);
 	mock->durable = world->durable[index];
+	mock->on_write = check_write;
+	mock->ctx = world;
 	mock->batches = scenario->batches;
 	mock->depth = scenario->depth;
 	mock->device.limits = scenario->limits;

@@ -74,6 +74,7 @@ struct heap {
 
 struct world {
 	const struct scenario *scenario;
+	enum mock_mode mode; /* the scenario's, or another */
 	struct injector injector;
 	struct mock devices[DEVICES];
 	uint32_t device_count;
@@ -96,7 +97,9 @@ struct world {
 	/* The engine's read_end, where an operation has its own around it. */
 	void (*read_end)(struct mpio_mapping *mapping, struct mpio_page *page,
 			 int status);
-	/* Spoils an answer of get_block, where the injector says so. */
+	/* Called at the end of each callback; NULL: nobody meddles. */
+	void (*meddle)(struct world *world);
+	/* Answers in get_block's place, where the injector says so. */
 	void (*lie)(struct world *world, uint64_t wanted,
 		    struct mpio_extent *extent);
 	struct mpio_page *lied_page; /* that it was about */
@@ -141,12 +144,14 @@ unsigned char content(uint32_t tag, uint64_t at);
 /* What a sealed page's byte looks like on the device. */
 unsigned char sealed(const struct world *world, unsigned char byte);
 
-struct world *world_new(const struct scenario *scenario);
+struct world *world_new(const struct scenario *scenario, enum mock_mode mode);
 void world_free(struct world *world);
 void world_reset(struct world *world, const struct fault *fault, uint64_t n);
 int world_open(struct world *world);
 void world_run(struct world *world);
 void world_drain(struct world *world);
+/* Its holder looks for errors, is told them once, and goes on. */
+void world_forgive(struct world *world);
 void world_settle(struct world *world);
 void world_close(struct world *world);
 
@@ -164,6 +169,9 @@ int do_raw(struct mpio_queue *queue, enum mpio_bio_op op, uint64_t offset,
 /* Pages, bios and calls that ended with an error. */
 uint32_t world_errors(const struct world *world);
 
+/* What must hold of each write, before it is done (check.c). */
+void check_write(void *ctx, struct mock *mock, uint64_t offset,
+		 uint32_t length);
 /* What must hold when nothing is in flight (check.c). */
 void world_check(const struct world *world);
 /* All bios are back; the queues are open. */

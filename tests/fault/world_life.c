@@ -185,6 +185,18 @@ uint32_t world_errors(const struct world *world)
 	return errors + (world->returned != 0);
 }
 
+void world_forgive(struct world *world)
+{
+	struct mpio_errseq *errors = &world->mapping.errors;
+	int told = mpio_errseq_check_and_advance(errors, &world->since);
+
+	check((told != 0) == (world->write_errors != 0));
+	check(mpio_errseq_check_and_advance(errors, &world->since) == 0);
+	world->page_errors = 0;
+	world->raw_errors = 0;
+	world->write_errors = 0;
+}
+
 static void read_the_rest(struct world *world)
 {
 	struct mpio_page *pages[FRAMES_MAX];

@@ -49,11 +49,11 @@ struct rig;
 /* Something that goes wrong with I/Os that touch some blocks. */
 struct mock_fault {
 	uint64_t block;
-	uint64_t count;  /* blocks */
-	int status;      /* what they end with; 0: they come short */
-	uint32_t done;   /* bytes that a short one moves */
-	uint32_t times;  /* so many of them; 0: all */
-	uint32_t op;     /* 1 << enum mpio_bio_op; 0: reads and writes */
+	uint64_t count; /* blocks */
+	int status;     /* what they end with; 0: they come short */
+	uint32_t done;  /* bytes that a short one moves */
+	uint32_t times; /* so many of them; 0: all */
+	uint32_t op;    /* 1 << enum mpio_bio_op; 0: reads and writes */
 	bool is_over;
 };
 
@@ -70,9 +70,9 @@ struct mock_device {
 	uint32_t reap_max; /* most that end in one reap; 0: all */
 	uint32_t refuse;   /* so many submits are refused, with `refusal` */
 	int refusal;
-	int reap_error;    /* what reap returns, having done nothing */
-	int open_error;    /* what channel_open returns */
-	int fd;            /* what event_fd returns */
+	int reap_error; /* what reap returns, having done nothing */
+	int open_error; /* what channel_open returns */
+	int fd;         /* what event_fd returns */
 	struct mock_fault faults[16];
 	uint32_t fault_count;
 
@@ -83,7 +83,7 @@ struct mock_device {
 	uint32_t large;
 	struct mpio_bio *pending[256]; /* taken and not ended */
 	uint32_t pending_count;
-	uint32_t pushed;   /* of them, by commit */
+	uint32_t pushed; /* of them, by commit */
 };
 
 void mock_init(struct mock_device *mock, struct rig *rig, char name);
@@ -210,6 +210,12 @@ void dirty_all(struct rig *rig);
 int read_pages(struct rig *rig, uint32_t first, uint32_t n, uint32_t flags);
 int read_all(struct rig *rig, uint32_t flags);
 int write_all(struct rig *rig, enum mpio_sync_mode mode);
+int sync_all(struct rig *rig);
+
+/* What most tests begin with: pages that lie from device block 100 on. */
+void open_with_pages(struct rig *rig, uint32_t blocks, uint32_t pages);
+/* The same on a device that ends bios only when it is waited for. */
+void open_slow(struct rig *rig, uint32_t blocks, uint32_t pages);
 
 /* Bios by hand; what is written are f-bytes by the block of the device. */
 struct mock_io *make_io(struct rig *rig, struct mpio_queue *queue,
@@ -259,6 +265,10 @@ uint32_t index_of(const struct rig *rig, const struct mpio_page *page);
  * not uptodate. */
 #define assert_bits(rig, index, expected)                                      \
 	assert_bits_at(rig, index, expected, __FILE__, __LINE__)
+
+/* What a page ended with the last time. */
+#define assert_status(rig, index, expected)                                    \
+	assert_int_equal((rig)->frames[index].status, expected)
 
 void assert_trace_at(struct rig *rig, const char *expected, const char *file,
 		     int line);

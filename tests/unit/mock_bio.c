@@ -10,8 +10,8 @@
 static void end_io(struct mpio_bio *bio)
 {
 	struct mock_io *io = bio->ctx;
-	struct rig *rig = ((struct mock_device *)mpio_queue_device(bio->queue))
-				  ->rig;
+	struct rig *rig =
+		((struct mock_device *)mpio_queue_device(bio->queue))->rig;
 
 	io->ends++;
 	io->status = bio->status;

@@ -72,9 +72,9 @@ static void put_blocks(char *text, size_t size, uint64_t bytes)
 
 static void put_flags(char *text, size_t size, uint32_t flags)
 {
-	static const char *const names[] = {"sync", "readahead", "fua",
-					    "preflush", "meta", "background",
-					    "atomic"};
+	static const char *const names[] = {
+		"sync", "readahead",  "fua",   "preflush",
+		"meta", "background", "atomic"};
 	size_t used = 0;
 
 	text[0] = '\0';
@@ -174,8 +174,8 @@ static void end(struct mock_device *mock, struct mpio_bio *bio)
 	if (fault != NULL && fault->status != 0) {
 		mpio_bio_end(bio, fault->status);
 	} else if (fault != NULL) {
-		uint32_t done = fault->done < bio->length ? fault->done
-							  : bio->length;
+		uint32_t done =
+			fault->done < bio->length ? fault->done : bio->length;
 
 		move(mock, bio, done);
 		mpio_bio_end_partial(bio, done);
@@ -314,21 +314,25 @@ void mock_init(struct mock_device *mock, struct rig *rig, char name)
 		.name = name,
 		.fd = -1,
 		.disk = malloc(DISK_BLOCKS * BLOCK),
-		.device = {
-			.ops = {
-				.submit = submit,
-				.channel_open = channel_open,
-				.channel_close = channel_close,
+		.device =
+			{
+				.ops =
+					{
+						.submit = submit,
+						.channel_open = channel_open,
+						.channel_close = channel_close,
+					},
+				.limits =
+					{
+						.logical_block_size = 512,
+						.features =
+							MPIO_DEVICE_FUA |
+							MPIO_DEVICE_PREFLUSH |
+							MPIO_DEVICE_FLUSH |
+							MPIO_DEVICE_DISCARD,
+					},
+				.size = DISK_BLOCKS * BLOCK,
 			},
-			.limits = {
-				.logical_block_size = 512,
-				.features = MPIO_DEVICE_FUA |
-					    MPIO_DEVICE_PREFLUSH |
-					    MPIO_DEVICE_FLUSH |
-					    MPIO_DEVICE_DISCARD,
-			},
-			.size = DISK_BLOCKS * BLOCK,
-		},
 	};
 	assert_non_null(mock->disk);
 	pattern_fill(mock->disk, name, 0, DISK_BLOCKS * BLOCK);

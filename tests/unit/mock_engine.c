@@ -52,8 +52,8 @@ static const struct mock_extent *find(const struct rig *rig, uint64_t block)
 static bool is_missing(const struct rig *rig, const struct mock_extent *extent,
 		       uint64_t block)
 {
-	return extent == NULL || ((extent->flags & MPIO_EXTENT_NEW) &&
-				  !rig->allocated[block]);
+	return extent == NULL ||
+	       ((extent->flags & MPIO_EXTENT_NEW) && !rig->allocated[block]);
 }
 
 static int answer_hole(const struct rig *rig, uint64_t block, bool create,
@@ -76,16 +76,17 @@ static void answer_mapped(struct rig *rig, const struct mock_extent *extent,
 {
 	bool missing = is_missing(rig, extent, block);
 	uint64_t end = extent->first + extent->count;
+	uint64_t most = answer->count;
 	uint64_t n = 0;
 
-	while (n < answer->count && block + n < end &&
+	if (rig->answer_max != 0 && most > rig->answer_max)
+		most = rig->answer_max;
+	while (n < most && block + n < end &&
 	       is_missing(rig, extent, block + n) == missing) {
-		if (create)
-			rig->allocated[block + n] = true;
+		if (missing)
+			rig->allocated[block + n] = create;
 		n++;
 	}
-	if (rig->answer_max != 0 && n > rig->answer_max)
-		n = rig->answer_max;
 	answer->block = extent->block + (block - extent->first);
 	answer->count = n;
 	answer->queue = extent->queue;
@@ -105,7 +106,7 @@ static void fill_inline(struct mpio_page *page, uint64_t block, uint64_t count)
 
 	if (count > (page->size - at) / BLOCK)
 		count = (page->size - at) / BLOCK;
-	memset((char *)page->data + at, 0x1b, count * BLOCK);
+	memset((char *)page->data + at, 0x1b, (size_t)count * BLOCK);
 }
 
 static void check_question(struct rig *rig, const struct mpio_page *page,
@@ -206,8 +207,8 @@ static void write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 /* ---- Other callbacks ---------------------------------------------------- */
 
 static size_t next_dirty(struct mpio_mapping *mapping, uint64_t pos,
-			 uint64_t end, uint32_t flags,
-			 struct mpio_page **pages, size_t pages_max)
+			 uint64_t end, uint32_t flags, struct mpio_page **pages,
+			 size_t pages_max)
 {
 	struct rig *rig = mapping->host;
 	size_t n = 0;
@@ -415,4 +416,23 @@ int write_all(struct rig *rig, enum mpio_sync_mode mode)
 	};
 
 	return mpio_writepages(rig->queue, &rig->mapping, &wbc);
+}
+
+int sync_all(struct rig *rig)
+{
+	return write_all(rig, MPIO_SYNC_ALL);
+}
+
+void open_with_pages(struct rig *rig, uint32_t blocks, uint32_t pages)
+{
+	map_blocks(rig, 0, (uint64_t)blocks * pages, 100);
+	add_pages(rig, 0, blocks, pages);
+	rig_open(rig);
+}
+
+void open_slow(struct rig *rig, uint32_t blocks, uint32_t pages)
+{
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	open_with_pages(rig, blocks, pages);
 }

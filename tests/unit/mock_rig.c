@@ -154,9 +154,9 @@ void assert_data_at(const void *memory, const char *expected, const char *file,
 void assert_flags_at(struct rig *rig, uint32_t index, const char *expected,
 		     const char *file, int line)
 {
-	static const char *const names[] = {"locked", "uptodate", "dirty",
-					    "writeback", "error", "mapped",
-					    "towrite", "atomic"};
+	static const char *const names[] = {"locked",    "uptodate", "dirty",
+					    "writeback", "error",    "mapped",
+					    "towrite",   "atomic"};
 	uint32_t flags = page_at(rig, index)->flags;
 	char text[128] = "";
 
@@ -233,16 +233,15 @@ int rig_set_up(void **state)
 
 void rig_open(struct rig *rig)
 {
-	assert_int_equal(mpio_queue_open(&rig->a.device, &rig->config,
-					 &rig->queue),
-			 0);
+	assert_int_equal(
+		mpio_queue_open(&rig->a.device, &rig->config, &rig->queue), 0);
 	if (rig->two) {
 		struct mpio_queue_config config = rig->config;
 
 		config.group = rig->queue;
-		assert_int_equal(mpio_queue_open(&rig->b.device, &config,
-						 &rig->other),
-				 0);
+		assert_int_equal(
+			mpio_queue_open(&rig->b.device, &config, &rig->other),
+			0);
 	}
 	rig->is_open = true;
 }

@@ -88,7 +88,8 @@ static void blocks_that_have_no_bytes_are_known(void **state)
 {
 	(void)state;
 	for (uint32_t shift = 9; shift < 32; shift++) {
-		uint64_t all = UINT64_MAX >> shift; /* whole blocks below 2^64 */
+		/* Whole blocks below 2^64. */
+		uint64_t all = UINT64_MAX >> shift;
 
 		assert_true(mpio__blocks_have_bytes(0, 0, shift));
 		assert_true(mpio__blocks_have_bytes(0, all, shift));
@@ -98,8 +99,8 @@ static void blocks_that_have_no_bytes_are_known(void **state)
 		assert_false(mpio__blocks_have_bytes(all - 1, 2, shift));
 		assert_false(mpio__blocks_have_bytes(UINT64_MAX, 1, shift));
 		assert_false(mpio__blocks_have_bytes(1, UINT64_MAX, shift));
-		assert_false(mpio__blocks_have_bytes(UINT64_MAX, UINT64_MAX,
-						     shift));
+		assert_false(
+			mpio__blocks_have_bytes(UINT64_MAX, UINT64_MAX, shift));
 	}
 }
 

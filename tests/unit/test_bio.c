@@ -186,8 +186,7 @@ static void bytes_end_at_the_limit(void **state)
 
 /* ---- Submitting --------------------------------------------------------- */
 
-static void a_bio_ends_once_inside_submit_on_a_device_that_works_at_once(
-	void **state)
+static void a_bio_ends_once_inside_submit_if_it_is_done_at_once(void **state)
 {
 	struct rig *rig = *state;
 	struct mock_io *io;
@@ -383,7 +382,7 @@ static void a_bio_may_be_refilled_where_it_ends(void **state)
 	assert_trace(rig, "read 0+512B, read 512B+512B, read 0+512B");
 }
 
-static void a_million_ios_that_start_each_other_use_constant_stack(void **state)
+static void a_million_ios_in_a_chain_use_constant_stack(void **state)
 {
 	struct rig *rig = *state;
 	struct chain chain;
@@ -520,8 +519,7 @@ int main(void)
 		RIG_TEST(flush_and_discard_take_no_memory),
 		RIG_TEST(pieces_end_at_the_limit),
 		RIG_TEST(bytes_end_at_the_limit),
-		RIG_TEST(
-			a_bio_ends_once_inside_submit_on_a_device_that_works_at_once),
+		RIG_TEST(a_bio_ends_once_inside_submit_if_it_is_done_at_once),
 		RIG_TEST(without_end_io_a_bio_is_put_back_by_itself),
 		RIG_TEST(what_the_device_cannot_do_is_refused),
 		RIG_TEST(an_empty_discard_is_refused),
@@ -529,7 +527,7 @@ int main(void)
 		RIG_TEST(a_bio_in_flight_is_not_submitted_again),
 		RIG_TEST(memory_that_the_device_cannot_take_never_reaches_it),
 		RIG_TEST(a_bio_may_be_refilled_where_it_ends),
-		RIG_TEST(a_million_ios_that_start_each_other_use_constant_stack),
+		RIG_TEST(a_million_ios_in_a_chain_use_constant_stack),
 		RIG_TEST(reset_empties_a_bio_and_keeps_whose_it_is),
 		RIG_TEST(a_failed_bio_may_be_used_again),
 		RIG_TEST(a_second_end_of_a_bio_does_no_harm),

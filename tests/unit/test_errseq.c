@@ -108,7 +108,7 @@ static void each_error_is_told_once_to_every_holder(void **state)
 
 static void numbers_that_are_no_errors_are_ignored(void **state)
 {
-	static const int numbers[] = {0,     1,       MPIO_EIO, 4095,
+	static const int numbers[] = {0,     1,       MPIO_EIO,  4095,
 				      -4096, -100000, INT32_MAX, INT32_MIN};
 	struct mpio_errseq errseq = {0};
 

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What get_block is asked, when, and how often; and what is believed of its
- * answers.
+ * What get_block is asked, when, and how often, and how long an answer holds.
+ * Answers that cannot be are in test_map_lies.c.
  */
 #include "mock.h"
-
-static void assert_status(const struct rig *rig, uint32_t index, int status)
-{
-	assert_int_equal(rig->frames[index].status, status);
-}
 
 /* ---- Answers are remembered --------------------------------------------- */
 
@@ -83,8 +78,7 @@ static int all_is_a_hole(struct rig *rig, uint64_t block, uint32_t flags,
 	return 0;
 }
 
-static void an_answer_left_as_it_came_is_a_hole_of_all_that_was_wanted(
-	void **state)
+static void an_answer_left_as_it_came_is_a_hole_as_wanted(void **state)
 {
 	struct rig *rig = *state;
 
@@ -110,8 +104,7 @@ static void holes_told_block_by_block_are_asked_for_so(void **state)
 
 /* ---- Boundaries --------------------------------------------------------- */
 
-static void what_lies_before_a_boundary_is_sent_before_the_next_call(
-	void **state)
+static void what_lies_before_a_boundary_is_sent_before_the_call(void **state)
 {
 	struct rig *rig = *state;
 
@@ -122,8 +115,8 @@ static void what_lies_before_a_boundary_is_sent_before_the_next_call(
 	rig_open(rig);
 	assert_int_equal(read_all(rig, 0), 8);
 	assert_trace(rig, "map 0+32, read 100+12, map 12+20, read 113+20");
-	assert_int_equal(
-		mpio_queue_stats(rig->queue)->cuts[MPIO_CUT_BOUNDARY], 1);
+	assert_int_equal(mpio_queue_stats(rig->queue)->cuts[MPIO_CUT_BOUNDARY],
+			 1);
 }
 
 static void a_boundary_in_mid_page_is_honoured(void **state)
@@ -267,7 +260,7 @@ static void dirty_pages_ask_too(void **state)
 	add_pages(rig, 0, 4, 2);
 	dirty_all(rig);
 	rig_open(rig);
-	assert_int_equal(write_all(rig, MPIO_SYNC_ALL), 0);
+	assert_int_equal(sync_all(rig), 0);
 	assert_trace(rig, "alloc 0+8, valid? 1, alloc 4+4, write 100+4, "
 			  "write 204+4");
 }
@@ -299,8 +292,7 @@ static void an_extent_may_lie_on_another_queue_of_the_group(void **state)
 	assert_int_equal(mpio_queue_stats(rig->other)->reads, 1);
 }
 
-static void the_bios_of_every_queue_are_pushed_when_the_call_returns(
-	void **state)
+static void bios_of_every_queue_are_pushed_when_the_call_returns(void **state)
 {
 	struct rig *rig = *state;
 
@@ -371,152 +363,6 @@ static void the_end_of_the_device_that_holds_the_extent_counts(void **state)
 	assert_status(rig, 1, -MPIO_EUCLEAN);
 }
 
-/* ---- Lies --------------------------------------------------------------- */
-
-static struct mpio_extent the_lie;
-static int the_result;
-
-/* Blocks 4 to 7 are lied about, others lie at 100 and on. */
-static int lie(struct rig *rig, uint64_t block, uint32_t flags,
-	       struct mpio_extent *extent)
-{
-	uint64_t end = block < 4 ? 4 : UINT64_MAX;
-
-	(void)rig;
-	(void)flags;
-	if (block >= 4 && block < 8) {
-		if (the_lie.count > UINT64_MAX / 2)
-			the_lie.count = extent->count + 1;
-		*extent = the_lie;
-		return the_result;
-	}
-	extent->flags = MPIO_EXTENT_MAPPED;
-	extent->block = 100 + block;
-	if (extent->count > end - block)
-		extent->count = end - block;
-	return 0;
-}
-
-static void check_lie(struct rig *rig, struct mpio_extent extent, int result)
-{
-	the_lie = extent;
-	the_result = result;
-	rig->trace[0] = '\0';
-	for (uint32_t i = 0; i < 3; i++)
-		page_at(rig, i)->flags = 0;
-	assert_int_equal(read_all(rig, 0), 3);
-	assert_status(rig, 0, 0);
-	assert_status(rig, 1, -MPIO_EUCLEAN);
-	assert_status(rig, 2, 0);
-	assert_trace(rig, "map 0+12, map 4+8, map 8+4, read 100+4, "
-			  "read 108+4");
-}
-
-#define MAPPED MPIO_EXTENT_MAPPED
-
-static void a_lie_ends_its_page_and_no_other(void **state)
-{
-	static const struct mpio_extent lies[] = {
-		{.flags = MAPPED, .block = 50, .count = 0},
-		{.flags = 0, .count = 0},
-		{.flags = MAPPED, .block = 50, .count = UINT64_MAX},
-		{.flags = 0, .count = UINT64_MAX},
-		{.flags = MAPPED | 1u << 5, .block = 50, .count = 1},
-		{.flags = 1u << 31, .count = 1},
-		{.flags = MAPPED, .block = UINT64_MAX, .count = 1},
-		{.flags = MAPPED, .block = UINT64_MAX - 1, .count = 4},
-		{.flags = MAPPED, .block = UINT64_MAX / BLOCK, .count = 1},
-		{.flags = MAPPED, .block = UINT64_MAX / BLOCK + 51, .count = 1},
-	};
-	struct rig *rig = *state;
-
-	rig->answer = lie;
-	add_pages(rig, 0, 4, 3);
-	rig_open(rig);
-	for (size_t i = 0; i < COUNT_OF(lies); i++)
-		check_lie(rig, lies[i], 0);
-}
-
-static void an_answer_past_the_devices_end_ends_its_page(void **state)
-{
-	struct rig *rig = *state;
-
-	map_blocks(rig, 0, 4, 100);
-	map_blocks(rig, 4, 4, DISK_BLOCKS);
-	map_blocks(rig, 8, 4, 104);
-	add_pages(rig, 0, 4, 3);
-	rig_open(rig);
-	assert_int_equal(read_all(rig, 0), 3);
-	assert_trace(rig, "map 0+12, map 4+8, map 8+4, read 100+8");
-	assert_status(rig, 0, 0);
-	assert_status(rig, 1, -MPIO_EUCLEAN);
-	assert_status(rig, 2, 0);
-}
-
-static void an_answer_that_runs_past_the_devices_end_is_good_before(void **state)
-{
-	struct rig *rig = *state;
-
-	map_blocks(rig, 0, 12, DISK_BLOCKS - 4);
-	add_pages(rig, 0, 4, 3);
-	rig_open(rig);
-	assert_int_equal(read_all(rig, 0), 3);
-	/* It stays remembered, what is a lie of it, too. */
-	assert_trace(rig, "map 0+12, read 1020+4");
-	assert_status(rig, 0, 0);
-	assert_status(rig, 1, -MPIO_EUCLEAN);
-	assert_status(rig, 2, -MPIO_EUCLEAN);
-}
-
-static void a_page_half_past_the_devices_end_ends_with_the_error(void **state)
-{
-	struct rig *rig = *state;
-
-	map_blocks(rig, 0, 8, DISK_BLOCKS - 2);
-	add_pages(rig, 0, 4, 1);
-	rig_open(rig);
-	assert_int_equal(read_all(rig, 0), 1);
-	assert_status(rig, 0, -MPIO_EUCLEAN);
-	assert_flags(rig, 0, "error");
-}
-
-static int not_mapped(struct rig *rig, uint64_t block, uint32_t flags,
-		      struct mpio_extent *extent)
-{
-	(void)rig;
-	(void)block;
-	(void)flags;
-	extent->count = 1;
-	return 0;
-}
-
-static void a_hole_is_no_answer_to_create(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->answer = not_mapped;
-	add_pages(rig, 0, 4, 1);
-	dirty_all(rig);
-	rig_open(rig);
-	assert_int_equal(write_all(rig, MPIO_SYNC_ALL), -MPIO_EUCLEAN);
-	assert_trace(rig, "alloc 0+4");
-	assert_flags(rig, 0, "uptodate dirty error");
-}
-
-static void dirty_blocks_past_the_devices_end_stay_dirty(void **state)
-{
-	struct rig *rig = *state;
-
-	map_blocks(rig, 0, 8, DISK_BLOCKS - 4);
-	add_pages(rig, 0, 4, 2);
-	dirty_all(rig);
-	rig_open(rig);
-	assert_int_equal(write_all(rig, MPIO_SYNC_ALL), -MPIO_EUCLEAN);
-	assert_trace(rig, "alloc 0+8, write 1020+4");
-	assert_flags(rig, 0, "uptodate");
-	assert_flags(rig, 1, "uptodate dirty error");
-}
-
 /* ---- get_block does more ------------------------------------------------ */
 
 /* It reads a block of metadata, and waits for it. */
@@ -580,14 +426,13 @@ int main(void)
 		RIG_TEST(the_batch_is_wanted_up_to_the_end_of_file),
 		RIG_TEST(no_answer_is_kept_for_the_next_call),
 		RIG_TEST(a_hole_has_a_length_too),
-		RIG_TEST(
-			an_answer_left_as_it_came_is_a_hole_of_all_that_was_wanted),
+		RIG_TEST(an_answer_left_as_it_came_is_a_hole_as_wanted),
 		RIG_TEST(holes_told_block_by_block_are_asked_for_so),
-		RIG_TEST(
-			what_lies_before_a_boundary_is_sent_before_the_next_call),
+		RIG_TEST(what_lies_before_a_boundary_is_sent_before_the_call),
 		RIG_TEST(a_boundary_in_mid_page_is_honoured),
 		RIG_TEST(a_boundary_parts_even_neighbours),
-		RIG_TEST(bios_before_a_boundary_are_pushed_before_the_next_call),
+		RIG_TEST(
+			bios_before_a_boundary_are_pushed_before_the_next_call),
 		RIG_TEST(a_boundary_at_the_end_of_the_batch_needs_no_call),
 		RIG_TEST(each_boundary_of_a_batch_is_honoured),
 		RIG_TEST(a_boundary_that_is_not_reached_does_not_part),
@@ -596,18 +441,11 @@ int main(void)
 		RIG_TEST(a_remembered_hole_may_be_stale_too),
 		RIG_TEST(dirty_pages_ask_too),
 		RIG_TEST(an_extent_may_lie_on_another_queue_of_the_group),
+		RIG_TEST(bios_of_every_queue_are_pushed_when_the_call_returns),
 		RIG_TEST(
-			the_bios_of_every_queue_are_pushed_when_the_call_returns),
-		RIG_TEST(writes_of_every_queue_are_pushed_when_the_call_returns),
+			writes_of_every_queue_are_pushed_when_the_call_returns),
 		RIG_TEST(a_queue_of_no_group_is_a_lie),
 		RIG_TEST(the_end_of_the_device_that_holds_the_extent_counts),
-		RIG_TEST(a_lie_ends_its_page_and_no_other),
-		RIG_TEST(an_answer_past_the_devices_end_ends_its_page),
-		RIG_TEST(
-			an_answer_that_runs_past_the_devices_end_is_good_before),
-		RIG_TEST(a_page_half_past_the_devices_end_ends_with_the_error),
-		RIG_TEST(a_hole_is_no_answer_to_create),
-		RIG_TEST(dirty_blocks_past_the_devices_end_stay_dirty),
 		RIG_TEST(get_block_may_read_and_wait),
 		RIG_TEST(get_block_may_read_other_pages),
 	};

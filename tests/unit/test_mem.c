@@ -18,9 +18,8 @@ static int status;
 
 static int set_up(void **state)
 {
-	struct mpio_queue_config config = {.bios = 4,
-					   .memory = memory,
-					   .memory_size = sizeof(memory)};
+	struct mpio_queue_config config = {
+		.bios = 4, .memory = memory, .memory_size = sizeof(memory)};
 
 	(void)state;
 	pattern_fill(disk, 'a', 0, DISK);

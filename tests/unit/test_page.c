@@ -267,10 +267,12 @@ int main(void)
 			a_page_without_per_block_state_gets_dirty_as_a_whole),
 		cmocka_unit_test(whole_blocks_get_dirty_and_uptodate),
 		cmocka_unit_test(a_page_may_get_dirty_while_it_is_written),
-		cmocka_unit_test(a_part_of_a_block_that_is_uptodate_makes_it_dirty),
+		cmocka_unit_test(
+			a_part_of_a_block_that_is_uptodate_makes_it_dirty),
 		cmocka_unit_test(a_piece_inside_one_block_makes_it_dirty),
 		cmocka_unit_test(an_uptodate_page_has_uptodate_edges),
-		cmocka_unit_test(a_part_of_a_block_that_was_not_read_is_refused),
+		cmocka_unit_test(
+			a_part_of_a_block_that_was_not_read_is_refused),
 		cmocka_unit_test(a_range_that_leaves_the_page_is_refused),
 		cmocka_unit_test(no_bytes_change_nothing),
 		cmocka_unit_test(

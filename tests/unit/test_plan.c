@@ -83,8 +83,8 @@ static void a_run_that_just_fits_is_taken_whole(void **state)
 
 static void a_run_elsewhere_is_not_adjacent(void **state)
 {
-	static const int64_t away[] = {-65536, -4 * (int64_t)SECTOR, -1, 1,
-				       SECTOR, 1 << 30};
+	static const int64_t away[] = {
+		-65536, -4 * (int64_t)SECTOR, -1, 1, SECTOR, 1 << 30};
 	struct mpio_plan_io io = an_io();
 
 	(void)state;
@@ -218,8 +218,7 @@ static void a_whole_run_that_fits_in_no_io_is_not_taken(void **state)
 	check(&none, &run, limits_of(1, 1, 3), MPIO_CUT_ATOMIC, 0);
 }
 
-static void numbers_near_the_end_of_64_bits_are_compared_as_they_are(
-	void **state)
+static void numbers_at_the_end_of_64_bits_are_compared(void **state)
 {
 	struct mpio_plan_io io = an_io();
 	struct mpio_plan_run run = a_run();
@@ -272,8 +271,8 @@ static void each_reason_has_a_name(void **state)
 		assert_non_null(name);
 		assert_true(name[0] != '\0');
 		for (int j = 0; j < i; j++)
-			assert_string_not_equal(
-				mpio_cut_name((enum mpio_cut)j), name);
+			assert_string_not_equal(mpio_cut_name((enum mpio_cut)j),
+						name);
 	}
 	assert_string_equal(mpio_cut_name(MPIO_CUT_NOT_ADJACENT),
 			    "not adjacent");
@@ -297,8 +296,7 @@ int main(void)
 		cmocka_unit_test(a_whole_run_is_not_split),
 		cmocka_unit_test(with_no_io_something_is_taken),
 		cmocka_unit_test(a_whole_run_that_fits_in_no_io_is_not_taken),
-		cmocka_unit_test(
-			numbers_near_the_end_of_64_bits_are_compared_as_they_are),
+		cmocka_unit_test(numbers_at_the_end_of_64_bits_are_compared),
 		cmocka_unit_test(a_run_of_4_gib_less_a_block_is_split),
 		cmocka_unit_test(the_plan_is_pure),
 		cmocka_unit_test(each_reason_has_a_name),

@@ -124,8 +124,8 @@ static void a_full_plug_sends_itself(void **state)
 static void bios_are_sorted_by_device_offset(void **state)
 {
 	struct rig *rig = *state;
-	static const uint64_t blocks[] = {70, 10, 50, 20, 90, 30, 60, 40, 80,
-					  12, 88, 14};
+	static const uint64_t blocks[] = {70, 10, 50, 20, 90, 30,
+					  60, 40, 80, 12, 88, 14};
 
 	open_watching(rig, WATCH_IO);
 	read_blocks(rig, blocks, COUNT_OF(blocks));

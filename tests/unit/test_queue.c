@@ -480,8 +480,8 @@ static void queues_that_are_no_group_leave_each_other_alone(void **state)
 
 	open_asynchronous(rig);
 	rig->is_open = false;
-	assert_int_equal(
-		mpio_queue_open(&rig->b.device, &rig->config, &alone), 0);
+	assert_int_equal(mpio_queue_open(&rig->b.device, &rig->config, &alone),
+			 0);
 	start_io(rig, alone, MPIO_BIO_READ, 0, 1, 1);
 	assert_int_equal(mpio_queue_poll(rig->queue), 0);
 	assert_int_equal(mpio_queue_wait(rig->queue), 0);

@@ -40,7 +40,7 @@ static void limits_are_the_lesser_of_device_and_configuration(void **state)
 		uint32_t config;
 		uint32_t result;
 	} cases[] = {
-		{0, 1024, 1024}, {512, 1024, 512}, {4096, 1024, 1024},
+		{0, 1024, 1024}, {512, 1024, 512},   {4096, 1024, 1024},
 		{2048, 0, 2048}, {1536, 1536, 1536},
 	};
 	struct rig *rig = *state;
@@ -131,9 +131,8 @@ static void assert_impossible(struct rig *rig)
 	struct mpio_queue *queue = (struct mpio_queue *)rig;
 
 	assert_int_equal(mpio_queue_size(&rig->a.device, &rig->config), 0);
-	assert_int_equal(
-		mpio_queue_open(&rig->a.device, &rig->config, &queue),
-		-MPIO_EINVAL);
+	assert_int_equal(mpio_queue_open(&rig->a.device, &rig->config, &queue),
+			 -MPIO_EINVAL);
 	assert_ptr_equal(queue, rig);
 	assert_int_equal(rig->allocated_bytes, 0);
 	assert_int_equal(rig->a.channels, 0);
@@ -235,9 +234,8 @@ static void an_allocator_without_memory_is_told(void **state)
 	struct mpio_queue *queue = NULL;
 
 	rig->no_memory = true;
-	assert_int_equal(
-		mpio_queue_open(&rig->a.device, &rig->config, &queue),
-		-MPIO_ENOMEM);
+	assert_int_equal(mpio_queue_open(&rig->a.device, &rig->config, &queue),
+			 -MPIO_ENOMEM);
 	assert_null(queue);
 	assert_int_equal(rig->a.channels, 0);
 }
@@ -260,9 +258,8 @@ static void a_channel_that_does_not_open_is_told(void **state)
 	struct mpio_queue *queue = NULL;
 
 	rig->a.open_error = -MPIO_EMFILE;
-	assert_int_equal(
-		mpio_queue_open(&rig->a.device, &rig->config, &queue),
-		-MPIO_EMFILE);
+	assert_int_equal(mpio_queue_open(&rig->a.device, &rig->config, &queue),
+			 -MPIO_EMFILE);
 	assert_null(queue);
 	assert_int_equal(rig->allocated_bytes, 0);
 }
@@ -285,8 +282,7 @@ static void a_device_without_channels_is_opened_too(void **state)
 	struct mpio_device least = rig->a.device;
 
 	least.ops = (struct mpio_device_ops){.submit = ops->submit};
-	assert_int_equal(mpio_queue_open(&least, &rig->config, &rig->queue),
-			 0);
+	assert_int_equal(mpio_queue_open(&least, &rig->config, &rig->queue), 0);
 	mpio_queue_close(rig->queue);
 	rig->queue = NULL;
 }
@@ -298,8 +294,8 @@ static void each_queue_has_a_channel_of_its_own(void **state)
 
 	rig_open(rig);
 	rig->is_open = false;
-	assert_int_equal(
-		mpio_queue_open(&rig->a.device, &rig->config, &second), 0);
+	assert_int_equal(mpio_queue_open(&rig->a.device, &rig->config, &second),
+			 0);
 	assert_int_equal(rig->a.channels, 2);
 	mpio_queue_close(second);
 	assert_int_equal(rig->a.channels, 1);

@@ -6,11 +6,6 @@
  */
 #include "mock.h"
 
-static void assert_status(const struct rig *rig, uint32_t index, int status)
-{
-	assert_int_equal(rig->frames[index].status, status);
-}
-
 /* ---- Bytes that are there already --------------------------------------- */
 
 static void blocks_that_get_block_filled_are_not_read(void **state)
@@ -180,8 +175,7 @@ static void a_page_read_anew_is_mapped_as_it_lies_now(void **state)
 
 /* ---- Failures ----------------------------------------------------------- */
 
-static void a_page_that_cannot_be_mapped_leaves_its_neighbours_alone(
-	void **state)
+static void a_page_without_a_map_leaves_its_neighbours_alone(void **state)
 {
 	struct rig *rig = *state;
 
@@ -221,8 +215,7 @@ static void the_error_of_get_block_is_the_pages(void **state)
 	assert_flags(rig, 0, "uptodate mapped");
 }
 
-static void a_page_in_flight_waits_for_the_end_though_its_map_failed(
-	void **state)
+static void a_page_half_mapped_waits_for_its_ios(void **state)
 {
 	struct rig *rig = *state;
 
@@ -404,9 +397,8 @@ static void assert_unfit(struct rig *rig, uint32_t index)
 	assert_int_equal(
 		mpio_readahead(rig->queue, &rig->mapping, pages + 1, 1, 0),
 		-MPIO_EINVAL);
-	assert_int_equal(
-		mpio_read_page(rig->queue, &rig->mapping, pages[1]),
-		-MPIO_EINVAL);
+	assert_int_equal(mpio_read_page(rig->queue, &rig->mapping, pages[1]),
+			 -MPIO_EINVAL);
 	assert_trace(rig, "");
 	assert_memory_equal(pages[1], &before, sizeof(before));
 	assert_int_equal(rig->frames[index].reads, 0);
@@ -438,9 +430,12 @@ static void a_page_off_the_blocks_is_refused(void **state)
 		uint64_t pos;
 		uint32_t size;
 	} cases[] = {
-		{4 * BLOCK + 512, 4 * BLOCK}, {4 * BLOCK, 4 * BLOCK - 512},
-		{4 * BLOCK + 1, 4 * BLOCK},   {4 * BLOCK, 512},
-		{4 * BLOCK, 0},               {UINT64_MAX - 1023, BLOCK},
+		{4 * BLOCK + 512, 4 * BLOCK},
+		{4 * BLOCK, 4 * BLOCK - 512},
+		{4 * BLOCK + 1, 4 * BLOCK},
+		{4 * BLOCK, 512},
+		{4 * BLOCK, 0},
+		{UINT64_MAX - 1023, BLOCK},
 		{UINT64_MAX - 1023, 2 * BLOCK},
 	};
 	struct rig *rig = *state;
@@ -546,17 +541,16 @@ int main(void)
 		RIG_TEST(only_missing_blocks_are_read),
 		RIG_TEST(dirty_blocks_keep_their_bytes),
 		RIG_TEST(holes_and_the_tail_become_uptodate_blocks),
-		RIG_TEST(a_page_with_all_blocks_there_needs_neither_call_nor_io),
+		RIG_TEST(
+			a_page_with_all_blocks_there_needs_neither_call_nor_io),
 		RIG_TEST(a_page_of_more_than_64_blocks_keeps_its_states),
 		RIG_TEST(an_uptodate_page_ends_at_once),
 		RIG_TEST(a_page_read_in_part_is_not_mapped),
 		RIG_TEST(a_page_that_failed_is_not_mapped),
 		RIG_TEST(a_page_read_anew_is_mapped_as_it_lies_now),
-		RIG_TEST(
-			a_page_that_cannot_be_mapped_leaves_its_neighbours_alone),
+		RIG_TEST(a_page_without_a_map_leaves_its_neighbours_alone),
 		RIG_TEST(the_error_of_get_block_is_the_pages),
-		RIG_TEST(
-			a_page_in_flight_waits_for_the_end_though_its_map_failed),
+		RIG_TEST(a_page_half_mapped_waits_for_its_ios),
 		RIG_TEST(readahead_takes_no_page_for_which_no_bio_is_free),
 		RIG_TEST(another_read_waits_for_bios),
 		RIG_TEST(a_page_with_no_bio_to_be_had_at_all_ends_with_enomem),

@@ -7,19 +7,6 @@
 
 #include <stdio.h>
 
-/* Pages of some blocks each that lie in one run from device block 100 on. */
-static void open_with_pages(struct rig *rig, uint32_t blocks, uint32_t pages)
-{
-	map_blocks(rig, 0, (uint64_t)blocks * pages, 100);
-	add_pages(rig, 0, blocks, pages);
-	rig_open(rig);
-}
-
-static void assert_status(const struct rig *rig, uint32_t index, int status)
-{
-	assert_int_equal(rig->frames[index].status, status);
-}
-
 /* ---- One bad block ------------------------------------------------------ */
 
 static void append_io(char *text, uint32_t start, uint32_t end)
@@ -94,7 +81,8 @@ static void a_bad_block_alone_is_not_tried_again(void **state)
 
 /* ---- Any bad blocks ----------------------------------------------------- */
 
-struct try {
+struct
+try {
 	unsigned start;
 	unsigned end;
 	bool failed;
@@ -112,9 +100,8 @@ static void check_tries(struct rig *rig, uint32_t blocks, uint32_t bad)
 		unsigned length;
 		bool part = n == 0;
 
-		assert_int_equal(sscanf(at, " read %u+%u", &try->start,
-					&length),
-				 2);
+		assert_int_equal(
+			sscanf(at, " read %u+%u", &try->start, &length), 2);
 		try->start -= 100;
 		try->end = try->start + length;
 		try->failed = (bad >> try->start &
@@ -200,7 +187,7 @@ static void a_bad_block_fails_only_its_page_when_writing(void **state)
 	open_with_pages(rig, 2, 4);
 	dirty_all(rig);
 	rig->watch = WATCH_IO;
-	assert_int_equal(write_all(rig, MPIO_SYNC_ALL), -MPIO_EIO);
+	assert_int_equal(sync_all(rig), -MPIO_EIO);
 	assert_trace(rig, "write 100+8, write 100+4, write 104+4, "
 			  "write 104+2, write 104+1, write 105+1, "
 			  "write 106+2");
@@ -346,7 +333,7 @@ static void a_full_device_is_no_bad_block(void **state)
 	open_with_pages(rig, 1, 4);
 	dirty_all(rig);
 	rig->watch = WATCH_IO;
-	assert_int_equal(write_all(rig, MPIO_SYNC_ALL), -MPIO_ENOSPC);
+	assert_int_equal(sync_all(rig), -MPIO_ENOSPC);
 	assert_trace(rig, "write 100+4");
 	for (uint32_t i = 0; i < 4; i++)
 		assert_flags(rig, i, "uptodate dirty error");
@@ -381,7 +368,7 @@ static void a_short_write_goes_on_behind_what_was_moved(void **state)
 	open_with_pages(rig, 2, 2);
 	dirty_all(rig);
 	rig->watch = WATCH_IO;
-	assert_int_equal(write_all(rig, MPIO_SYNC_ALL), 0);
+	assert_int_equal(sync_all(rig), 0);
 	assert_trace(rig, "write 100+4, write 101+3, write 102+2, write 103+1");
 	assert_disk(&rig->a, 100, "f0 f1 f2 f3 a104");
 }

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pages that are verified when they were read, and read from another copy when
+ * that, or the reading, failed.
+ *
+ * The engine here calls a page good if it is not from a list of device blocks
+ * that rotted, and has copies 100 blocks behind each other.
+ */
+#include "mock.h"
+
+static uint64_t rotten[4]; /* device blocks of a whose bytes went bad */
+static uint32_t rotten_count;
+static uint32_t copies; /* that a page has beside the first */
+
+static bool is_rotten(const unsigned char *block)
+{
+	unsigned char bytes[BLOCK];
+
+	for (uint32_t i = 0; i < rotten_count; i++) {
+		pattern_fill(bytes, 'a', rotten[i] * BLOCK, BLOCK);
+		if (memcmp(bytes, block, BLOCK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int verify(struct mpio_mapping *mapping, struct mpio_page *page)
+{
+	struct rig *rig = mapping->host;
+	int status = 0;
+
+	for (uint32_t at = 0; at < page->size; at += BLOCK) {
+		if (is_rotten((unsigned char *)page->data + at))
+			status = -MPIO_EILSEQ;
+	}
+	trace(rig, WATCH_HOOKS, "verify %u%s", index_of(rig, page),
+	      status != 0 ? " bad" : "");
+	if (!(page->flags & MPIO_PAGE_LOCKED))
+		trouble(rig, "verify of a page that is not locked");
+	return status;
+}
+
+static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
+		  uint32_t attempt, struct mpio_extent *extent)
+{
+	struct rig *rig = mapping->host;
+
+	trace(rig, WATCH_HOOKS, "reread %u#%u", index_of(rig, page), attempt);
+	if (attempt > copies)
+		return -MPIO_ENODATA;
+	extent->block = 100 + 100 * (uint64_t)attempt + page->pos / BLOCK;
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	rotten_count = 0;
+	copies = 0;
+	return rig_set_up(state);
+}
+
+static void rot(uint64_t block)
+{
+	rotten[rotten_count++] = block;
+}
+
+static void open_verified(struct rig *rig, uint32_t pages)
+{
+	rig->ops.verify = verify;
+	rig->ops.reread = reread;
+	map_blocks(rig, 0, 4 * (uint64_t)pages, 100);
+	add_pages(rig, 0, 4, pages);
+	rig->watch |= WATCH_END;
+	rig_open(rig);
+}
+
+/* ---- Verify ------------------------------------------------------------- */
+
+static void a_page_is_verified_before_it_ends(void **state)
+{
+	struct rig *rig = *state;
+
+	open_verified(rig, 2);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "map 0+8, read 100+8, verify 0, read_end 0, "
+			  "verify 1, read_end 1");
+	assert_flags(rig, 0, "uptodate mapped");
+}
+
+static void
+a_page_in_several_ios_is_verified_once_when_it_is_whole(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.lifo = true;
+	rig->a.reap_max = 1;
+	open_verified(rig, 1);
+	rig->map[0].count = 1;
+	map_blocks(rig, 1, 3, 300);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "map 0+4, map 1+3, read 100+1, read 300+3, verify 0, "
+			  "read_end 0");
+}
+
+static void the_error_of_verify_is_the_pages(void **state)
+{
+	struct rig *rig = *state;
+
+	rot(105);
+	open_verified(rig, 3);
+	rig->ops.reread = NULL;
+	assert_int_equal(read_all(rig, 0), 3);
+	assert_status(rig, 0, 0);
+	assert_status(rig, 1, -MPIO_EILSEQ);
+	assert_status(rig, 2, 0);
+	assert_flags(rig, 1, "error");
+}
+
+static void a_page_that_was_not_read_is_not_verified(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_fail(&rig->a, 100, 1, -MPIO_EIO);
+	open_verified(rig, 1);
+	rig->ops.reread = NULL;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_trace(rig, "map 0+4, read 100+4, read 100+2, read 100+1, "
+			  "read 101+1, read 102+2, read_end 0:-5");
+}
+
+static void a_page_that_is_all_hole_is_not_verified(void **state)
+{
+	struct rig *rig = *state;
+
+	open_verified(rig, 1);
+	rig->map_count = 0;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_trace(rig, "map 0+4, read_end 0");
+}
+
+/* Or bytes that are known to be wrong pass for good ones. */
+static void a_page_that_was_found_wrong_is_read_and_verified_anew(void **state)
+{
+	struct rig *rig = *state;
+
+	rot(102);
+	open_verified(rig, 1);
+	rig->ops.reread = NULL;
+	give_bits(rig, 0);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_status(rig, 0, -MPIO_EILSEQ);
+	rig->trace[0] = '\0';
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_trace(rig, "map 0+4, read 100+4, verify 0 bad, read_end 0:-84");
+	assert_status(rig, 0, -MPIO_EILSEQ);
+	assert_flags(rig, 0, "error");
+}
+
+/* The same, where a part of the bio was driven by itself. */
+static void a_wrong_page_next_to_a_bad_block_is_verified_anew(void **state)
+{
+	struct rig *rig = *state;
+
+	rot(102);
+	mock_fail(&rig->a, 105, 1, -MPIO_EIO);
+	open_verified(rig, 2);
+	rig->ops.reread = NULL;
+	give_bits(rig, 0);
+	give_bits(rig, 1);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_status(rig, 0, -MPIO_EILSEQ);
+	assert_status(rig, 1, -MPIO_EIO);
+	assert_int_equal(read_pages(rig, 0, 1, 0), 1);
+	assert_status(rig, 0, -MPIO_EILSEQ);
+}
+
+static void a_wrong_page_that_came_short_is_verified_anew(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault = mock_fail(&rig->a, 100, 1, 0);
+
+	fault->done = BLOCK;
+	fault->times = 1;
+	rot(102);
+	open_verified(rig, 1);
+	rig->ops.reread = NULL;
+	give_bits(rig, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(read_all(rig, 0), 1);
+		assert_status(rig, 0, -MPIO_EILSEQ);
+	}
+}
+
+/* ---- Another copy ------------------------------------------------------- */
+
+static void a_wrong_page_is_read_from_another_copy(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rot(105);
+	open_verified(rig, 3);
+	assert_int_equal(read_all(rig, 0), 3);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "map 0+12, read 100+12, verify 0, read_end 0, "
+			  "verify 1 bad, verify 2, read_end 2, reread 1#1, "
+			  "read 204+4, verify 1, read_end 1");
+	assert_page(rig, 1, "a204 a205 a206 a207");
+	assert_status(rig, 1, 0);
+	assert_true(page_at(rig, 1)->flags & MPIO_PAGE_UPTODATE);
+}
+
+static void a_page_on_a_bad_block_is_read_from_another_copy(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	mock_fail(&rig->a, 101, 1, -MPIO_EIO);
+	open_verified(rig, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_page(rig, 0, "a200 a201 a202 a203");
+	assert_status(rig, 0, 0);
+}
+
+static void without_verify_too_a_bad_page_has_another_copy(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	mock_fail(&rig->a, 101, 1, -MPIO_EIO);
+	open_verified(rig, 1);
+	rig->ops.verify = NULL;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_page(rig, 0, "a200 a201 a202 a203");
+	assert_status(rig, 0, 0);
+}
+
+static void copies_are_tried_one_after_the_other(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 3;
+	rot(100);
+	rot(200);
+	mock_fail(&rig->a, 303, 1, -MPIO_EIO);
+	open_verified(rig, 1);
+	rig->watch = WATCH_HOOKS;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "verify 0 bad, reread 0#1, verify 0 bad, reread 0#2, "
+			  "reread 0#3, verify 0");
+	assert_page(rig, 0, "a400 a401 a402 a403");
+	assert_status(rig, 0, 0);
+}
+
+static void when_no_copy_is_left_the_page_ends_with_its_error(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rot(100);
+	rot(200);
+	open_verified(rig, 1);
+	rig->watch = WATCH_HOOKS;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "verify 0 bad, reread 0#1, verify 0 bad, reread 0#2");
+	assert_status(rig, 0, -MPIO_EILSEQ);
+	assert_flags(rig, 0, "error");
+	/* The next read counts anew. */
+	copies = 2;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "verify 0 bad, reread 0#1, verify 0 bad, "
+			  "reread 0#2, verify 0");
+	assert_flags(rig, 0, "uptodate mapped");
+}
+
+static void the_255th_copy_is_the_last(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = UINT32_MAX;
+	rig->watch = 0;
+	open_verified(rig, 1);
+	rig->watch = 0;
+	mock_fail(&rig->a, 0, DISK_BLOCKS, -MPIO_EIO);
+	rig->config.flags = MPIO_QUEUE_NO_ISOLATION;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_status(rig, 0, -MPIO_EIO);
+}
+
+static void a_copy_past_the_devices_end_is_none(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rot(100);
+	rig->a.device.size = 203 * BLOCK;
+	open_verified(rig, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "map 0+4, read 100+4, verify 0 bad, reread 0#1, "
+			  "read_end 0:-84");
+}
+
+static int reread_on_other(struct mpio_mapping *mapping, struct mpio_page *page,
+			   uint32_t attempt, struct mpio_extent *extent)
+{
+	struct rig *rig = mapping->host;
+
+	(void)page;
+	(void)attempt;
+	extent->block = 40;
+	extent->queue = rig->other;
+	return 0;
+}
+
+static void a_copy_may_lie_on_another_device(void **state)
+{
+	struct rig *rig = *state;
+
+	rot(100);
+	rig->two = true;
+	open_verified(rig, 1);
+	rig->ops.reread = reread_on_other;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "map 0+4, read 100+4, verify 0 bad, b:read 40+4, "
+			  "verify 0, read_end 0");
+	assert_page(rig, 0, "b40 b41 b42 b43");
+}
+
+static void rereads_wait_for_bios(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rig->config.bios = 2;
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	mock_fail(&rig->a, 100, 48, -MPIO_EIO);
+	open_verified(rig, 12);
+	rig->watch = 0;
+	assert_int_equal(read_all(rig, 0), 12);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	for (uint32_t i = 0; i < 12; i++)
+		assert_status(rig, i, 0);
+	assert_page(rig, 11, "a244 a245 a246 a247");
+}
+
+/* What the engine wrote into the page is newer than any copy. */
+static void a_copy_does_not_replace_dirty_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	mock_fail(&rig->a, 102, 1, -MPIO_EIO);
+	open_verified(rig, 1);
+	rig->ops.verify = NULL;
+	give_bits(rig, 0);
+	dirty_blocks(rig, 0, 1, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_data((char *)page_at(rig, 0)->data + BLOCK, "f1");
+	assert_true(page_at(rig, 0)->flags & MPIO_PAGE_DIRTY);
+	assert_true(mpio_page_block_dirty(page_at(rig, 0), 1));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, rig_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_page_is_verified_before_it_ends),
+		TEST(a_page_in_several_ios_is_verified_once_when_it_is_whole),
+		TEST(the_error_of_verify_is_the_pages),
+		TEST(a_page_that_was_not_read_is_not_verified),
+		TEST(a_page_that_is_all_hole_is_not_verified),
+		TEST(a_page_that_was_found_wrong_is_read_and_verified_anew),
+		TEST(a_wrong_page_next_to_a_bad_block_is_verified_anew),
+		TEST(a_wrong_page_that_came_short_is_verified_anew),
+		TEST(a_wrong_page_is_read_from_another_copy),
+		TEST(a_page_on_a_bad_block_is_read_from_another_copy),
+		TEST(without_verify_too_a_bad_page_has_another_copy),
+		TEST(copies_are_tried_one_after_the_other),
+		TEST(when_no_copy_is_left_the_page_ends_with_its_error),
+		TEST(the_255th_copy_is_the_last),
+		TEST(a_copy_past_the_devices_end_is_none),
+		TEST(a_copy_may_lie_on_another_device),
+		TEST(rereads_wait_for_bios),
+		TEST(a_copy_does_not_replace_dirty_blocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing: the engine's hooks, when each is called and with what; and pages
+ * that must not tear.
+ */
+#include "mock.h"
+
+/* ---- New blocks --------------------------------------------------------- */
+
+static void new_blocks_are_told_before_they_are_written(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.new_blocks = rig_new_blocks;
+	open_with_pages(rig, 4, 2);
+	rig->map[0].flags |= MPIO_EXTENT_NEW;
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+8, new 100+8, write 100+8");
+	/* They are not new the next time. */
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+8, write 100+8");
+}
+
+static void each_new_block_is_told_once(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.new_blocks = rig_new_blocks;
+	rig->answer_max = 3;
+	open_with_pages(rig, 4, 2);
+	rig->map[0].flags |= MPIO_EXTENT_NEW;
+	rig->allocated[4] = true;
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+8, new 100+3, alloc 3+5, new 103+1, "
+			  "alloc 4+4, alloc 5+3, new 105+3, write 100+8");
+}
+
+static void new_blocks_are_told_with_their_queue(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.new_blocks = rig_new_blocks;
+	rig->two = true;
+	open_with_pages(rig, 4, 1);
+	rig->map[0].flags |= MPIO_EXTENT_NEW;
+	rig->map[0].queue = rig->other;
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+4, b:new 100+4, b:write 100+4");
+}
+
+/* ---- Boundary ----------------------------------------------------------- */
+
+static void the_block_behind_a_boundary_is_told_in_order(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.boundary = rig_boundary;
+	map_blocks(rig, 0, 6, 100)->flags |= MPIO_EXTENT_BOUNDARY;
+	map_blocks(rig, 6, 10, 107);
+	add_pages(rig, 0, 4, 4);
+	dirty_all(rig);
+	rig_open(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+16, write 100+6, boundary 106, alloc 6+10, "
+			  "write 107+10");
+}
+
+static void a_boundary_at_the_end_of_a_walk_is_told_too(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.boundary = rig_boundary;
+	open_with_pages(rig, 4, 1);
+	rig->map[0].flags |= MPIO_EXTENT_BOUNDARY;
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+4, write 100+4, boundary 104");
+}
+
+static void reading_tells_no_boundary(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.boundary = rig_boundary;
+	rig->ops.new_blocks = rig_new_blocks;
+	rig->ops.account = rig_account;
+	open_with_pages(rig, 4, 1);
+	rig->map[0].flags |= MPIO_EXTENT_BOUNDARY;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_trace(rig, "map 0+4, read 100+4");
+}
+
+/* ---- Written ------------------------------------------------------------ */
+
+static void what_is_on_the_device_is_told_before_the_pages_end(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.written = rig_written;
+	rig->watch |= WATCH_END;
+	map_blocks(rig, 0, 6, 100);
+	map_blocks(rig, 6, 2, 200);
+	add_pages(rig, 0, 4, 2);
+	dirty_all(rig);
+	rig_open(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+8, alloc 6+2, write 100+6, "
+			  "written 0+6@100, write_end 0, write 200+2, "
+			  "written 6+2@200, write_end 1");
+}
+
+static void each_stretch_of_the_file_is_told_by_itself(void **state)
+{
+	struct rig *rig = *state;
+
+	/* Blocks 0 and 1, then 4: one I/O, two stretches. */
+	rig->ops.written = rig_written;
+	map_blocks(rig, 0, 2, 100);
+	map_blocks(rig, 4, 2, 102);
+	add_pages(rig, 0, 2, 1);
+	add_pages(rig, 4, 2, 1);
+	dirty_all(rig);
+	rig_open(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+2, alloc 4+2, write 100+4, "
+			  "written 0+2@100, written 4+2@102");
+}
+
+static void what_failed_is_not_told_as_written(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.written = rig_written;
+	rig->watch = WATCH_HOOKS;
+	mock_fail(&rig->a, 102, 1, -MPIO_EIO);
+	open_with_pages(rig, 1, 4);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), -MPIO_EIO);
+	assert_trace(rig, "written 0+2@100, written 3+1@103");
+}
+
+static void an_error_of_written_is_the_pages(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.written = rig_written;
+	rig->hook_error = -MPIO_ENOSPC;
+	open_with_pages(rig, 4, 2);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), -MPIO_ENOSPC);
+	assert_flags(rig, 0, "uptodate dirty error");
+	assert_flags(rig, 1, "uptodate dirty error");
+	rig->hook_error = 0;
+	assert_int_equal(sync_all(rig), 0);
+	assert_flags(rig, 0, "uptodate");
+}
+
+/* Or the next walk would find nothing to do, and tell of no error. */
+static void blocks_that_written_fails_for_are_dirty_again(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.written = rig_written;
+	rig->hook_error = -MPIO_EIO;
+	open_with_pages(rig, 4, 1);
+	give_bits(rig, 0);
+	dirty_blocks(rig, 0, 1, 2);
+	assert_int_equal(sync_all(rig), -MPIO_EIO);
+	assert_flags(rig, 0, "dirty error");
+	assert_bits(rig, 0, "-dd-");
+	rig->hook_error = 0;
+	rig->trace[0] = '\0';
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 1+2, write 101+2, written 1+2@101");
+}
+
+/* ---- Account ------------------------------------------------------------ */
+
+static void each_page_is_paid_for_once(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault = mock_fail(&rig->a, 100, 1, 0);
+
+	fault->done = BLOCK;
+	mock_fail(&rig->a, 105, 1, -MPIO_EIO);
+	rig->ops.account = rig_account;
+	rig->watch = WATCH_HOOKS;
+	rig->mapping.size = 10 * BLOCK;
+	open_with_pages(rig, 4, 4);
+	dirty_page(rig, 0);
+	give_bits(rig, 1);
+	dirty_blocks(rig, 1, 0, 2);
+	dirty_blocks(rig, 1, 3, 1);
+	dirty_page(rig, 2);
+	assert_int_equal(sync_all(rig), -MPIO_EIO);
+	assert_trace(rig, "account 0:4, account 1:3, account 2:2");
+}
+
+/* ---- Seal --------------------------------------------------------------- */
+
+static unsigned char shadow[4 * BLOCK];
+static bool tail_was_zero;
+
+static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
+		void **data)
+{
+	struct rig *rig = mapping->host;
+	const unsigned char *bytes = page->data;
+
+	trace(rig, WATCH_HOOKS, "seal %u", index_of(rig, page));
+	if (*data != page->data)
+		trouble(rig, "seal with other memory than the page's");
+	if (!(page->flags & MPIO_PAGE_LOCKED))
+		trouble(rig, "seal of a page that is not locked");
+	tail_was_zero = bytes[page->size - 1] == 0;
+	if (rig->hook_error != 0)
+		return rig->hook_error;
+	for (uint32_t i = 0; i < page->size; i++)
+		shadow[i] = bytes[i] ^ 0xff;
+	*data = shadow;
+	return 0;
+}
+
+static void a_page_is_sealed_before_it_leaves(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.seal = seal;
+	open_with_pages(rig, 4, 1);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_memory_equal(rig->a.disk + 100 * BLOCK, shadow, 4 * BLOCK);
+	assert_page(rig, 0, "f0 f1 f2 f3");
+	assert_trace(rig, "seal 0, alloc 0+4, write 100+4");
+}
+
+static void the_tail_is_zeroed_before_the_page_is_sealed(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.seal = seal;
+	rig->mapping.size = 2 * BLOCK + 100;
+	open_with_pages(rig, 4, 1);
+	dirty_all(rig);
+	tail_was_zero = false;
+	assert_int_equal(sync_all(rig), 0);
+	assert_true(tail_was_zero);
+	assert_memory_equal(rig->a.disk + 100 * BLOCK, shadow, 3 * BLOCK);
+	assert_disk(&rig->a, 103, "a103");
+}
+
+static void dirty_blocks_come_from_the_shadow_too(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.seal = seal;
+	open_with_pages(rig, 4, 1);
+	give_bits(rig, 0);
+	dirty_blocks(rig, 0, 2, 1);
+	assert_int_equal(sync_all(rig), 0);
+	assert_memory_equal(rig->a.disk + 102 * BLOCK, shadow + 2 * BLOCK,
+			    BLOCK);
+	assert_disk(&rig->a, 103, "a103");
+}
+
+static void a_page_that_cannot_be_sealed_stays_dirty(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.seal = seal;
+	rig->hook_error = -MPIO_ENOMEM;
+	open_with_pages(rig, 4, 1);
+	give_bits(rig, 0);
+	dirty_blocks(rig, 0, 0, 4);
+	assert_int_equal(sync_all(rig), -MPIO_ENOMEM);
+	assert_disk(&rig->a, 100, "a100 a101");
+	assert_flags(rig, 0, "dirty error");
+	assert_bits(rig, 0, "dddd");
+	assert_int_equal(rig->frames[0].writes, 1);
+}
+
+/* ---- Pages that must not tear ------------------------------------------- */
+
+/* Pages of 4 blocks on a device that writes 4, or more, without tearing. */
+static void open_atomic(struct rig *rig, uint32_t unit_blocks, uint64_t block,
+			uint32_t pages)
+{
+	rig->a.device.limits.atomic_unit = unit_blocks * BLOCK;
+	map_blocks(rig, 0, 4 * (uint64_t)pages, block);
+	add_pages(rig, 0, 4, pages);
+	for (uint32_t i = 0; i < pages; i++) {
+		dirty_page(rig, i);
+		page_at(rig, i)->flags |= MPIO_PAGE_ATOMIC;
+	}
+	rig_open(rig);
+}
+
+static void a_page_inside_an_atomic_unit_is_written_by_one_bio(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO | WATCH_FLAGS;
+	open_atomic(rig, 4, 100, 1);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+4 sync atomic");
+	assert_disk(&rig->a, 100, "f0 f1 f2 f3");
+}
+
+static void a_bio_never_ends_inside_an_atomic_page(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bytes_max = 10 * BLOCK;
+	rig->watch = WATCH_IO;
+	open_atomic(rig, 4, 100, 5);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+8, write 108+8, write 116+4");
+	assert_int_equal(mpio_queue_stats(rig->queue)->cuts[MPIO_CUT_ATOMIC],
+			 2);
+}
+
+static void an_atomic_page_across_two_units_is_refused_unwritten(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO;
+	open_atomic(rig, 4, 102, 1);
+	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	assert_trace(rig, "");
+	assert_flags(rig, 0, "uptodate dirty error atomic");
+}
+
+static void a_unit_may_hold_several_atomic_pages(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO;
+	open_atomic(rig, 16, 104, 2);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 104+8");
+}
+
+static void an_atomic_page_needs_a_device_that_can(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO;
+	open_atomic(rig, 0, 100, 1);
+	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	assert_trace(rig, "");
+}
+
+static void a_scattered_atomic_page_is_refused_unwritten(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.atomic_unit = 16 * BLOCK;
+	map_blocks(rig, 0, 2, 96);
+	map_blocks(rig, 2, 2, 100);
+	add_pages(rig, 0, 4, 1);
+	dirty_page(rig, 0);
+	page_at(rig, 0)->flags |= MPIO_PAGE_ATOMIC;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	assert_trace(rig, "");
+}
+
+static void an_atomic_page_in_touching_extents_is_written(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.atomic_unit = 4 * BLOCK;
+	map_blocks(rig, 0, 1, 100);
+	map_blocks(rig, 1, 3, 101);
+	add_pages(rig, 0, 4, 1);
+	dirty_page(rig, 0);
+	page_at(rig, 0)->flags |= MPIO_PAGE_ATOMIC;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+4");
+}
+
+static void an_atomic_page_larger_than_a_bio_is_refused_unwritten(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bytes_max = 2 * BLOCK;
+	rig->watch = WATCH_IO;
+	open_atomic(rig, 4, 100, 1);
+	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	assert_trace(rig, "");
+}
+
+/* Whatever is tried again: a part of the page alone would tear it. */
+static void a_bad_block_does_not_tear_an_atomic_page(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_fail(&rig->a, 105, 1, -MPIO_EIO);
+	open_atomic(rig, 4, 100, 3);
+	assert_int_equal(sync_all(rig), -MPIO_EIO);
+	assert_disk(&rig->a, 104, "a104 a105 a106 a107");
+	assert_flags(rig, 1, "uptodate dirty error atomic");
+}
+
+static void a_short_transfer_does_not_tear_an_atomic_page(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault = mock_fail(&rig->a, 100, 4, 0);
+
+	fault->done = 2 * BLOCK;
+	fault->times = 1;
+	rig->watch = WATCH_IO;
+	open_atomic(rig, 4, 100, 1);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+4, write 100+4");
+}
+
+static void a_plain_page_next_to_an_atomic_one_may_be_cut(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bytes_max = 6 * BLOCK;
+	rig->watch = WATCH_IO;
+	open_atomic(rig, 4, 100, 2);
+	page_at(rig, 1)->flags &= ~MPIO_PAGE_ATOMIC;
+	assert_int_equal(sync_all(rig), 0);
+	assert_disk(&rig->a, 100, "f0 f1 f2 f3 f4 f5 f6 f7 a108");
+	assert_int_equal(mpio_queue_stats(rig->queue)->writes, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(new_blocks_are_told_before_they_are_written),
+		RIG_TEST(each_new_block_is_told_once),
+		RIG_TEST(new_blocks_are_told_with_their_queue),
+		RIG_TEST(the_block_behind_a_boundary_is_told_in_order),
+		RIG_TEST(a_boundary_at_the_end_of_a_walk_is_told_too),
+		RIG_TEST(reading_tells_no_boundary),
+		RIG_TEST(what_is_on_the_device_is_told_before_the_pages_end),
+		RIG_TEST(each_stretch_of_the_file_is_told_by_itself),
+		RIG_TEST(what_failed_is_not_told_as_written),
+		RIG_TEST(an_error_of_written_is_the_pages),
+		RIG_TEST(blocks_that_written_fails_for_are_dirty_again),
+		RIG_TEST(each_page_is_paid_for_once),
+		RIG_TEST(a_page_is_sealed_before_it_leaves),
+		RIG_TEST(the_tail_is_zeroed_before_the_page_is_sealed),
+		RIG_TEST(dirty_blocks_come_from_the_shadow_too),
+		RIG_TEST(a_page_that_cannot_be_sealed_stays_dirty),
+		RIG_TEST(a_page_inside_an_atomic_unit_is_written_by_one_bio),
+		RIG_TEST(a_bio_never_ends_inside_an_atomic_page),
+		RIG_TEST(an_atomic_page_across_two_units_is_refused_unwritten),
+		RIG_TEST(a_unit_may_hold_several_atomic_pages),
+		RIG_TEST(an_atomic_page_needs_a_device_that_can),
+		RIG_TEST(a_scattered_atomic_page_is_refused_unwritten),
+		RIG_TEST(an_atomic_page_in_touching_extents_is_written),
+		RIG_TEST(an_atomic_page_larger_than_a_bio_is_refused_unwritten),
+		RIG_TEST(a_bad_block_does_not_tear_an_atomic_page),
+		RIG_TEST(a_short_transfer_does_not_tear_an_atomic_page),
+		RIG_TEST(a_plain_page_next_to_an_atomic_one_may_be_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
