@@ -210,7 +210,8 @@ void mpio__segments_fail(struct mpio_bio *bio, uint32_t start, uint32_t length,
 			continue;
 		if (page->error == 0)
 			page->error = status;
-		if (page->blocks != NULL && bio->op == MPIO_BIO_WRITE)
+		if (page->blocks != NULL && bio->op == MPIO_BIO_WRITE &&
+		    !(page->mapping->flags & MPIO_MAPPING_DROP_FAILED))
 			mpio__bytes_set(page, MPIO__DIRTY, piece.offset,
 					piece.length, true);
 	}

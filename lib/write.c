@@ -417,6 +417,9 @@ int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
 	if (walk->ops->still_valid != NULL)
 		mpio__map_revalidate(walk);
 	error = write_contents(walk, ahead, page);
+	if (error != 0 && page->blocks != NULL &&
+	    (walk->mapping->flags & MPIO_MAPPING_DROP_FAILED))
+		mpio__bytes_set(page, MPIO__DIRTY, 0, page->size, false);
 	page->flags &= ~MPIO_PAGE_LOCKED;
 	if (page->error == 0)
 		page->error = error;

@@ -124,6 +124,7 @@ static const struct scenario scenarios[] = {
 		RAWS(overlapping),
 		.plugged = true,
 		.limited = true,
+		.ordered = true,
 		.limits = {.features = MPIO_DEVICE_FLUSH | MPIO_DEVICE_FUA},
 		.mode = MOCK_IN_ORDER,
 	},

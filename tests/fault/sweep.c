@@ -12,13 +12,6 @@
  */
 #include "sweep.h"
 
-/* A scenario that was run once without any fault. */
-struct trial {
-	struct world *world;
-	struct snapshot *done;    /* after its operation */
-	struct snapshot *settled; /* and when nothing was left to do */
-};
-
 /* Whether a second try of the operation does all that the first did not. */
 static bool is_repeatable(const struct world *world)
 {
@@ -26,7 +19,7 @@ static bool is_repeatable(const struct world *world)
 	       !(world->scenario->hooks & HOOK_BOUNDARY);
 }
 
-static void repeat(struct trial *trial)
+void trial_repeat(struct trial *trial)
 {
 	struct world *world = trial->world;
 
@@ -46,8 +39,13 @@ static void repeat(struct trial *trial)
 	snapshot_compare(world, trial->settled);
 }
 
-static void trial_open(struct trial *trial, const struct scenario *scenario,
-		       enum mock_mode mode)
+bool suits(const struct scenario *scenario, enum mock_mode mode)
+{
+	return !scenario->ordered || mode == MOCK_SYNC || mode == MOCK_IN_ORDER;
+}
+
+void trial_open(struct trial *trial, const struct scenario *scenario,
+		enum mock_mode mode)
 {
 	struct world *world = world_new(scenario, mode);
 
@@ -68,7 +66,7 @@ static void trial_open(struct trial *trial, const struct scenario *scenario,
 	world_close(world);
 }
 
-static void trial_close(struct trial *trial)
+void trial_close(struct trial *trial)
 {
 	snapshot_free(trial->done);
 	snapshot_free(trial->settled);
@@ -131,12 +129,13 @@ static bool try_one(struct trial *trial, const struct fault *fault, uint64_t n,
 	if (inspect != NULL && fired != 0)
 		inspect(world, fault);
 	if (fired != 0)
-		repeat(trial);
+		trial_repeat(trial);
 	world_close(world);
 	return fired != 0;
 }
 
-enum mock_mode other_mode(enum mock_mode mode)
+/* The mode of the other device that a scenario is tried on. */
+static enum mock_mode other_mode(enum mock_mode mode)
 {
 	return mode == MOCK_SYNC ? MOCK_RANDOM : MOCK_SYNC;
 }

@@ -15,8 +15,20 @@ struct totals {
 	uint64_t told; /* runs in which somebody was told an error */
 };
 
-/* The mode of the other device that a scenario is tried on. */
-enum mock_mode other_mode(enum mock_mode mode);
+/* A scenario that was run once without any fault. */
+struct trial {
+	struct world *world;
+	struct snapshot *done;    /* after its operation */
+	struct snapshot *settled; /* and when nothing was left to do */
+};
+
+/* Whether a scenario makes sense on a device. */
+bool suits(const struct scenario *scenario, enum mock_mode mode);
+void trial_open(struct trial *trial, const struct scenario *scenario,
+		enum mock_mode mode);
+void trial_close(struct trial *trial);
+/* Do what is left after a run, and compare with the first one. */
+void trial_repeat(struct trial *trial);
 
 /* Called when nothing is in flight after a fault; NULL: nobody looks. */
 typedef void inspect_fn(struct world *world, const struct fault *fault);
