@@ -156,32 +156,26 @@ if ! "$tool" -q -b "$(device ext4-4k)" cat ext4-4k.img /sizes/4097 \
 	direct=
 fi
 
-# One way to read all of an image, and two files alone: more of the device,
-# less of the names.
-read_image() { # NAME OUT JSON OPTIONS...
-	image=$1 out=$2 json=$3
-	shift 3
-	remove "$out"
-	# What was written before must not be written meanwhile.
-	sync
-	"$tool" "$@" -b "$(device "$image")" --json get -r "$image.img" / \
-		"$out" >"$json.json" && same_tree tree "$out"
-	sync
-	for file in large fragmented; do
-		"$tool" "$@" -b "$(device "$image")" --json cat "$image.img" \
-			/$file 2>"$json.$file.json" | cmp - tree/$file
+# Read all of an image, and two files alone, and write nothing.
+measure() { # NAME JSON OPTIONS...
+	image=$1 json=$2
+	shift 2
+	for file in '' large fragmented; do
+		"$tool" "$@" -b "$(device "$image")" --json \
+			check "$image.img" "/$file" >"$json-$file.json"
 	done
 }
 
 read_back() { # NAME
-	# Both ways find a device that has seen these blocks before.
-	cat "$1.img" >/dev/null
-	if [ -n "$direct" ]; then
-		dd if="$1.img" of=/dev/null bs=1M iflag=direct 2>/dev/null
-	fi
-	read_image "$1" "out-$1" "$1"
-	read_image "$1" out-paged "$1.paged" --page-at-a-time
-	remove out-paged
+	remove "out-$1"
+	"$tool" -b "$(device "$1")" get -r "$1.img" / "out-$1"
+	same_tree tree "out-$1"
+	# What was written must not be on its way to the disk meanwhile, and
+	# both ways are to find a device that has seen these blocks before.
+	sync
+	measure "$1" "$1-libmpio"
+	measure "$1" "$1-libmpio"
+	measure "$1" "$1-paged" --page-at-a-time
 }
 
 line() { # COLUMNS...
@@ -221,9 +215,9 @@ line '' '' '' '' '' '' 'one read a page' '' times ''
 line image pages I/Os 'pages' get_block MiB/s I/Os MiB/s fewer faster
 line '' '' '' '/I/O' calls '' '' '' I/Os ''
 for name in $names; do
-	row "$name" "$name.json" "$name.paged.json"
-	for file in large fragmented; do
-		row "  $file" "$name.$file.json" "$name.paged.$file.json"
+	for file in '' large fragmented; do
+		row "${file:-$name}" "$name-libmpio-$file.json" \
+			"$name-paged-$file.json"
 	done
 done
 

@@ -139,8 +139,8 @@ run_tests() { # PRESET CTEST-ARGUMENTS...
 }
 
 # Run one kind of test of the Release build, and show what it printed.
-show_tests() { # REGEX
-	build release && run_tests release --parallel 1 -V -R "$1"
+show_tests() { # REGEX JOBS
+	build release && run_tests release --parallel "$2" -V -R "$1"
 }
 
 # ---- Stages -------------------------------------------------------------
@@ -182,15 +182,15 @@ stage_freestanding() {
 }
 
 stage_vectors() {
-	show_tests "$vectors"
+	show_tests "$vectors" 1
 }
 
 stage_enumeration() {
-	show_tests "$enumeration"
+	show_tests "$enumeration" "$jobs"
 }
 
 stage_budgets() {
-	show_tests "$budgets"
+	show_tests "$budgets" 1
 }
 
 stage_examples() {

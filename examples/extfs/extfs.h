@@ -4,7 +4,8 @@
  *
  *     main.c    the command line
  *     show.c    the commands that show: ls, stat, cat
- *     tree.c    get: files and trees, made safely in the host's file system
+ *     tree.c    get and check: files and trees, made safely in the host's
+ *               file system, or only read
  *     job.c     what every command works with, opened and closed
  *     reader.c  a file's bytes: pages through libmpio, two windows in flight
  *     map.c     get_block: where a file's blocks lie
@@ -51,7 +52,7 @@ struct report {
 	double began;   /* seconds, of the monotonic clock */
 	double drawn;   /* when the progress line was drawn last */
 
-	/* Counted by `get`. */
+	/* Counted by `get` and `check`. */
 	uint64_t files, directories, symlinks, skipped, failed;
 };
 
@@ -294,12 +295,12 @@ int show_cat(struct job *job, const char *path, const struct options *options);
 
 /* tree.c */
 
-/** Copy a file to the host's file `out`. */
+/** Copy a file to the host's file `out`; NULL: only read it. */
 int tree_get_file(struct job *job, const struct node *node, const char *path,
 		  const char *out);
 
 /** Copy a directory and what is below it to `out`, which must not exist, or
- * be an empty directory. */
+ * be an empty directory; NULL: only read it. */
 int tree_get(struct job *job, const struct node *node, const char *path,
 	     const char *out);
 

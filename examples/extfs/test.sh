@@ -185,6 +185,9 @@ expect 'stat' 0 ' inline$' stat ext4-inline.img /sizes/60
 expect 'stat of a symlink' 0 'symlink -> sizes/4096' stat ext4-4k.img /symlink
 expect 'stats' 0 'get_block calls' -s cat ext4-4k.img /sizes/4096
 expect 'a symlink on the way' 0 . cat ext4-4k.img /symlink
+expect 'check' 0 'read in full: 32, failures: 0' check ext2-1k.img
+expect 'check a directory' 0 'read in full: 23,' check ext2-1k.img /sizes
+expect 'check a file' 0 'read in full: 1,' check ext2-1k.img /large
 expect 'version' 0 '^mpio-extfs [0-9]' --version
 expect 'help' 0 'Exit codes' --help
 
@@ -195,6 +198,7 @@ if command -v python3 >/dev/null; then
 	check 'JSON of ls' parses ls ext4-4k.img /
 	check 'JSON of stat' parses stat ext4-1k.img /fragmented
 	check 'JSON of get' parses get ext4-1k.img /fragmented one
+	check 'JSON of check' parses check ext4-1k.img
 fi
 
 echo "== refusals"
@@ -287,6 +291,8 @@ lost_a_page() { # FILE OFFSET PAGE
 }
 check 'only a page is lost' lost_a_page out/large 12288 4096
 expect 'cat stops there' 5 'at offset 12288' cat pointer.img /large
+expect 'check tells' 5 'failures: 1' check pointer.img
+expect 'check tells' 5 'failures: 1' check pointer.img /large
 expect 'stat tells' 5 'cannot map block 3' stat pointer.img /large
 cp ext2-4k.img pointer.img
 debugfs -w -R 'sif /large block[IND] 0x7ffffff0' pointer.img >/dev/null 2>&1

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tree: `get`, which copies a file or a tree into the host's file system.
+ * Tree: `get`, which copies files and trees into the host's file system, and
+ * `check`, which reads them and writes nothing.
  *
  * The image may be hostile. So nothing is ever opened by a path of the image:
  * each directory is opened below its parent, without following symlinks, and
@@ -63,28 +64,43 @@ static int output_zeros(void *ctx, uint64_t pos, uint64_t length)
 	return DONE; /* the final size makes it a hole */
 }
 
+static int discard_data(void *ctx, uint64_t pos, const void *data,
+			size_t length)
+{
+	(void)ctx, (void)pos, (void)data, (void)length;
+	return DONE;
+}
+
 /* Only permissions: a set-uid program of the image would become the user's. */
 static mode_t mode_of(const struct node *node)
 {
 	return node->raw.i_mode & 0777;
 }
 
-/* Fill an empty file. Takes over `fd`. */
+static int finish_file(struct output *output, const struct node *node, int code)
+{
+	if (code != NO_OUTPUT &&
+	    (ftruncate(output->fd, (off_t)node->size) < 0 ||
+	     fchmod(output->fd, mode_of(node)) < 0))
+		code = output_failed(output);
+	if (close(output->fd) < 0 && code != NO_OUTPUT)
+		code = output_failed(output);
+	return code;
+}
+
+/* Fill an empty file; -1 for `fd`: only read. Takes over `fd`. */
 static int fill(struct job *job, struct map *map, const char *path, int fd)
 {
 	struct output output = {&job->report, path, fd};
 	struct sink sink = {.path = path,
 			    .ctx = &output,
-			    .data = output_data,
+			    .data = fd < 0 ? discard_data : output_data,
 			    .zeros = output_zeros};
 	int code;
 
 	code = reader_read(&job->reader, map, &sink);
-	if (code != NO_OUTPUT && (ftruncate(fd, (off_t)map->node->size) < 0 ||
-				  fchmod(fd, mode_of(map->node)) < 0))
-		code = output_failed(&output);
-	if (close(fd) < 0 && code != NO_OUTPUT)
-		code = output_failed(&output);
+	if (fd >= 0)
+		code = finish_file(&output, map->node, code);
 	if (!code)
 		job->report.files++;
 	return code;
@@ -119,14 +135,17 @@ int tree_get_file(struct job *job, const struct node *node, const char *path,
 		  const char *out)
 {
 	struct map map;
-	int code, fd;
+	int code, fd = -1;
 
 	code = job_map(job, node, path, &map);
+	if (!code) {
+		if (out)
+			fd = open_file(job, out);
+		code = out && fd < 0 ? NO_OUTPUT : fill(job, &map, path, fd);
+		map_close(&map);
+	}
 	if (code)
-		return code;
-	fd = open_file(job, out);
-	code = fd < 0 ? NO_OUTPUT : fill(job, &map, path, fd);
-	map_close(&map);
+		job->report.failed++;
 	return code;
 }
 
@@ -141,8 +160,8 @@ struct directory {
 struct tree {
 	struct job *job;
 	size_t prefix; /* of paths: what the output directory stands for */
-	int out;
-	int first; /* exit code of the first failure */
+	int out;       /* its descriptor; -1: nothing is to be written */
+	int first;     /* exit code of the first failure */
 	struct directory *list;
 	size_t count, room;
 	unsigned char *seen; /* one bit for each inode: a directory in list */
@@ -247,7 +266,7 @@ static void make_directory(struct tree *tree, int parent,
 			       "damaged: this directory is in the tree a "
 			       "second time; it is left out");
 		failed(tree, DAMAGED);
-	} else if (mkdirat(parent, name, 0700) < 0 ||
+	} else if ((parent >= 0 && mkdirat(parent, name, 0700) < 0) ||
 		   remember(tree, node, path) < 0) {
 		host_failed(tree, path, "make the directory");
 	} else {
@@ -259,7 +278,7 @@ static void make_file(struct tree *tree, int parent, const struct node *node,
 		      const char *name, const char *path)
 {
 	struct map map;
-	int code, fd;
+	int code, fd = -1;
 
 	/* A file of which nothing is to be had is not made. */
 	code = job_map(tree->job, node, path, &map);
@@ -267,9 +286,12 @@ static void make_file(struct tree *tree, int parent, const struct node *node,
 		failed(tree, code);
 		return;
 	}
-	fd = openat(parent, name,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
+	if (parent >= 0)
+		fd = openat(parent, name,
+			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
+				    O_CLOEXEC,
+			    0600);
+	if (parent >= 0 && fd < 0) {
 		host_failed(tree, path, "make the file");
 	} else {
 		code = fill(tree->job, &map, path, fd);
@@ -288,7 +310,7 @@ static void make_symlink(struct tree *tree, int parent, const struct node *node,
 	code = job_target(tree->job, node, path, target);
 	if (code)
 		failed(tree, code);
-	else if (symlinkat(target, parent, name) < 0)
+	else if (parent >= 0 && symlinkat(target, parent, name) < 0)
 		host_failed(tree, path, "make the symlink");
 	else
 		tree->job->report.symlinks++;
@@ -396,22 +418,32 @@ static void measure_all(struct tree *tree, const struct node *node,
 static void make_all(struct tree *tree, const struct node *node,
 		     const char *path)
 {
+	int parent = -1;
 	size_t i;
-	int fd;
 
 	first_visit(tree, node->ino);
 	if (remember(tree, node, path) < 0)
 		host_failed(tree, path, "make the directory");
 	for (i = 0; i < tree->count && !tree->job->reader.broken; i++) {
-		fd = open_below(tree, tree->list[i].path);
-		if (fd < 0) {
-			host_failed(tree, tree->list[i].path,
-				    "open the directory again");
-			continue;
+		if (tree->out >= 0) {
+			parent = open_below(tree, tree->list[i].path);
+			if (parent < 0) {
+				host_failed(tree, tree->list[i].path,
+					    "open the directory again");
+				continue;
+			}
 		}
-		visit(tree, &tree->list[i], fd, make);
-		close(fd);
+		visit(tree, &tree->list[i], parent, make);
+		if (parent >= 0)
+			close(parent);
 	}
+}
+
+static void set_modes(struct tree *tree)
+{
+	size_t i;
+	int fd;
+
 	for (i = tree->count; i-- > 0;) {
 		fd = open_below(tree, tree->list[i].path);
 		if (fd < 0 || fchmod(fd, tree->list[i].mode) < 0)
@@ -460,13 +492,15 @@ static int open_out(struct report *report, const char *out)
 int tree_get(struct job *job, const struct node *node, const char *path,
 	     const char *out)
 {
-	struct tree tree = {.job = job, .out = open_out(&job->report, out)};
-	char *root = strdup(path);
+	struct tree tree = {.job = job, .out = -1};
+	char *root;
 
-	if (tree.out < 0) {
-		free(root);
-		return NO_OUTPUT;
+	if (out) {
+		tree.out = open_out(&job->report, out);
+		if (tree.out < 0)
+			return NO_OUTPUT;
 	}
+	root = strdup(path);
 	tree.seen_size = job->image.fs->super->s_inodes_count / 8 + 1;
 	tree.seen = calloc(1, tree.seen_size);
 	if (root && tree.seen) {
@@ -476,14 +510,17 @@ int tree_get(struct job *job, const struct node *node, const char *path,
 		if (job->report.progress)
 			measure_all(&tree, node, root);
 		make_all(&tree, node, root);
+		if (out)
+			set_modes(&tree);
 		forget_all(&tree);
 	} else {
 		errno = ENOMEM;
-		host_failed(&tree, out, "copy a tree");
+		host_failed(&tree, path, "go through the tree");
 	}
 	free(tree.list);
 	free(tree.seen);
 	free(root);
-	close(tree.out);
+	if (out)
+		close(tree.out);
 	return tree.first;
 }

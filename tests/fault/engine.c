@@ -128,6 +128,7 @@ static void tell_lie(struct world *world, struct mpio_page *page,
 	extent->block = world->places[block].block;
 	extent->count = 1;
 	extent->flags = MPIO_EXTENT_MAPPED;
+	extent->cookie = block + 1;
 	world->lie(world, wanted, extent);
 	world->lied_page = page;
 	world->lied_block = block;
@@ -182,6 +183,13 @@ static bool still_valid(struct mpio_mapping *mapping,
 	return ++world->hook_calls % 3 != 0;
 }
 
+static void note_status(struct frame *frame, int status)
+{
+	frame->status = status;
+	if (status != 0)
+		frame->failure = status;
+}
+
 /* ---- Reading ----------------------------------------------------------------- */
 
 static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
@@ -196,7 +204,7 @@ static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
 	check(status <= 0);
 	check(state == (status == 0 ? MPIO_PAGE_UPTODATE : MPIO_PAGE_ERROR));
 	frame->read_ends++;
-	frame->status = status;
+	note_status(frame, status);
 	check(frame->read_ends <= frame->handed);
 	world->page_errors += status != 0;
 	meddle(world);
@@ -279,7 +287,7 @@ static void write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 	check(!(page->flags & (MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK)));
 	check(status <= 0);
 	frame->write_ends++;
-	frame->status = status;
+	note_status(frame, status);
 	check(frame->write_ends <= frame->dirtied);
 	was_dirty_again = frame->dirty_again;
 	frame->dirty_again = false;

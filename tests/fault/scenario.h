@@ -91,7 +91,7 @@ struct scenario {
 	uint32_t devices;     /* 0: one */
 	uint64_t device_size; /* bytes; 0: 96 KiB */
 	enum mock_mode mode;
-	bool ordered;         /* wants a device that works in order */
+	bool ordered; /* wants a device that works in order */
 	bool batches;
 	uint32_t depth;
 	struct mpio_limits limits;

@@ -100,9 +100,10 @@ static void check_outcome(const struct trial *trial, const struct fault *fault)
 }
 
 /* One run; whether the fault struck. */
-static bool try_one(struct trial *trial, const struct fault *fault, uint64_t n,
-		    inspect_fn *inspect, struct totals *totals)
+static bool try_one(struct trial *trial, const struct sweep *sweep, uint64_t n,
+		    struct totals *totals)
 {
+	const struct fault *fault = sweep->fault;
 	struct world *world = trial->world;
 	uint64_t fired;
 	int error;
@@ -126,8 +127,8 @@ static bool try_one(struct trial *trial, const struct fault *fault, uint64_t n,
 		check_outcome(trial, fault);
 	if (fired == 0)
 		check(world_errors(world) == 0);
-	if (inspect != NULL && fired != 0)
-		inspect(world, fault);
+	if (sweep->inspect != NULL && fired != 0)
+		sweep->inspect(world, fault);
 	if (fired != 0)
 		trial_repeat(trial);
 	world_close(world);
@@ -141,31 +142,30 @@ static enum mock_mode other_mode(enum mock_mode mode)
 }
 
 static void sweep_world(const struct scenario *scenario, enum mock_mode mode,
-			const struct fault *fault, inspect_fn *inspect,
-			struct totals *totals)
+			const struct sweep *sweep, struct totals *totals)
 {
 	struct trial trial;
 	uint64_t n = 1;
 
 	trial_open(&trial, scenario, mode);
-	while (try_one(&trial, fault, n, inspect, totals))
+	trial.world->meddle = sweep->meddle;
+	while (try_one(&trial, sweep, n, totals))
 		n++;
 	totals->worlds += n > 1;
 	trial_close(&trial);
 }
 
-struct totals sweep(const struct fault *fault, want_fn *want,
-		    inspect_fn *inspect)
+struct totals sweep(const struct sweep *sweep)
 {
 	const struct scenario *scenario;
 	struct totals totals = {0};
 
 	for (size_t i = 0; (scenario = scenario_get(i)) != NULL; i++) {
-		if (want != NULL && !want(scenario))
+		if (sweep->want != NULL && !sweep->want(scenario))
 			continue;
-		sweep_world(scenario, scenario->mode, fault, inspect, &totals);
-		sweep_world(scenario, other_mode(scenario->mode), fault,
-			    inspect, &totals);
+		sweep_world(scenario, scenario->mode, sweep, &totals);
+		sweep_world(scenario, other_mode(scenario->mode), sweep,
+			    &totals);
 	}
 	return totals;
 }

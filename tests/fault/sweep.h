@@ -30,17 +30,19 @@ void trial_close(struct trial *trial);
 /* Do what is left after a run, and compare with the first one. */
 void trial_repeat(struct trial *trial);
 
-/* Called when nothing is in flight after a fault; NULL: nobody looks. */
-typedef void inspect_fn(struct world *world, const struct fault *fault);
-
-/* Which scenarios are wanted; NULL: all are. */
-typedef bool want_fn(const struct scenario *scenario);
+struct sweep {
+	const struct fault *fault;
+	/* Which scenarios; NULL: all. */
+	bool (*want)(const struct scenario *scenario);
+	/* Looks, when nothing is in flight after a fault; NULL: nobody. */
+	void (*inspect)(struct world *world, const struct fault *fault);
+	void (*meddle)(struct world *world); /* as in struct world */
+};
 
 /*
  * Sweep all scenarios that are wanted, and count: each on the device that it
  * asks for, and on one that ends bios in another way.
  */
-struct totals sweep(const struct fault *fault, want_fn *want,
-		    inspect_fn *inspect);
+struct totals sweep(const struct sweep *sweep);
 
 #endif

@@ -77,6 +77,43 @@ static void try_everywhere(const char *what, void (*meddle)(struct world *))
 	print_message("%s: %u runs\n", what, runs);
 }
 
+/* Under faults all of that may fail. */
+static void drain_in_vain(struct world *world)
+{
+	(void)mpio_queue_poll(world->queues[0]);
+	(void)mpio_queue_drain(world->queues[0]);
+}
+
+static void callbacks_may_drain_when_all_fails(void **state)
+{
+	static const struct fault faults[] = {
+		{"get_block: EIO", SITE_GET_BLOCK, ACTION_STATUS, -MPIO_EIO, 0,
+		 false, OUTCOME_REREAD},
+		{"submit: EAGAIN ever after", SITE_SUBMIT, ACTION_STATUS,
+		 -MPIO_EAGAIN, 0, true, OUTCOME_VISIBLE},
+		{"end: EIO", SITE_IO, ACTION_STATUS, -MPIO_EIO, 0, false,
+		 OUTCOME_FREE},
+		{"end: 1024 bytes moved ever after", SITE_IO, ACTION_PARTIAL, 0,
+		 1024, true, OUTCOME_FREE},
+		{"reap: EIO", SITE_REAP, ACTION_STATUS, -MPIO_EIO, 0, false,
+		 OUTCOME_FREE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		const struct sweep draining = {
+			.fault = &faults[i],
+			.meddle = drain_in_vain,
+		};
+		struct totals totals = sweep(&draining);
+
+		print_message("callbacks drain, %s: %u runs, %u faults\n",
+			      faults[i].name, (unsigned int)totals.runs,
+			      (unsigned int)totals.fired);
+		assert_true(totals.fired > 0);
+	}
+}
+
 static void nobody_meddles(void **state)
 {
 	(void)state;
@@ -115,6 +152,7 @@ int main(void)
 		cmocka_unit_test(callbacks_may_wait),
 		cmocka_unit_test(callbacks_may_drain),
 		cmocka_unit_test(callbacks_may_plug),
+		cmocka_unit_test(callbacks_may_drain_when_all_fails),
 	};
 
 	watchdog(60);

@@ -54,6 +54,7 @@ struct frame {
 	uint32_t accounted;
 	bool redirtied; /* by HOOK_REDIRTY; once is enough */
 	int status;     /* of the last end */
+	int failure;    /* of the last end that had one */
 };
 
 struct raw {

@@ -103,6 +103,38 @@ static void an_io_has_no_more_pieces_than_may_be(void **state)
 	assert_int_equal(cuts(rig, MPIO_CUT_SEGMENTS), 2);
 }
 
+static void pieces_end_before_pages_do(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.segments_max = 10;
+	rig->config.pages_max = 100;
+	rig->watch = WATCH_IO | WATCH_PIECES;
+	map_blocks(rig, 0, 25, 100);
+	add_pages(rig, 0, 1, 25);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 25);
+	assert_trace(rig, "read 100+10 in 10, read 110+10 in 10, "
+			  "read 120+5 in 5");
+	assert_page(rig, 10, "a110");
+}
+
+/* A page in extents that touch, in memory and on the device. */
+static void parts_of_a_page_that_go_on_are_one_part(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.segments_max = 1;
+	rig->config.pages_max = 1;
+	rig->watch = WATCH_IO | WATCH_PIECES;
+	for (uint64_t i = 0; i < 20; i++)
+		map_blocks(rig, i, 1, 100 + i);
+	add_pages(rig, 0, 20, 1);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_trace(rig, "read 100+20 in 1");
+}
+
 static void an_io_has_no_more_pages_than_may_be(void **state)
 {
 	struct rig *rig = *state;
@@ -425,6 +457,8 @@ int main(void)
 		RIG_TEST(memory_that_lies_together_is_one_piece),
 		RIG_TEST(memory_that_lies_apart_is_a_piece_each),
 		RIG_TEST(an_io_has_no_more_pieces_than_may_be),
+		RIG_TEST(pieces_end_before_pages_do),
+		RIG_TEST(parts_of_a_page_that_go_on_are_one_part),
 		RIG_TEST(an_io_has_no_more_pages_than_may_be),
 		RIG_TEST(an_io_has_no_more_bytes_than_may_be),
 		RIG_TEST(a_page_larger_than_an_io_is_several),

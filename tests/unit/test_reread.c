@@ -336,6 +336,46 @@ static void a_copy_may_lie_on_another_device(void **state)
 	assert_page(rig, 0, "b40 b41 b42 b43");
 }
 
+static void a_copy_for_which_no_bio_can_come_is_none(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_bio *held[4];
+
+	rot(100);
+	rig->two = true;
+	rig->config.bios = 2;
+	open_verified(rig, 1);
+	rig->ops.reread = reread_on_other;
+	for (int i = 0; i < 4; i++)
+		held[i] = mpio_bio_get(rig->other, MPIO_BIO_READ, 0);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_status(rig, 0, -MPIO_EILSEQ);
+	for (int i = 0; i < 4; i++)
+		mpio_bio_put(held[i]);
+}
+
+/* The other device is busy; it will have a bio when one of its own ends. */
+static void a_copy_waits_for_a_bio_of_the_other_device(void **state)
+{
+	struct rig *rig = *state;
+
+	rot(100);
+	rig->two = true;
+	rig->config.bios = 2;
+	mock_asynchronous(&rig->b);
+	rig->b.slow = true;
+	open_verified(rig, 1);
+	rig->ops.reread = reread_on_other;
+	for (uint64_t i = 0; i < 4; i++)
+		start_io(rig, rig->other, MPIO_BIO_READ, 0, i, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(rig->frames[0].reads, 0);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_status(rig, 0, 0);
+	assert_page(rig, 0, "b40 b41 b42 b43");
+}
+
 static void rereads_wait_for_bios(void **state)
 {
 	struct rig *rig = *state;
@@ -393,6 +433,8 @@ int main(void)
 		TEST(the_255th_copy_is_the_last),
 		TEST(a_copy_past_the_devices_end_is_none),
 		TEST(a_copy_may_lie_on_another_device),
+		TEST(a_copy_for_which_no_bio_can_come_is_none),
+		TEST(a_copy_waits_for_a_bio_of_the_other_device),
 		TEST(rereads_wait_for_bios),
 		TEST(a_copy_does_not_replace_dirty_blocks),
 	};
