@@ -211,12 +211,12 @@ else
 	echo "device: posix, out of the page cache (no direct I/O here)"
 fi
 echo
-line '' '' '' '' '' '' 'one read a page' '' times ''
-line image pages I/Os 'pages' get_block MiB/s I/Os MiB/s fewer faster
-line '' '' '' '/I/O' calls '' '' '' I/Os ''
+printf '%-13s %-41s | %-15s | %s\n' '' libmpio 'one read a page' 'times as'
+line image pages I/Os pages/ get_block MiB/s I/Os MiB/s few fast
+line '' '' '' I/O calls '' '' '' I/Os ''
 for name in $names; do
 	for file in '' large fragmented; do
-		row "${file:-$name}" "$name-libmpio-$file.json" \
+		row "${file:+  /}${file:-$name}" "$name-libmpio-$file.json" \
 			"$name-paged-$file.json"
 	done
 done

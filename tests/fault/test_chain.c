@@ -35,7 +35,6 @@ struct chain {
 
 	uint32_t left; /* links to be started */
 	uint32_t ended;
-	uint32_t waits; /* callbacks that wait, too; 0: none does */
 	uintptr_t lowest;
 	uintptr_t highest;
 };

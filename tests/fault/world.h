@@ -149,6 +149,9 @@ struct world *world_new(const struct scenario *scenario, enum mock_mode mode);
 void world_free(struct world *world);
 void world_reset(struct world *world, const struct fault *fault, uint64_t n);
 int world_open(struct world *world);
+/* How a queue of it is opened. */
+struct mpio_queue_config world_config(const struct world *world,
+				      uint32_t index);
 void world_run(struct world *world);
 void world_drain(struct world *world);
 /* Its holder looks for errors, is told them once, and goes on. */

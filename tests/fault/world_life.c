@@ -35,7 +35,7 @@ static void *heap_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 	return ptr;
 }
 
-static struct mpio_queue_config config_of(struct world *world, uint32_t index)
+struct mpio_queue_config world_config(const struct world *world, uint32_t index)
 {
 	struct mpio_queue_config config = world->scenario->config;
 
@@ -49,10 +49,6 @@ static struct mpio_queue_config config_of(struct world *world, uint32_t index)
 		config.walk_pages = 16;
 	if (index != 0)
 		config.group = world->queues[0];
-	world->allocator = (struct mpio_allocator){
-		.resize = heap_resize,
-		.ctx = &world->heap,
-	};
 	config.allocator = &world->allocator;
 	config.memory = world->memory[index];
 	config.memory_size = world->memory_size[index];
@@ -63,8 +59,12 @@ int world_open(struct world *world)
 {
 	struct mpio_queue *none = (struct mpio_queue *)world;
 
+	world->allocator = (struct mpio_allocator){
+		.resize = heap_resize,
+		.ctx = &world->heap,
+	};
 	for (uint32_t i = 0; i < world->device_count; i++) {
-		const struct mpio_queue_config config = config_of(world, i);
+		const struct mpio_queue_config config = world_config(world, i);
 		struct mpio_queue *queue = none;
 		int error = mpio_queue_open(&world->devices[i].device, &config,
 					    &queue);

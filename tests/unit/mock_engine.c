@@ -166,6 +166,9 @@ static void note_end(struct rig *rig, const char *name, struct frame *frame,
 		trace(rig, WATCH_END, "%s %" PRIu32, name, index);
 	else
 		trace(rig, WATCH_END, "%s %" PRIu32 ":%d", name, index, status);
+	if (frame->page.flags >= MPIO_PAGE_ATOMIC << 1)
+		trouble(rig, "%s with flags %#x", name,
+			(unsigned)frame->page.flags);
 	if ((status != 0) != ((frame->page.flags & MPIO_PAGE_ERROR) != 0))
 		trouble(rig, "%s with status %d and flags %#x", name, status,
 			(unsigned)frame->page.flags);

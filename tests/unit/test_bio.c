@@ -308,21 +308,64 @@ static void a_bio_in_flight_is_not_submitted_again(void **state)
 	assert_trace(rig, "read 1+1");
 }
 
+/* A bio of scattered memory; the status that it ends with. */
+static int read_into(struct rig *rig, uint64_t offset, void *first,
+		     uint32_t first_length, void *second,
+		     uint32_t second_length)
+{
+	struct mock_io *io = make_io(rig, rig->queue, MPIO_BIO_READ, 0, 0, 1);
+
+	mpio_bio_reset(io->bio, MPIO_BIO_READ, 0);
+	io->bio->offset = offset;
+	assert_int_equal(mpio_bio_add(io->bio, first, first_length), 0);
+	assert_int_equal(mpio_bio_add(io->bio, second, second_length), 0);
+	submit_io(io);
+	assert_int_equal(io->ends, 1);
+	return io->status;
+}
+
 static void memory_that_the_device_cannot_take_never_reaches_it(void **state)
 {
 	struct rig *rig = *state;
-	_Alignas(64) unsigned char memory[2048];
-	struct mock_io *io;
+	_Alignas(64) unsigned char memory[4096];
 
 	rig->a.device.limits.memory_alignment = 64;
 	rig_open(rig);
-	io = make_io(rig, rig->queue, MPIO_BIO_READ, 0, 1, 1);
-	mpio_bio_reset(io->bio, MPIO_BIO_READ, 0);
-	assert_int_equal(mpio_bio_add(io->bio, memory + 32, BLOCK), 0);
-	submit_io(io);
-	assert_int_equal(io->ends, 1);
-	assert_int_equal(io->status, -MPIO_EINVAL);
+	for (uint32_t i = 1; i < 64; i *= 2) {
+		unsigned char *off = memory + 1024 + i;
+
+		assert_int_equal(read_into(rig, 0, memory, 512, off, 512),
+				 -MPIO_EINVAL);
+		assert_int_equal(read_into(rig, 0, off, 512, memory, 512),
+				 -MPIO_EINVAL);
+		assert_int_equal(read_into(rig, 0, memory, 512 - i,
+					   memory + 1024, 512 + i),
+				 -MPIO_EINVAL);
+	}
 	assert_trace(rig, "");
+	assert_int_equal(read_into(rig, 0, memory + 1024, 64, memory, 960), 0);
+	assert_trace(rig, "read 0+1");
+}
+
+/* The device cannot help how long its last piece is. */
+static void the_piece_that_the_devices_end_cuts_may_be_odd(void **state)
+{
+	struct rig *rig = *state;
+	_Alignas(64) unsigned char memory[4096];
+
+	rig->a.device.limits.memory_alignment = 64;
+	rig->a.device.size = 10 * BLOCK + 100;
+	rig_open(rig);
+	rig->a.device.limits.memory_alignment = 0; /* the mock knows less */
+	assert_int_equal(
+		read_into(rig, 9 * BLOCK, memory, 1024, memory + 2048, 100), 0);
+	assert_int_equal(
+		read_into(rig, 9 * BLOCK, memory, 1024, memory + 2049, 100),
+		-MPIO_EINVAL);
+	assert_int_equal(
+		read_into(rig, 9 * BLOCK, memory, 100, memory + 2048, 1024),
+		-MPIO_EINVAL);
+	assert_trace(rig, "read 9+1124B");
 }
 
 /* ---- Using a bio again -------------------------------------------------- */
@@ -526,6 +569,7 @@ int main(void)
 		RIG_TEST(the_block_that_the_devices_end_cuts_is_reached),
 		RIG_TEST(a_bio_in_flight_is_not_submitted_again),
 		RIG_TEST(memory_that_the_device_cannot_take_never_reaches_it),
+		RIG_TEST(the_piece_that_the_devices_end_cuts_may_be_odd),
 		RIG_TEST(a_bio_may_be_refilled_where_it_ends),
 		RIG_TEST(a_million_ios_in_a_chain_use_constant_stack),
 		RIG_TEST(reset_empties_a_bio_and_keeps_whose_it_is),

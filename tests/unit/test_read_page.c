@@ -53,6 +53,26 @@ static void only_missing_blocks_are_read(void **state)
 	assert_true(page_at(rig, 0)->flags & MPIO_PAGE_UPTODATE);
 }
 
+static void only_missing_blocks_are_read_in_each_page(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 64, 100);
+	add_pages(rig, 0, 4, 4);
+	give_bits(rig, 1);
+	fill_blocks(rig, 1, 0, 1);
+	fill_blocks(rig, 1, 3, 1);
+	give_bits(rig, 3);
+	fill_blocks(rig, 3, 0, 2);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 4);
+	assert_trace(rig, "map 0+16, read 100+4, read 105+2, read 108+4, "
+			  "read 114+2");
+	assert_page(rig, 1, "f4 a105 a106 f7");
+	assert_page(rig, 2, "a108 a109 a110 a111");
+	assert_page(rig, 3, "f12 f13 a114 a115");
+}
+
 static void dirty_blocks_keep_their_bytes(void **state)
 {
 	struct rig *rig = *state;
@@ -539,6 +559,7 @@ int main(void)
 		RIG_TEST(blocks_that_get_block_filled_are_not_read),
 		RIG_TEST(what_get_block_filled_counts_only_in_its_page),
 		RIG_TEST(only_missing_blocks_are_read),
+		RIG_TEST(only_missing_blocks_are_read_in_each_page),
 		RIG_TEST(dirty_blocks_keep_their_bytes),
 		RIG_TEST(holes_and_the_tail_become_uptodate_blocks),
 		RIG_TEST(

@@ -294,6 +294,46 @@ static void halves_keep_the_devices_alignment_of_memory(void **state)
 	assert_status(rig, 3, 0);
 }
 
+static void a_bio_that_found_a_bad_block_forgets_it(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault = mock_fail(&rig->a, 101, 1, -MPIO_EIO);
+
+	rig->config.bios = 2;
+	fault->times = 2;
+	open_with_pages(rig, 1, 2);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_status(rig, 1, -MPIO_EIO);
+	assert_int_equal(mpio_queue_stats(rig->queue)->errors, 1);
+	fault = mock_fail(&rig->a, 100, 2, 0);
+	fault->done = BLOCK;
+	for (int i = 0; i < 4; i++) {
+		page_at(rig, 0)->flags = page_at(rig, 1)->flags = 0;
+		fault->is_over = false;
+		fault->times = 1;
+		assert_int_equal(read_all(rig, 0), 2);
+		assert_status(rig, 0, 0);
+		assert_status(rig, 1, 0);
+	}
+	assert_int_equal(mpio_queue_stats(rig->queue)->errors, 1);
+}
+
+/* An I/O may end in the middle of a block of the mapping, for its bytes. */
+static void a_bad_half_of_a_block_leaves_other_blocks_alone(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bytes_max = BLOCK + BLOCK / 2;
+	mock_fail(&rig->a, 101, 1, -MPIO_EIO);
+	open_with_pages(rig, 1, 4);
+	assert_int_equal(read_all(rig, 0), 4);
+	assert_status(rig, 0, 0);
+	assert_status(rig, 1, -MPIO_EIO);
+	assert_status(rig, 2, 0);
+	assert_status(rig, 3, 0);
+	assert_page(rig, 2, "a102");
+}
+
 /* ---- When there is no isolation ----------------------------------------- */
 
 static void without_isolation_all_pages_of_the_bio_fail(void **state)
@@ -488,6 +528,8 @@ int main(void)
 		RIG_TEST(the_cut_block_itself_may_be_bad),
 		RIG_TEST(good_blocks_of_a_bad_page_are_kept),
 		RIG_TEST(halves_keep_the_devices_alignment_of_memory),
+		RIG_TEST(a_bio_that_found_a_bad_block_forgets_it),
+		RIG_TEST(a_bad_half_of_a_block_leaves_other_blocks_alone),
 		RIG_TEST(without_isolation_all_pages_of_the_bio_fail),
 		RIG_TEST(without_isolation_short_transfers_go_on_all_the_same),
 		RIG_TEST(a_full_device_is_no_bad_block),

@@ -239,6 +239,22 @@ static void without_verify_too_a_bad_page_has_another_copy(void **state)
 	assert_status(rig, 0, 0);
 }
 
+static void without_verify_blocks_that_were_read_are_uptodate(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_fail(&rig->a, 102, 1, -MPIO_EIO);
+	open_verified(rig, 2);
+	rig->ops.verify = NULL;
+	give_bits(rig, 0);
+	give_bits(rig, 1);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_status(rig, 0, -MPIO_EIO);
+	assert_bits(rig, 0, "uu-u");
+	assert_status(rig, 1, 0);
+	assert_bits(rig, 1, "uuuu");
+}
+
 static void copies_are_tried_one_after_the_other(void **state)
 {
 	struct rig *rig = *state;
@@ -428,6 +444,7 @@ int main(void)
 		TEST(a_wrong_page_is_read_from_another_copy),
 		TEST(a_page_on_a_bad_block_is_read_from_another_copy),
 		TEST(without_verify_too_a_bad_page_has_another_copy),
+		TEST(without_verify_blocks_that_were_read_are_uptodate),
 		TEST(copies_are_tried_one_after_the_other),
 		TEST(when_no_copy_is_left_the_page_ends_with_its_error),
 		TEST(the_255th_copy_is_the_last),

@@ -117,6 +117,25 @@ static void limits_hold_for_writes(void **state)
 	assert_disk(&rig->a, 100, "f0 f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12");
 }
 
+static void an_io_has_no_more_pieces_than_may_be(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.segments_max = 5;
+	rig->config.pages_max = 5;
+	rig->watch = WATCH_IO | WATCH_PIECES;
+	open_with_pages(rig, 1, 12);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+5 in 5, write 105+5 in 5, "
+			  "write 110+2 in 2");
+	assert_disk(&rig->a, 104, "f4 f5 f6 f7 f8 f9 f10 f11 a112");
+	for (uint32_t i = 0; i < 12; i++) {
+		assert_flags(rig, i, "uptodate");
+		assert_int_equal(rig->frames[i].writes, 1);
+	}
+}
+
 static void a_page_with_nothing_dirty_in_it_ends_clean(void **state)
 {
 	struct rig *rig = *state;
@@ -231,6 +250,25 @@ static void dirty_blocks_past_the_end_of_file_are_not_written(void **state)
 	assert_flags(rig, 0, "none");
 }
 
+static void a_file_that_ends_with_a_block_keeps_its_last_block(void **state)
+{
+	struct rig *rig = *state;
+
+	for (uint32_t i = 0; i < 4; i++) {
+		map_blocks(rig, 4 * i, 4, 100 + 4 * i);
+		add_pages(rig, 4 * i, 4, 1);
+		give_bits(rig, i);
+		dirty_blocks(rig, i, 0, 4);
+	}
+	rig->mapping.size = 13 * BLOCK;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+13");
+	assert_bits(rig, 3, "uuuu");
+	assert_flags(rig, 3, "none");
+}
+
 static void a_page_wholly_past_the_end_of_file_ends_clean(void **state)
 {
 	struct rig *rig = *state;
@@ -323,6 +361,7 @@ int main(void)
 		RIG_TEST(runs_of_dirty_blocks_join_across_pages),
 		RIG_TEST(a_clean_block_is_no_gap_on_the_device),
 		RIG_TEST(limits_hold_for_writes),
+		RIG_TEST(an_io_has_no_more_pieces_than_may_be),
 		RIG_TEST(a_page_with_nothing_dirty_in_it_ends_clean),
 		RIG_TEST(nothing_is_allocated_for_pages_of_a_later_walk),
 		RIG_TEST(nothing_is_allocated_for_pages_that_will_be_skipped),
@@ -331,6 +370,7 @@ int main(void)
 		RIG_TEST(bytes_past_the_end_of_file_are_zeros),
 		RIG_TEST(a_file_that_ends_with_a_block_has_no_tail),
 		RIG_TEST(dirty_blocks_past_the_end_of_file_are_not_written),
+		RIG_TEST(a_file_that_ends_with_a_block_keeps_its_last_block),
 		RIG_TEST(a_page_wholly_past_the_end_of_file_ends_clean),
 		RIG_TEST(an_empty_file_has_nothing_to_write),
 		RIG_TEST(a_block_that_the_devices_end_cuts_is_written_up_to_it),

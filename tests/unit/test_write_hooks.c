@@ -130,6 +130,20 @@ static void each_stretch_of_the_file_is_told_by_itself(void **state)
 			  "written 0+2@100, written 4+2@102");
 }
 
+static void what_each_io_has_written_is_told(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.written = rig_written;
+	rig->config.segments_max = rig->config.pages_max = 3;
+	rig->watch = WATCH_HOOKS;
+	open_with_pages(rig, 1, 8);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "written 0+3@100, written 3+3@103, "
+			  "written 6+2@106");
+}
+
 static void what_failed_is_not_told_as_written(void **state)
 {
 	struct rig *rig = *state;
@@ -446,6 +460,7 @@ int main(void)
 		RIG_TEST(reading_tells_no_boundary),
 		RIG_TEST(what_is_on_the_device_is_told_before_the_pages_end),
 		RIG_TEST(each_stretch_of_the_file_is_told_by_itself),
+		RIG_TEST(what_each_io_has_written_is_told),
 		RIG_TEST(what_failed_is_not_told_as_written),
 		RIG_TEST(an_error_of_written_is_the_pages),
 		RIG_TEST(blocks_that_written_fails_for_are_dirty_again),

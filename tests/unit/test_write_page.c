@@ -101,6 +101,27 @@ static void a_failed_write_leaves_the_page_dirty_and_is_recorded(void **state)
 			 -MPIO_EIO);
 }
 
+static void pages_of_other_ios_are_not_concerned(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.segments_max = rig->config.pages_max = 3;
+	mock_fail(&rig->a, 107, 1, -MPIO_EIO);
+	open_slow(rig, 1, 12);
+	dirty_all(rig);
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), 0);
+	assert_int_equal(mpio_page_set_dirty(page_at(rig, 4), 0, 1), 0);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	for (uint32_t i = 0; i < 12; i++) {
+		if (i == 7)
+			assert_flags(rig, i, "uptodate dirty error");
+		else
+			assert_flags(rig, i,
+				     i == 4 ? "uptodate dirty" : "uptodate");
+		assert_int_equal(rig->frames[i].writes, 1);
+	}
+}
+
 static void the_error_goes_when_the_page_is_written_after_all(void **state)
 {
 	struct rig *rig = *state;
@@ -365,6 +386,7 @@ int main(void)
 		RIG_TEST(a_block_dirtied_on_its_way_is_written_again),
 		RIG_TEST(a_scattered_page_ends_with_its_last_io),
 		RIG_TEST(a_failed_write_leaves_the_page_dirty_and_is_recorded),
+		RIG_TEST(pages_of_other_ios_are_not_concerned),
 		RIG_TEST(the_error_goes_when_the_page_is_written_after_all),
 		RIG_TEST(an_engine_may_choose_to_drop_what_failed),
 		RIG_TEST(only_blocks_that_failed_are_dirty_again),
