@@ -258,7 +258,7 @@ static int step(struct mpio_queue *queue, bool wait)
 	return finish_all(queue);
 }
 
-/* Until nothing is in flight, whatever may be plugged. */
+/* Until nothing is in flight, whatever may be plugged. 0 or the error. */
 static int quiesce(struct mpio_queue *queue)
 {
 	int result = 0;
@@ -266,7 +266,7 @@ static int quiesce(struct mpio_queue *queue)
 	while (result >= 0 &&
 	       (queue->stats.in_flight != 0 || queue->ended != NULL))
 		result = step(queue, true);
-	return result;
+	return result < 0 ? result : 0;
 }
 
 /* ---- First tries ------------------------------------------------------ */
@@ -292,10 +292,12 @@ static int prepare(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	int status = refusal(queue, bio); /* of the data, not of a stage */
 
+	/* What is still in flight would not be covered by the flush. */
+	if (status == 0 &&
+	    (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH)))
+		status = quiesce(queue);
 	if (status != 0)
 		return status;
-	if (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH))
-		(void)quiesce(queue);
 	mpio__stage_begin(queue, bio);
 	return 0;
 }

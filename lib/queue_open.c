@@ -71,22 +71,22 @@ static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
 }
 
 /* Put n objects behind what there is; returns where. */
-static bool place(struct shape *shape, size_t *at, size_t n, size_t size)
+static bool place(struct shape *shape, size_t *at, uint64_t n, size_t size)
 {
 	size_t mask = _Alignof(max_align_t) - 1;
 
-	if (!mpio__size_add(&shape->size, 1, mask))
+	if (n > SIZE_MAX || !mpio__size_add(&shape->size, 1, mask))
 		return false;
 	shape->size &= ~mask;
 	*at = shape->size;
-	return mpio__size_add(&shape->size, n, size);
+	return mpio__size_add(&shape->size, (size_t)n, size);
 }
 
 static bool shape_make(struct shape *shape, const struct mpio_device *device,
 		       const struct mpio_queue_config *config)
 {
 	uint32_t bios = or_default(config->bios, BIOS);
-	uint32_t small = MPIO__SMALL_MAX;
+	uint64_t small = MPIO__SMALL_MAX;
 	size_t queue_at;
 
 	*shape = (struct shape){0};
@@ -98,18 +98,18 @@ static bool shape_make(struct shape *shape, const struct mpio_device *device,
 	shape->walk_pages = or_default(config->walk_pages, WALK_PAGES);
 	shape->in_flight_max = or_default(config->in_flight_max, 2 * bios);
 	return place(shape, &queue_at, 1, sizeof(struct mpio_queue)) &&
-	       place(shape, &shape->plugged_at, 2 * (size_t)bios,
+	       place(shape, &shape->plugged_at, 2 * bios,
 		     sizeof(struct mpio_bio *)) &&
 	       place(shape, &shape->walk_at, shape->walk_pages,
 		     sizeof(struct mpio_page *)) &&
-	       place(shape, &shape->bios_at, 2 * (size_t)bios,
+	       place(shape, &shape->bios_at, 2 * bios,
 		     sizeof(struct mpio_bio)) &&
-	       place(shape, &shape->vecs_at, bios,
-		     ((size_t)shape->limits.pieces_max + small) *
-			     sizeof(struct mpio_iovec)) &&
-	       place(shape, &shape->segments_at, bios,
-		     ((size_t)shape->limits.segments_max + small) *
-			     sizeof(struct mpio_segment));
+	       place(shape, &shape->vecs_at,
+		     bios * (shape->limits.pieces_max + small),
+		     sizeof(struct mpio_iovec)) &&
+	       place(shape, &shape->segments_at,
+		     bios * (shape->limits.segments_max + small),
+		     sizeof(struct mpio_segment));
 }
 
 /* ---- Filling the block ------------------------------------------------ */

@@ -5,7 +5,23 @@
  */
 #include "mock.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
+
+static uint32_t seed = 12345;
+
+void mock_seed(void)
+{
+	const char *text = getenv("FAULT_SEED");
+
+	if (text != NULL)
+		seed = (uint32_t)strtoul(text, NULL, 10);
+	print_message("FAULT_SEED=%u\n", (unsigned int)seed);
+}
 
 /* ---- What the library promised ----------------------------------------- */
 
@@ -330,7 +346,7 @@ void mock_init(struct mock *mock, enum mock_mode mode, void *data,
 		.data = data,
 		.injector = injector,
 		.mode = mode,
-		.random = 12345,
+		.random = seed,
 	};
 	if (mode != MOCK_SYNC) {
 		mock->device.ops.commit = mock_commit;

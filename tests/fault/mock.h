@@ -58,6 +58,12 @@ struct mock {
 void mock_init(struct mock *mock, enum mock_mode mode, void *data,
 	       uint64_t size, struct injector *injector);
 
+/*
+ * Take the seed of MOCK_RANDOM from the environment's FAULT_SEED, if it is
+ * there, and print it.
+ */
+void mock_seed(void);
+
 /* Copy a range between a bio's memory and a disk. */
 void mock_move(const struct mpio_bio *bio, unsigned char *disk,
 	       uint32_t length);

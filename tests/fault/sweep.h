@@ -39,10 +39,7 @@ struct sweep {
 	void (*meddle)(struct world *world); /* as in struct world */
 };
 
-/*
- * Sweep all scenarios that are wanted, and count: each on the device that it
- * asks for, and on one that ends bios in another way.
- */
+/* Sweep all scenarios that are wanted, each on every device, and count. */
 struct totals sweep(const struct sweep *sweep);
 
 #endif

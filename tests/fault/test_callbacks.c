@@ -155,6 +155,7 @@ int main(void)
 		cmocka_unit_test(callbacks_may_drain_when_all_fails),
 	};
 
+	mock_seed();
 	watchdog(60);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

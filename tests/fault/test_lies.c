@@ -552,6 +552,7 @@ int main(void)
 		cmocka_unit_test(nothing_lies_on_a_device_of_no_size),
 	};
 
+	mock_seed();
 	watchdog(60);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

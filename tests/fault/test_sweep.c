@@ -105,6 +105,15 @@ static const struct fault rot[] = {
 	 OUTCOME_VISIBLE},
 };
 
+/* Nothing ends any more, so nobody may wait for a bio of their own. */
+static const struct fault no_reap = {"reap: EIO ever after",
+				     SITE_REAP,
+				     ACTION_STATUS,
+				     -MPIO_EIO,
+				     0,
+				     true,
+				     OUTCOME_FREE};
+
 #define ROT (sizeof(rot) / sizeof(*rot))
 
 static const char *only_fault = "";
@@ -123,6 +132,12 @@ static bool is_wanted(const struct scenario *scenario)
 static bool verifies(const struct scenario *scenario)
 {
 	return is_wanted(scenario) && (scenario->hooks & HOOK_VERIFY);
+}
+
+static bool waits_for_none(const struct scenario *scenario)
+{
+	return is_wanted(scenario) &&
+	       !(scenario->hooks & (HOOK_METADATA | HOOK_BOUNDARY));
 }
 
 static struct totals all;
@@ -165,27 +180,38 @@ static void wrong_bytes_are_never_uptodate(void **state)
 	try_fault(*state, verifies);
 }
 
+static void waiting_in_vain_ends(void **state)
+{
+	try_fault(*state, waits_for_none);
+}
+
+static struct CMUnitTest test_of(const struct fault *fault,
+				 CMUnitTestFunction function)
+{
+	return (struct CMUnitTest){
+		.name = fault->name,
+		.test_func = function,
+		.initial_state = (void *)fault,
+	};
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest tests[FAULTS + ROT];
+	struct CMUnitTest tests[FAULTS + ROT + 1];
+	size_t n = 0;
 
 	if (argc > 1)
 		only_fault = argv[1];
 	if (argc > 2)
 		only_scenario = argv[2];
-	for (size_t i = 0; i < FAULTS + ROT; i++) {
-		bool rots = i >= FAULTS;
-		const struct fault *fault =
-			rots ? &rot[i - FAULTS] : &faults[i];
-
-		tests[i] = (struct CMUnitTest){
-			.name = fault->name,
-			.test_func =
-				rots ? wrong_bytes_are_never_uptodate
-				     : whatever_fails_each_page_ends_once_and_tells,
-			.initial_state = (void *)fault,
-		};
-	}
+	for (size_t i = 0; i < FAULTS; i++)
+		tests[n++] =
+			test_of(&faults[i],
+				whatever_fails_each_page_ends_once_and_tells);
+	for (size_t i = 0; i < ROT; i++)
+		tests[n++] = test_of(&rot[i], wrong_bytes_are_never_uptodate);
+	tests[n++] = test_of(&no_reap, waiting_in_vain_ends);
+	mock_seed();
 	watchdog(60);
 	return cmocka_run_group_tests(tests, NULL, print_all);
 }

@@ -516,6 +516,44 @@ static void the_rest_of_a_short_transfer_is_driven(void **state)
 	assert_data(io->memory, "a10 a11 a12 a13 a14 a15 a16 a17");
 }
 
+static void end_whole(struct mpio_bio *bio)
+{
+	bool *whole = bio->ctx;
+
+	*whole = bio->offset == 10 * BLOCK && bio->length == 6 * BLOCK &&
+		 bio->op == MPIO_BIO_WRITE && bio->vec_count == 3 &&
+		 bio->vecs[0].length == 2 * BLOCK &&
+		 bio->vecs[1].length == BLOCK &&
+		 bio->vecs[2].length == 3 * BLOCK;
+	mpio_bio_put(bio);
+}
+
+/* Whatever was done to it meanwhile. */
+static void a_bio_is_as_it_was_submitted_when_it_ends(void **state)
+{
+	struct rig *rig = *state;
+	static unsigned char memory[10][BLOCK];
+	struct mock_fault *fault = mock_fail(&rig->a, 10, 6, 0);
+	struct mpio_bio *bio;
+	bool whole = false;
+
+	fault->done = BLOCK + 512;
+	rig->a.device.limits.features = MPIO_DEVICE_FLUSH;
+	rig_open(rig);
+	bio = mpio_bio_get(rig->queue, MPIO_BIO_WRITE,
+			   MPIO_BIO_FUA | MPIO_BIO_PREFLUSH);
+	bio->offset = 10 * BLOCK;
+	bio->end_io = end_whole;
+	bio->ctx = &whole;
+	assert_int_equal(mpio_bio_add(bio, memory[0], 2 * BLOCK), 0);
+	assert_int_equal(mpio_bio_add(bio, memory[3], BLOCK), 0);
+	assert_int_equal(mpio_bio_add(bio, memory[5], 3 * BLOCK), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_trace(rig, "flush, write 10+6, write 11776B+4608B, "
+			  "write 13+3, write 14848B+1536B, flush");
+	assert_true(whole);
+}
+
 static void a_transfer_of_no_bytes_is_an_error(void **state)
 {
 	struct rig *rig = *state;
@@ -576,6 +614,7 @@ int main(void)
 		RIG_TEST(a_failed_bio_may_be_used_again),
 		RIG_TEST(a_second_end_of_a_bio_does_no_harm),
 		RIG_TEST(the_rest_of_a_short_transfer_is_driven),
+		RIG_TEST(a_bio_is_as_it_was_submitted_when_it_ends),
 		RIG_TEST(a_transfer_of_no_bytes_is_an_error),
 		RIG_TEST(the_devices_errors_are_told),
 	};

@@ -89,6 +89,10 @@ static void flush_works_with_the_least_pool(void **state)
 	assert_int_equal(mpio_queue_flush(rig->queue), 0);
 	assert_trace(rig, "write 0+1, write 10+1, write 20+1, write 30+1, "
 			  "flush");
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(mpio_queue_flush(rig->queue), 0);
+		assert_trace(rig, "flush");
+	}
 }
 
 /* ---- Flushes as bios ---------------------------------------------------- */

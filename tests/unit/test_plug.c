@@ -311,6 +311,46 @@ static void dirty_pages_written_one_by_one_are_merged(void **state)
 	assert_disk(&rig->a, 100, "f0 f1 f2 f3 a104");
 }
 
+static void a_sync_under_a_plug_waits_for_what_was_merged(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	open_watching(rig, WATCH_IO);
+	/* Backwards on the device: a bio each, until they are sorted. */
+	for (uint64_t i = 0; i < 4; i++)
+		map_blocks(rig, i, 1, 103 - i);
+	add_pages(rig, 0, 1, 4);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+4");
+	for (uint32_t i = 0; i < 4; i++)
+		assert_flags(rig, i, "uptodate");
+	mpio_queue_unplug(rig->queue);
+}
+
+/* Of two walks, one waits; their bios are one. */
+static void a_sync_waits_for_a_bio_that_another_walk_began(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	open_watching(rig, WATCH_IO);
+	map_blocks(rig, 0, 2, 100);
+	add_pages(rig, 0, 1, 2);
+	dirty_page(rig, 0);
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), 0);
+	dirty_page(rig, 1);
+	assert_int_equal(sync_all(rig), 0);
+	assert_flags(rig, 1, "uptodate");
+	mpio_queue_unplug(rig->queue);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_flags(rig, 0, "uptodate");
+	assert_disk(&rig->a, 100, "f0 f1 a102");
+}
+
 static void a_merged_bio_is_taken_apart_to_find_a_bad_block(void **state)
 {
 	struct rig *rig = *state;
@@ -411,8 +451,9 @@ static void neighbours_do_not_overlap(void **state)
 	start_write(rig, 0, 5, 3);
 	start_read(rig, 3, 2);
 	start_read(rig, 8, 1);
+	start_read(rig, 1, 1);
 	mpio_queue_unplug(rig->queue);
-	assert_trace(rig, "read 3+2, write 5+3, read 8+1");
+	assert_trace(rig, "read 1+1, read 3+2, write 5+3, read 8+1");
 }
 
 static void a_discard_keeps_its_place_among_overlapping_bios(void **state)
@@ -447,6 +488,8 @@ int main(void)
 		RIG_TEST(a_read_and_a_write_are_not_merged),
 		RIG_TEST(bios_with_other_flags_are_not_merged),
 		RIG_TEST(dirty_pages_written_one_by_one_are_merged),
+		RIG_TEST(a_sync_under_a_plug_waits_for_what_was_merged),
+		RIG_TEST(a_sync_waits_for_a_bio_that_another_walk_began),
 		RIG_TEST(a_merged_bio_is_taken_apart_to_find_a_bad_block),
 		RIG_TEST(nothing_passes_a_flush),
 		RIG_TEST(nothing_passes_a_fua_write),

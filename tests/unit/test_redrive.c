@@ -480,6 +480,42 @@ static void a_short_transfer_up_to_a_bad_block_finds_it(void **state)
 	assert_page(rig, 7, "a107");
 }
 
+/* However far it came, and wherever the bad block is. */
+static void a_short_transfer_and_a_bad_block_anywhere(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = 0;
+	open_with_pages(rig, 1, 8);
+	for (uint32_t done = 256; done < 8 * BLOCK; done += 256) {
+		for (uint32_t bad = 0; bad < 8; bad++) {
+			struct mock_fault *fault;
+
+			rig->a.fault_count = 0;
+			fault = mock_fail(&rig->a, 100, 8, 0);
+			fault->done = done;
+			fault->times = 1;
+			mock_fail(&rig->a, 100 + bad, 1, -MPIO_EIO);
+			for (uint32_t i = 0; i < 8; i++) {
+				page_at(rig, i)->flags = 0;
+				memset(page_at(rig, i)->data, 0, BLOCK);
+			}
+			/* The bad block stops it before it comes so far. */
+			if (done > bad * BLOCK)
+				fault->done = bad * BLOCK + done % 512;
+			if (fault->done == 0)
+				fault->is_over = true;
+			assert_int_equal(read_all(rig, 0), 8);
+			for (uint32_t i = 0; i < 8; i++)
+				assert_status(rig, i, i == bad ? -MPIO_EIO : 0);
+			if (bad != 7)
+				assert_page(rig, 7, "a107");
+			if (bad != 0)
+				assert_page(rig, 0, "a100");
+		}
+	}
+}
+
 /* ---- Passing errors ----------------------------------------------------- */
 
 static void a_passing_error_is_tried_again_as_it_was(void **state)
@@ -540,6 +576,7 @@ int main(void)
 		RIG_TEST(a_device_that_never_moves_a_block_is_given_up_on),
 		RIG_TEST(no_byte_at_all_is_a_bad_block),
 		RIG_TEST(a_short_transfer_up_to_a_bad_block_finds_it),
+		RIG_TEST(a_short_transfer_and_a_bad_block_anywhere),
 		RIG_TEST(a_passing_error_is_tried_again_as_it_was),
 		RIG_TEST(an_error_that_does_not_pass_is_told_in_the_end),
 	};

@@ -87,6 +87,17 @@ static void a_page_is_verified_before_it_ends(void **state)
 	assert_flags(rig, 0, "uptodate mapped");
 }
 
+static void each_of_many_pages_is_verified(void **state)
+{
+	struct rig *rig = *state;
+
+	open_verified(rig, 6);
+	rig->watch = WATCH_HOOKS;
+	assert_int_equal(read_all(rig, 0), 6);
+	assert_trace(rig, "verify 0, verify 1, verify 2, verify 3, verify 4, "
+			  "verify 5");
+}
+
 static void
 a_page_in_several_ios_is_verified_once_when_it_is_whole(void **state)
 {
@@ -434,6 +445,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_page_is_verified_before_it_ends),
+		TEST(each_of_many_pages_is_verified),
 		TEST(a_page_in_several_ios_is_verified_once_when_it_is_whole),
 		TEST(the_error_of_verify_is_the_pages),
 		TEST(a_page_that_was_not_read_is_not_verified),

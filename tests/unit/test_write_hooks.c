@@ -214,6 +214,19 @@ static void each_page_is_paid_for_once(void **state)
 	assert_trace(rig, "account 0:4, account 1:3, account 2:2");
 }
 
+static void each_of_many_pages_is_paid_for(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.account = rig_account;
+	rig->watch = WATCH_HOOKS;
+	open_with_pages(rig, 2, 6);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "account 0:2, account 1:2, account 2:2, "
+			  "account 3:2, account 4:2, account 5:2");
+}
+
 /* ---- Seal --------------------------------------------------------------- */
 
 static unsigned char shadow[4 * BLOCK];
@@ -265,6 +278,29 @@ static void the_tail_is_zeroed_before_the_page_is_sealed(void **state)
 	assert_true(tail_was_zero);
 	assert_memory_equal(rig->a.disk + 100 * BLOCK, shadow, 3 * BLOCK);
 	assert_disk(&rig->a, 103, "a103");
+}
+
+/* In place, as a checksum is. */
+static int seal_in_place(struct mpio_mapping *mapping, struct mpio_page *page,
+			 void **data)
+{
+	trace(mapping->host, WATCH_HOOKS, "seal %u",
+	      index_of(mapping->host, page));
+	memset((char *)*data + page->size - BLOCK, 0, BLOCK);
+	return 0;
+}
+
+static void each_of_many_pages_is_sealed(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.seal = seal_in_place;
+	rig->watch = WATCH_HOOKS;
+	open_with_pages(rig, 2, 5);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "seal 0, seal 1, seal 2, seal 3, seal 4");
+	assert_disk(&rig->a, 100, "f0 0 f2 0 f4 0 f6 0 f8 0 a110");
 }
 
 static void dirty_blocks_come_from_the_shadow_too(void **state)
@@ -400,6 +436,20 @@ static void an_atomic_page_in_touching_extents_is_written(void **state)
 	assert_trace(rig, "write 100+4");
 }
 
+static void an_atomic_page_may_end_at_a_boundary(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.boundary = rig_boundary;
+	open_atomic(rig, 4, 100, 2);
+	rig->map[0].count = 4;
+	rig->map[0].flags |= MPIO_EXTENT_BOUNDARY;
+	map_blocks(rig, 4, 4, 108);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+8, write 100+4, boundary 104, alloc 4+4, "
+			  "write 108+4");
+}
+
 static void an_atomic_page_larger_than_a_bio_is_refused_unwritten(void **state)
 {
 	struct rig *rig = *state;
@@ -465,8 +515,10 @@ int main(void)
 		RIG_TEST(an_error_of_written_is_the_pages),
 		RIG_TEST(blocks_that_written_fails_for_are_dirty_again),
 		RIG_TEST(each_page_is_paid_for_once),
+		RIG_TEST(each_of_many_pages_is_paid_for),
 		RIG_TEST(a_page_is_sealed_before_it_leaves),
 		RIG_TEST(the_tail_is_zeroed_before_the_page_is_sealed),
+		RIG_TEST(each_of_many_pages_is_sealed),
 		RIG_TEST(dirty_blocks_come_from_the_shadow_too),
 		RIG_TEST(a_page_that_cannot_be_sealed_stays_dirty),
 		RIG_TEST(a_page_inside_an_atomic_unit_is_written_by_one_bio),
@@ -476,6 +528,7 @@ int main(void)
 		RIG_TEST(an_atomic_page_needs_a_device_that_can),
 		RIG_TEST(a_scattered_atomic_page_is_refused_unwritten),
 		RIG_TEST(an_atomic_page_in_touching_extents_is_written),
+		RIG_TEST(an_atomic_page_may_end_at_a_boundary),
 		RIG_TEST(an_atomic_page_larger_than_a_bio_is_refused_unwritten),
 		RIG_TEST(a_bad_block_does_not_tear_an_atomic_page),
 		RIG_TEST(a_short_transfer_does_not_tear_an_atomic_page),

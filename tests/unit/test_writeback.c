@@ -375,12 +375,12 @@ static void a_page_of_another_mapping_meanwhile_is_not_written(void **state)
 }
 
 /* To allocate, an engine has to write some other pages first. */
-static void write_page_2(struct rig *rig, uint64_t block)
+static void write_pages_2_and_3(struct rig *rig, uint64_t block)
 {
 	struct mpio_writeback_control wbc = {
 		.nr_to_write = 10,
 		.range_start = 8 * BLOCK,
-		.range_end = 8 * BLOCK,
+		.range_end = 12 * BLOCK,
 	};
 
 	if (block == 0)
@@ -391,13 +391,13 @@ static void a_walk_may_be_nested_in_a_callback(void **state)
 {
 	struct rig *rig = *state;
 
-	rig->before_map = write_page_2;
+	rig->before_map = write_pages_2_and_3;
 	rig->watch = WATCH_IO;
-	open_with_pages(rig, 4, 4);
+	open_with_pages(rig, 4, 5);
 	dirty_all(rig);
 	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "write 108+4, write 100+8, write 112+4");
-	for (uint32_t i = 0; i < 4; i++)
+	assert_trace(rig, "write 108+8, write 100+8, write 116+4");
+	for (uint32_t i = 0; i < 5; i++)
 		assert_int_equal(rig->frames[i].writes, 1);
 }
 

@@ -224,6 +224,21 @@ static size_t names_the_first(struct mpio_mapping *mapping, uint64_t pos,
 	return 1;
 }
 
+static size_t names_an_overlapping_one(struct mpio_mapping *mapping,
+				       uint64_t pos, uint64_t end,
+				       uint32_t flags, struct mpio_page **pages,
+				       size_t pages_max)
+{
+	(void)pos;
+	(void)end;
+	(void)flags;
+	(void)pages_max;
+	pages[0] = page_at(mapping->host, 0);
+	pages[1] = page_at(mapping->host, 1);
+	pages[1]->pos = 2 * BLOCK;
+	return 2;
+}
+
 static size_t names_an_unfit_one(struct mpio_mapping *mapping, uint64_t pos,
 				 uint64_t end, uint32_t flags,
 				 struct mpio_page **pages, size_t pages_max)
@@ -241,10 +256,8 @@ static void pages_that_are_named_wrongly_stop_the_walk(void **state)
 {
 	size_t (*const names[])(struct mpio_mapping *, uint64_t, uint64_t,
 				uint32_t, struct mpio_page **, size_t) = {
-		names_max_and_one,
-		names_backwards,
-		names_the_first,
-		names_an_unfit_one,
+		names_max_and_one,        names_backwards,    names_the_first,
+		names_an_overlapping_one, names_an_unfit_one,
 	};
 	struct rig *rig = *state;
 
