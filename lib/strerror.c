@@ -52,7 +52,7 @@ static const struct name names[] = {
 const char *mpio_strerror(int error)
 {
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (names[i].error == error || names[i].error == -error)
+		if (names[i].error == error || -names[i].error == error)
 			return names[i].text;
 	}
 	return "unknown error";

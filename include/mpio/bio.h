@@ -123,8 +123,10 @@ struct mpio_bio {
  * @param queue  the calling thread's
  * @param op     what it is to do
  * @param flags  MPIO_BIO_* flags
- * @return an empty bio, the caller's until it is submitted or put back;
- *         NULL: none is free (mpio_queue_wait(), then try again)
+ * @return an empty bio, the caller's until it is submitted or put back: a
+ *         large one, or, if there is none, a small one with room for eight
+ *         pieces of memory. NULL: none is free (mpio_queue_wait(), then try
+ *         again)
  */
 struct mpio_bio *mpio_bio_get(struct mpio_queue *queue, enum mpio_bio_op op,
 			      uint32_t flags);
@@ -137,7 +139,7 @@ struct mpio_bio *mpio_bio_get(struct mpio_queue *queue, enum mpio_bio_op op,
 void mpio_bio_put(struct mpio_bio *bio);
 
 /**
- * Empty a bio, for another use of it. `end_io` and `ctx` stay.
+ * Empty a bio, for another use of it. `offset`, `end_io` and `ctx` stay.
  *
  * @param bio    got and not submitted, or ended
  * @param op     what it is to do next
@@ -167,15 +169,19 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  * then runs other bios' callbacks inside.
  *
  * @param bio  from mpio_bio_get(), filled
- * @return 0: `end_io` is called exactly once, perhaps before this returns; or,
- *         the bio still being the caller's,
+ * @return 0: `end_io` is called exactly once, perhaps before this returns;
+ *         there also come memory that the device finds misaligned
+ *         (-MPIO_EINVAL), a write to a device that is READONLY (-MPIO_EROFS)
+ *         and a discard on one that has none (-MPIO_EOPNOTSUPP). Or, the bio
+ *         still being the caller's,
  * @retval -MPIO_EINVAL  empty, not a multiple of the device's logical block,
  *                       or past the device's end
  */
 int mpio_bio_submit(struct mpio_bio *bio);
 
 /**
- * For backends: the bio has ended. Exactly once for each accepted submit.
+ * For backends: the bio has ended. Exactly once for each accepted submit; a
+ * second end is ignored.
  *
  * Cheap: callbacks run later, from the queue.
  *

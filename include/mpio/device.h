@@ -39,7 +39,9 @@ struct mpio_device_ops {
 	 * Do a bio, or begin it. Required.
 	 *
 	 * @return 0: it has ended, or will; or it was not taken:
-	 * @retval -MPIO_EAGAIN  not now; the library reaps and tries again
+	 * @retval -MPIO_EAGAIN  not now; the library reaps and tries again. With
+	 *                       nothing to reap it does so a number of times
+	 *                       (64), then the bio fails with it
 	 * @retval -MPIO_EINTR   the same
 	 * @retval other         the bio fails with it
 	 */
@@ -56,7 +58,8 @@ struct mpio_device_ops {
 	 * End bios that the device has finished. NULL: submit ends them.
 	 *
 	 * @param wait  wait until at least one can be ended
-	 * @return how many were ended, or a negative errno
+	 * @return how many were ended, or a negative errno; -MPIO_EINTR and
+	 *         -MPIO_EAGAIN count as none
 	 */
 	int (*reap)(struct mpio_device *device, void *channel, int wait);
 	/** A descriptor that is readable when reap would end something; NULL

@@ -29,7 +29,7 @@ enum mpio_event_type {
 	MPIO_EVENT_END     /* the device has ended it: bio, status */
 };
 
-/** Members that the type does not name are 0. */
+/** `type` and `queue` are always set; what the type does not name is 0. */
 struct mpio_event {
 	enum mpio_event_type type;
 	struct mpio_queue *queue;

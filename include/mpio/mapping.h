@@ -38,15 +38,20 @@ struct mpio_mapping_ops {
 	 * @param page     the page that needs the first of them, locked
 	 * @param block    the first block, in blocks of the mapping
 	 * @param flags    MPIO_MAP_CREATE when writing: then the answer must
-	 *                 be mapped, and covers only blocks that are about to
-	 *                 be written
+	 *                 be mapped, and only blocks are asked for that are
+	 *                 about to be written, as far as the walk saw when it
+	 *                 looked ahead: one that a callback cleans after that
+	 *                 may still be asked for
 	 * @param[in,out] extent  in: `count` blocks are wanted, all else 0;
 	 *                 out: see struct mpio_extent. The answer may cover
 	 *                 less than was wanted, never more. With UPTODATE it
 	 *                 counts only as far as `page` goes.
 	 * @return 0, or a negative errno: `page` ends with it. An answer that
-	 *         cannot be (no block, more than wanted, unknown flags, past
-	 *         the device's end) ends it with -MPIO_EUCLEAN.
+	 *         cannot be ends it with -MPIO_EUCLEAN: no block, more than
+	 *         wanted, past the device's end, unknown flags, a queue of
+	 *         another group, UNWRITTEN or NEW without MAPPED, NEW though
+	 *         nothing was to be created, not MAPPED or UPTODATE though it
+	 *         was, a positive number.
 	 */
 	int (*get_block)(struct mpio_mapping *mapping, struct mpio_page *page,
 			 uint64_t block, uint32_t flags,
@@ -139,7 +144,8 @@ struct mpio_mapping_ops {
 			uint32_t bytes);
 
 	/**
-	 * Check a page that was read whole (checksum, decryption in place).
+	 * Check a page of which bytes were read from a device (checksum,
+	 * decryption in place). A page that is all hole is not shown.
 	 *
 	 * @return 0, or a negative errno: the page's error
 	 */
@@ -150,7 +156,9 @@ struct mpio_mapping_ops {
 	 *
 	 * @param attempt  1, 2, ... 255
 	 * @param[out] extent  where the copy lies: `block`, `queue`; it is
-	 *                 read in one run as long as the page
+	 *                 read in one run as long as the page, which must lie
+	 *                 on the device whole and fit in one bio. A page that
+	 *                 is dirty is not read again.
 	 * @return 0, or a negative errno: there is no other copy, and the
 	 *         page ends with the error it had
 	 */

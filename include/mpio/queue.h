@@ -39,8 +39,8 @@ struct mpio_queue_config {
 	uint32_t pages_max;    /* pages, or parts of pages, in a bio; 0: 512
 				* or segments_max, whichever is more; clamped
 				* up to segments_max */
-	uint32_t bytes_max;    /* bytes in a bio; 0: the device's, or 1 GiB;
-				* clamped to the device's */
+	uint32_t bytes_max;    /* bytes in a bio; 0: the device's; clamped to
+				* that and to 1 GiB */
 	uint32_t walk_pages;   /* dirty pages that a write-back walk looks at
 				* ahead; 0: 512 */
 	uint32_t flags;        /* MPIO_QUEUE_* flags */
@@ -79,8 +79,9 @@ size_t mpio_queue_size(const struct mpio_device *device,
  * @param config  read during the call only (the allocator: until close)
  * @param[out] queue  the queue; untouched on failure
  * @return 0, or
- * @retval -MPIO_EINVAL  no memory source, limits that are no power of two, or
- *                       a configuration that is impossible
+ * @retval -MPIO_EINVAL  no memory source, `memory` that is not aligned,
+ *                       limits that are no power of two, or a configuration
+ *                       that is impossible
  * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
  * @retval other         the device's, from opening a channel
  */
@@ -105,7 +106,8 @@ void mpio_queue_plug(struct mpio_queue *queue);
 
 /**
  * Send what was gathered since the outermost plug, sorted by device offset,
- * neighbours merged within the limits, in one batch. Bios never pass a flush
+ * neighbours (bios of pages, not those filled by hand) merged within the
+ * limits, in one batch. Bios never pass a flush
  * or a fua write; overlapping ones keep their order if one of them writes.
  * Waiting sends it too, and so does a plug that is full.
  *

@@ -62,6 +62,15 @@ struct mpio_writeback_control {
 /**
  * Write dirty pages back, in as few I/Os as their place on the device allows.
  *
+ * To make a file durable (fsync), with a cursor of the holder's own:
+ *
+ *     error = mpio_writepages(queue, mapping, &wbc);   MPIO_SYNC_ALL, since
+ *     flush = mpio_queue_flush(queue);
+ *     late = mpio_errseq_check_and_advance(&mapping->errors, &cursor);
+ *
+ * and the file is durable if all three are 0. The last one tells of pages that
+ * an earlier walk had sent and that failed only now.
+ *
  * The engine names the pages through `ops->next_dirty`. Of a page with
  * per-block state only the dirty blocks are written. Bytes past the end of
  * file are zeroed in the page before it goes; blocks wholly past it are not
@@ -88,7 +97,8 @@ struct mpio_writeback_control {
  * @retval -MPIO_EUCLEAN  `get_block` gave an answer that cannot be
  * @retval -MPIO_EDEADLK  a page is locked, or under write-back, and nothing
  *                        is in flight that could end it; it was skipped
- * @retval -MPIO_EINVAL   no `next_dirty`, an impossible block size, or
+ * @retval -MPIO_EINVAL   no `next_dirty`, a block size that is no power of two
+ *                        or less than the device's logical block, or
  *                        `next_dirty` named a page that is out of order or
  *                        unfit (the walk stops)
  */

@@ -207,26 +207,6 @@ static void answers_that_cover_less_are_asked_on(void **state)
 	assert_trace(rig, "alloc 0+8, alloc 3+5, alloc 6+2, write 100+8");
 }
 
-static void clean_page_1(struct rig *rig, uint64_t block)
-{
-	(void)block;
-	page_at(rig, 1)->flags &= ~MPIO_PAGE_DIRTY;
-}
-
-/* What was known to follow is looked at again after each call. */
-static void nothing_is_allocated_for_pages_that_got_clean(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->answer_max = 2;
-	rig->before_map = clean_page_1;
-	rig->watch = WATCH_MAP;
-	open_with_pages(rig, 4, 3);
-	dirty_all(rig);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "alloc 0+12, alloc 2+2, alloc 8+4, alloc 10+2");
-}
-
 /* ---- The end of file ---------------------------------------------------- */
 
 static void bytes_past_the_end_of_file_are_zeros(void **state)
@@ -385,7 +365,6 @@ int main(void)
 		RIG_TEST(a_page_with_nothing_dirty_in_it_ends_clean),
 		RIG_TEST(nothing_is_allocated_for_pages_of_a_later_walk),
 		RIG_TEST(nothing_is_allocated_for_pages_that_will_be_skipped),
-		RIG_TEST(nothing_is_allocated_for_pages_that_got_clean),
 		RIG_TEST(only_as_much_is_wanted_as_the_engine_has_named),
 		RIG_TEST(answers_that_cover_less_are_asked_on),
 		RIG_TEST(bytes_past_the_end_of_file_are_zeros),
