@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What programs on an operating system need around the core: devices by name,
- * an allocator, and the host's errors in libmpio's numbers.
+ * Devices by name.
  *
  * A URI is copied once and cut in place: scheme, path, options. The scheme
  * picks a function, which gets the path and takes the options off their list
@@ -15,7 +14,6 @@
 #include <mpio/error.h>
 #include <mpio/open.h>
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,80 +261,4 @@ int mpio_device_open_with(const struct mpio_scheme *schemes, size_t n,
 int mpio_device_open(const char *uri, struct mpio_device **device)
 {
 	return mpio_device_open_with(NULL, 0, uri, device);
-}
-
-void mpio_device_close(struct mpio_device *device)
-{
-	if (device != NULL && device->ops.close != NULL)
-		device->ops.close(device);
-}
-
-/* ---- Memory ------------------------------------------------------------- */
-
-static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-	(void)ctx;
-	(void)old_size;
-	if (new_size == 0) {
-		free(ptr);
-		return NULL;
-	}
-	return realloc(ptr, new_size);
-}
-
-struct mpio_allocator mpio_allocator_libc(void)
-{
-	return (struct mpio_allocator){.resize = resize};
-}
-
-/* ---- Errors ------------------------------------------------------------- */
-
-/* Numbers only, so it is never relocated; some hosts have two for one. */
-static const struct {
-	int host;
-	int error;
-} translations[] = {
-	{EPERM, MPIO_EPERM},           {ENOENT, MPIO_ENOENT},
-	{EINTR, MPIO_EINTR},           {EIO, MPIO_EIO},
-	{ENXIO, MPIO_ENXIO},           {EBADF, MPIO_EBADF},
-	{EAGAIN, MPIO_EAGAIN},         {EWOULDBLOCK, MPIO_EAGAIN},
-	{ENOMEM, MPIO_ENOMEM},         {EACCES, MPIO_EACCES},
-	{EBUSY, MPIO_EBUSY},           {ETXTBSY, MPIO_EBUSY},
-	{EEXIST, MPIO_EEXIST},         {ENODEV, MPIO_ENODEV},
-	{ENOTDIR, MPIO_ENOTDIR},       {EISDIR, MPIO_EISDIR},
-	{EINVAL, MPIO_EINVAL},         {EMFILE, MPIO_EMFILE},
-	{ENFILE, MPIO_EMFILE},         {EFBIG, MPIO_EFBIG},
-	{ENOSPC, MPIO_ENOSPC},         {EROFS, MPIO_EROFS},
-	{EPIPE, MPIO_EPIPE},           {ERANGE, MPIO_ERANGE},
-	{EDEADLK, MPIO_EDEADLK},       {ENAMETOOLONG, MPIO_ENAMETOOLONG},
-	{ENOSYS, MPIO_ENOSYS},         {EPROTO, MPIO_EPROTO},
-	{EOVERFLOW, MPIO_EOVERFLOW},   {EILSEQ, MPIO_EILSEQ},
-	{EOPNOTSUPP, MPIO_EOPNOTSUPP}, {ENOTSUP, MPIO_EOPNOTSUPP},
-	{ENOTTY, MPIO_EOPNOTSUPP}, /* an ioctl that a device lacks */
-	{ETIMEDOUT, MPIO_ETIMEDOUT},   {ECANCELED, MPIO_ECANCELED},
-#ifdef ENODATA
-	{ENODATA, MPIO_ENODATA},
-#endif
-#ifdef ESTALE
-	{ESTALE, MPIO_ESTALE},
-#endif
-#ifdef EUCLEAN
-	{EUCLEAN, MPIO_EUCLEAN},
-#endif
-#ifdef EREMOTEIO
-	{EREMOTEIO, MPIO_EREMOTEIO},
-#endif
-#ifdef EDQUOT
-	{EDQUOT, MPIO_EDQUOT},
-#endif
-};
-
-int mpio_error_from_host(int host_errno)
-{
-	for (size_t i = 0; i < sizeof(translations) / sizeof(translations[0]);
-	     i++) {
-		if (translations[i].host == host_errno)
-			return -translations[i].error;
-	}
-	return -MPIO_EIO;
 }

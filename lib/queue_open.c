@@ -246,7 +246,8 @@ int mpio_queue_open(struct mpio_device *device,
 	void *memory;
 	int error;
 
-	if (config == NULL || !shape_make(&shape, device, config))
+	if (config == NULL || device->ops.submit == NULL ||
+	    !shape_make(&shape, device, config))
 		return -MPIO_EINVAL;
 	error = get_memory(config, shape.size, &memory);
 	if (error != 0)

@@ -48,27 +48,30 @@ static uint32_t bio_flags(const struct mpio_writeback_control *wbc)
 /* ---- One page --------------------------------------------------------- */
 
 /*
- * Wait until a page is neither locked nor under write-back. False: nothing is
- * in flight that could end that.
+ * Wait until a page is neither locked nor under write-back. 0; the device's
+ * error; or -MPIO_EDEADLK: nothing is in flight that could end that.
  */
-static bool wait_for_page(struct mpio__walk *walk, const struct mpio_page *page)
+static int wait_for_page(struct mpio__walk *walk, const struct mpio_page *page)
 {
 	while (page->flags & (MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK)) {
 		int n = mpio__group_wait(walk->queue);
 
+		if (n < 0)
+			return n;
 		if (n > 0)
 			continue;
-		if (n < 0 || walk->build.bio == NULL)
-			return false;
+		if (walk->build.bio == NULL)
+			return -MPIO_EDEADLK;
 		mpio__build_send(&walk->build, MPIO_CUT_BATCH_END);
 	}
-	return true;
+	return 0;
 }
 
 /* Whether a page that was named is still to be written; waits if it must. */
 static bool is_ready(struct walker *walker, const struct mpio_page *page)
 {
 	const uint32_t busy = MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK;
+	int error;
 
 	if (page->mapping != walker->walk.mapping ||
 	    !(page->flags & MPIO_PAGE_DIRTY))
@@ -79,9 +82,10 @@ static bool is_ready(struct walker *walker, const struct mpio_page *page)
 		walker->wbc->pages_skipped++;
 		return false;
 	}
-	if (!wait_for_page(&walker->walk, page)) {
+	error = wait_for_page(&walker->walk, page);
+	if (error != 0) {
 		walker->wbc->pages_skipped++;
-		note_error(walker, -MPIO_EDEADLK);
+		note_error(walker, error);
 		return false;
 	}
 	return page->mapping == walker->walk.mapping &&
@@ -360,7 +364,10 @@ int mpio_write_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		return -MPIO_EINVAL;
 	skipped = wbc->pages_skipped;
 	budget = wbc->nr_to_write;
-	deal_with(&walker, page);
+	if (wbc->sync_mode == MPIO_SYNC_ALL)
+		note_error(&walker, wait_for_page(&walker.walk, page));
+	if (walker.error == 0)
+		deal_with(&walker, page);
 	mpio__walk_end(&walker.walk);
 	queue->stats.pages_written += (uint64_t)(budget - wbc->nr_to_write);
 	mpio__queue_finish(queue);

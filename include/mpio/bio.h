@@ -162,7 +162,8 @@ void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags);
 int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
 
 /**
- * Start a bio; under a plug, it waits there for its kind.
+ * Start a bio; under a plug, it waits there for its kind. While
+ * `in_flight_max` bios are on the device, waits for one of them to end.
  *
  * A flush, or a bio with PREFLUSH, first waits until all that was submitted
  * to the queue before has ended; so it may be called from an `end_io`, but
@@ -185,8 +186,14 @@ int mpio_bio_submit(struct mpio_bio *bio);
  *
  * Cheap: callbacks run later, from the queue.
  *
+ * What the library makes of an errno: -MPIO_EIO, -MPIO_ENODATA, -MPIO_EILSEQ
+ * and -MPIO_EREMOTEIO are taken for bad blocks, and a bio of pages is driven
+ * again in halves to find them; -MPIO_EAGAIN and -MPIO_EINTR are tried again,
+ * eight times in all; any other fails the whole bio.
+ *
  * @param bio     as submitted
- * @param status  0: all of it was done; or a negative errno
+ * @param status  0: all of it was done; or a negative errno (a positive number
+ *                counts as -MPIO_EIO)
  */
 void mpio_bio_end(struct mpio_bio *bio, int status);
 

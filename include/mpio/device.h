@@ -40,8 +40,8 @@ struct mpio_device_ops {
 	 *
 	 * @return 0: it has ended, or will; or it was not taken:
 	 * @retval -MPIO_EAGAIN  not now; the library reaps and tries again. With
-	 *                       nothing to reap it does so a number of times
-	 *                       (64), then the bio fails with it
+	 *                       nothing to reap it does so some hundreds of
+	 *                       times, then the bio fails with it
 	 * @retval -MPIO_EINTR   the same
 	 * @retval other         the bio fails with it
 	 */
@@ -50,14 +50,15 @@ struct mpio_device_ops {
 	/**
 	 * Push what submit has gathered. NULL: submit has sent it.
 	 *
-	 * @return 0, or a negative errno that the next reap reports for the
-	 *         bios concerned
+	 * @return 0, or a negative errno: the backend ends the bios concerned
+	 *         with it, here or in its next reap
 	 */
 	int (*commit)(struct mpio_device *device, void *channel);
 	/**
 	 * End bios that the device has finished. NULL: submit ends them.
 	 *
-	 * @param wait  wait until at least one can be ended
+	 * @param wait  wait until at least one can be ended; never asked for
+	 *              with nothing in flight, nor before commit was called
 	 * @return how many were ended, or a negative errno; -MPIO_EINTR and
 	 *         -MPIO_EAGAIN count as none
 	 */

@@ -4,6 +4,9 @@
  * Mapping: what pages belong to (a file, a table, a segment), and the
  * engine's side of the translation.
  *
+ * A mapping and its pages are used by one thread at a time, also when threads
+ * have queues of their own: flags and counts are plain words.
+ *
  * All callbacks run on the thread that called the library. Nothing of the
  * library is half changed while they run: they may start more I/O on any
  * queue of their thread and may wait for it, but may not close the queue or
@@ -145,7 +148,8 @@ struct mpio_mapping_ops {
 
 	/**
 	 * Check a page of which bytes were read from a device (checksum,
-	 * decryption in place). A page that is all hole is not shown.
+	 * decryption in place). A page that is all hole is not shown; blocks
+	 * that were uptodate before, perhaps dirty, are shown as they are.
 	 *
 	 * @return 0, or a negative errno: the page's error
 	 */
@@ -188,7 +192,9 @@ struct mpio_mapping_ops {
 struct mpio_mapping {
 	const struct mpio_mapping_ops *ops;
 	void *host;          /* the engine's object */
-	uint64_t size;       /* bytes; end of file */
+	uint64_t size;       /* bytes; end of file. Raise it before pages behind
+			      * the old end are written back: what lies past
+			      * it is dropped. */
 	uint32_t block_size; /* bytes; power of two, 512 or more */
 	uint32_t flags;      /* MPIO_MAPPING_* flags */
 

@@ -41,20 +41,23 @@ struct mpio_mapping;
 #define MPIO_PAGE_WRITEBACK (1u << 3)
 /* the last read or write of it failed */
 #define MPIO_PAGE_ERROR (1u << 4)
-/* was read whole from mapped blocks: may be written in place */
+/* was read whole from mapped blocks: may be written in place (for the
+ * engine's information) */
 #define MPIO_PAGE_MAPPED (1u << 5)
 /* named by the sweep of a tagged walk */
 #define MPIO_PAGE_TOWRITE (1u << 6)
-/* must be written by one bio, inside one atomic unit of the device */
+/* must be written by one bio, inside one atomic unit of the device; if that
+ * cannot be, its write fails with -MPIO_EINVAL and the page stays dirty */
 #define MPIO_PAGE_ATOMIC (1u << 7)
 
 struct mpio_page {
 	uint64_t pos;  /* bytes; place in the mapping, multiple of the block
 			* size */
-	void *data;    /* `size` bytes */
+	void *data;    /* `size` bytes, aligned as the device's limits ask; else
+			* the page ends with -MPIO_EINVAL */
 	uint32_t size; /* bytes; any multiple of the mapping's block size;
 			* pages of one mapping may differ */
-	uint32_t flags; /* MPIO_PAGE_* flags */
+	uint32_t flags; /* MPIO_PAGE_*; all other bits are the library's */
 	struct mpio_mapping *mapping; /* whose page it is */
 	/*
 	 * Per-block state, or NULL: the page is uptodate and dirty as a whole.
@@ -91,8 +94,9 @@ void mpio_page_init(struct mpio_page *page, struct mpio_mapping *mapping,
  * Note that bytes of a page were changed.
  *
  * Sets DIRTY and, with per-block state, the dirty and uptodate bits of the
- * blocks that lie wholly in the range. A block that the range covers in part
- * gets its dirty bit only if it is uptodate already: read it first.
+ * blocks in the range. A block that the range covers in part must be uptodate
+ * already: read it first. Without per-block state the same holds for the page
+ * as a whole, and a page that was changed all over becomes UPTODATE.
  *
  * @param page    locked by the engine in whatever way it locks; may be under
  *                write-back
@@ -100,8 +104,8 @@ void mpio_page_init(struct mpio_page *page, struct mpio_mapping *mapping,
  * @param length  bytes; `offset + length` is at most the page's size
  * @return 0, or
  * @retval -MPIO_EINVAL  the range leaves the page; nothing was changed
- * @retval -MPIO_ENODATA a block at the range's edge is not uptodate;
- *                       nothing was changed
+ * @retval -MPIO_ENODATA a block at the range's edge, or the page, is not
+ *                       uptodate; nothing was changed
  */
 int mpio_page_set_dirty(struct mpio_page *page, uint32_t offset,
 			uint32_t length);

@@ -32,9 +32,13 @@ extern "C" {
  * must stop at `mapping->size` itself. A page that get_block fails for ends
  * with that error, and its neighbours are read all the same.
  *
+ * Waits for the device while `in_flight_max` bios are on it and, without
+ * MPIO_READ_AHEAD, while no bio is free.
+ *
  * @param queue    where extents lie that name no queue of their own
  * @param mapping  whose pages
- * @param pages    in ascending position, not overlapping, locked; the array
+ * @param pages    in ascending position, not overlapping, locked, not being
+ *                 read or written already; the array
  *                 is not needed after the call. A page that is uptodate ends
  *                 at once.
  * @param n        how many pages, at most INT32_MAX
@@ -48,8 +52,8 @@ extern "C" {
  * @return how many of the first pages were taken: those will be finished by
  *         `read_end`, the others are still the caller's, untouched. Less than
  *         `n` if bios ran out (MPIO_READ_AHEAD) or a page was unfit. Or
- * @retval -MPIO_EINVAL  the first page is unfit: not locked, of another
- *                       mapping, its `pos` or `size` not a multiple of the
+ * @retval -MPIO_EINVAL  the first page is unfit: not locked, out of order, of
+ *                       another mapping, its `pos` or `size` not a multiple of the
  *                       block size, past the end of what can be addressed; or
  *                       the mapping's block size is no power of two, or
  *                       less than the device's logical block

@@ -23,7 +23,8 @@ struct mpio_stats {
 	uint64_t discards;
 	uint64_t bytes_read;     /* of those bios */
 	uint64_t bytes_written;
-	uint64_t segments;       /* pieces of memory, neighbours joined */
+	uint64_t segments;       /* pieces of memory of those bios, neighbours
+				  * joined */
 	uint64_t cuts[MPIO_CUT_COUNT]; /* why bios of pages ended */
 	uint64_t merges;         /* bios that a plug joined to another */
 	uint64_t retries;        /* submits again: isolation, short transfers,
@@ -33,7 +34,7 @@ struct mpio_stats {
 	uint64_t commits;        /* calls of the device's commit */
 	uint64_t reaps;          /* calls of the device's reap */
 	uint64_t waits;          /* of those, that were willing to wait */
-	uint32_t in_flight;      /* bios now */
+	uint32_t in_flight;      /* bios now, but for those in a plug */
 	uint32_t in_flight_peak; /* most at once */
 };
 

@@ -19,7 +19,9 @@ extern "C" {
 
 enum mpio_sync_mode {
 	MPIO_SYNC_NONE, /* get rid of some dirty pages */
-	MPIO_SYNC_ALL   /* every page of the range that is dirty now, and wait */
+	MPIO_SYNC_ALL   /* every page of the range that is dirty now, and wait
+			 * for those; pages that an earlier walk has sent, and
+			 * that are clean since, are not waited for */
 };
 
 enum mpio_writeback_reason {
@@ -62,14 +64,18 @@ struct mpio_writeback_control {
 /**
  * Write dirty pages back, in as few I/Os as their place on the device allows.
  *
- * To make a file durable (fsync), with a cursor of the holder's own:
+ * Written is not durable. To make a file durable (fsync), with a cursor of
+ * the holder's own:
  *
- *     error = mpio_writepages(queue, mapping, &wbc);   MPIO_SYNC_ALL, since
+ *     wbc.sync_mode = MPIO_SYNC_ALL;
+ *     wbc.since = &cursor;
+ *     error = mpio_writepages(queue, mapping, &wbc);
  *     flush = mpio_queue_flush(queue);
  *     late = mpio_errseq_check_and_advance(&mapping->errors, &cursor);
  *
- * and the file is durable if all three are 0. The last one tells of pages that
- * an earlier walk had sent and that failed only now.
+ * and it is if all three are 0. The flush waits for everything in flight, and
+ * the last line tells of pages that an earlier walk had sent and that failed
+ * only now. Where extents name further queues, flush each of them.
  *
  * The engine names the pages through `ops->next_dirty`. Of a page with
  * per-block state only the dirty blocks are written. Bytes past the end of
@@ -110,9 +116,11 @@ int mpio_writepages(struct mpio_queue *queue, struct mpio_mapping *mapping,
  *
  * @param queue    as for mpio_writepages()
  * @param mapping  whose page
- * @param page     dirty; if it is clean nothing happens
+ * @param page     dirty and, unlike a page to be read, not locked. If it is
+ *                 clean nothing is written.
  * @param wbc      `sync_mode` (ALL: wait for a write-back that is going on,
- *                 and for this one) and `reason` count; NULL: neither
+ *                 and for this one), `reason` and `since` count, and the
+ *                 counters are kept; NULL: none of it
  * @return 0, or a negative errno as above
  * @retval -MPIO_EBUSY  MPIO_SYNC_NONE, and the page is locked or under
  *                      write-back already

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/common.sh"
 need gcc python3
 
-for source in lib/*.c backends/mem.c backends/open.c backends/posix.c; do
+for source in lib/*.c backends/*.c; do
 	if [ -e "$source" ]; then
 		name=$(echo "$source" | tr / -)
 		gcc -std=c11 -O2 -DNDEBUG -Iinclude -fcallgraph-info=su,da \

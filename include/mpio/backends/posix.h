@@ -46,7 +46,7 @@ struct mpio_posix_config {
  *
  * @param path    of it
  * @param config  or NULL for the default
- * @param[out] device  close it with mpio_device_close(); untouched on failure,
+ * @param[out] device  close it with mpio_device_close() of mpio/open.h; untouched on failure,
  *                     and then no file was made or extended
  * @return 0, or a negative errno:
  * @retval -MPIO_EINVAL  neither a file nor a block device; it cannot do direct
