@@ -109,11 +109,9 @@ int mpio_page_set_dirty(struct mpio_page *page, uint32_t offset,
 		mpio__bytes_set(page, MPIO__UPTODATE, offset, length, true);
 		mpio__bytes_set(page, MPIO__DIRTY, offset, length, true);
 	}
-	if (page->blocks == NULL && !(page->flags & MPIO_PAGE_UPTODATE)) {
-		if (length != page->size)
-			return -MPIO_ENODATA;
-		page->flags |= MPIO_PAGE_UPTODATE;
-	}
+	if (page->blocks == NULL && length != page->size &&
+	    !(page->flags & MPIO_PAGE_UPTODATE))
+		return -MPIO_ENODATA;
 	page->flags |= MPIO_PAGE_DIRTY;
 	return 0;
 }

@@ -96,7 +96,7 @@ void mpio_page_init(struct mpio_page *page, struct mpio_mapping *mapping,
  * Sets DIRTY and, with per-block state, the dirty and uptodate bits of the
  * blocks in the range. A block that the range covers in part must be uptodate
  * already: read it first. Without per-block state the same holds for the page
- * as a whole, and a page that was changed all over becomes UPTODATE.
+ * as a whole; UPTODATE itself is the engine's to set.
  *
  * @param page    locked by the engine in whatever way it locks; may be under
  *                write-back
