@@ -19,7 +19,7 @@ void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags)
 	bio->status = 0;
 	bio->vecs = bio->vec_pool;
 	bio->vec_count = 0;
-	bio->segment_count = 0;
+	bio->segments_end = bio->segments;
 	bio->plain = false;
 }
 
@@ -69,14 +69,7 @@ struct mpio_bio *mpio_bio_get(struct mpio_queue *queue, enum mpio_bio_op op,
 
 void mpio_bio_put(struct mpio_bio *bio)
 {
-	struct mpio_queue *queue = bio->queue;
-	struct mpio_bio **list = &queue->free_large;
-
-	if (bio->small)
-		list = &queue->free_small;
-	bio->state = MPIO__BIO_FREE;
-	bio->next = *list;
-	*list = bio;
+	mpio__bio_free(bio);
 }
 
 int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length)
@@ -126,7 +119,7 @@ int mpio_bio_submit(struct mpio_bio *bio)
 
 	if (bio->state != MPIO__BIO_HELD || !is_valid(bio))
 		return -MPIO_EINVAL;
-	mpio__queue_submit(queue, bio);
+	mpio__queue_submit_any(queue, bio);
 	if (queue->plug_depth == 0)
 		mpio__queue_commit(queue);
 	return 0;
@@ -135,34 +128,41 @@ int mpio_bio_submit(struct mpio_bio *bio)
 void mpio_bio_end(struct mpio_bio *bio, int status)
 {
 	struct mpio_queue *queue = bio->queue;
+	uint8_t state = bio->state;
 
-	if (bio->state != MPIO__BIO_FLYING)
-		return; /* a second end of the same bio */
-	bio->state = MPIO__BIO_ENDED;
-	bio->status = status > 0 ? -MPIO_EIO : status;
-	bio->done = bio->length;
-	queue->stats.in_flight--;
-	if (queue->submitting == bio)
-		queue->submitting = NULL; /* whoever submits it will see */
-	else
+	if (state != MPIO__BIO_OFFERED) {
+		if (state != MPIO__BIO_FLYING)
+			return; /* a second end of the same bio */
 		mpio__queue_ended(queue, bio);
+	}
+	bio->state = MPIO__BIO_DONE;
+	bio->status = status;
+	bio->done = bio->length;
+	if (status != 0) {
+		bio->state = MPIO__BIO_ENDED;
+		bio->status = status > 0 ? -MPIO_EIO : status;
+	}
+	queue->stats.in_flight--;
 }
 
 void mpio_bio_end_partial(struct mpio_bio *bio, uint32_t done)
 {
-	if (bio->state != MPIO__BIO_FLYING)
+	if (bio->state != MPIO__BIO_OFFERED && bio->state != MPIO__BIO_FLYING)
 		return;
 	mpio_bio_end(bio, 0);
-	bio->done = mpio__min_u32(done, bio->length);
+	if (done >= bio->length)
+		return;
+	bio->state = MPIO__BIO_ENDED;
+	bio->done = done;
 }
 
 void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from)
 {
 	memcpy(to->vecs, from->vecs, from->vec_count * sizeof(*to->vecs));
 	memcpy(to->segments, from->segments,
-	       from->segment_count * sizeof(*to->segments));
+	       mpio__segment_count(from) * sizeof(*to->segments));
 	to->vec_count = from->vec_count;
-	to->segment_count = from->segment_count;
+	to->segments_end = to->segments + mpio__segment_count(from);
 	to->offset = from->offset;
 	to->length = from->length;
 	to->unit = from->unit;
@@ -174,19 +174,18 @@ void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from)
 
 /* ---- The parts of pages in a bio -------------------------------------- */
 
-/* A piece of a segment: what lies of it in a range of the bio. */
+/* What lies of a segment in a range of the bio. */
 struct piece {
-	struct mpio_segment *segment;
 	uint32_t offset; /* bytes, in the page */
 	uint32_t length; /* bytes; 0: nothing */
 };
 
-static struct piece clip(struct mpio_segment *segment, uint32_t at,
+static struct piece clip(const struct mpio_segment *segment, uint32_t at,
 			 uint32_t start, uint32_t end)
 {
 	uint32_t from = mpio__max_u32(at, start);
 	uint32_t to = mpio__min_u32(at + segment->length, end);
-	struct piece piece = {.segment = segment};
+	struct piece piece = {0};
 
 	if (from < to) {
 		piece.offset = segment->offset + (from - at);
@@ -198,14 +197,14 @@ static struct piece clip(struct mpio_segment *segment, uint32_t at,
 void mpio__segments_fail(struct mpio_bio *bio, uint32_t start, uint32_t length,
 			 int status)
 {
+	const struct mpio_segment *segment;
 	uint32_t at = 0;
 
-	for (uint32_t i = 0; i < bio->segment_count; i++) {
-		struct piece piece =
-			clip(&bio->segments[i], at, start, start + length);
-		struct mpio_page *page = piece.segment->page;
+	for (segment = bio->segments; segment < bio->segments_end; segment++) {
+		struct piece piece = clip(segment, at, start, start + length);
+		struct mpio_page *page = segment->page;
 
-		at += piece.segment->length;
+		at += segment->length;
 		if (piece.length == 0)
 			continue;
 		if (page->error == 0)
@@ -219,14 +218,14 @@ void mpio__segments_fail(struct mpio_bio *bio, uint32_t start, uint32_t length,
 
 void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length)
 {
+	const struct mpio_segment *segment;
 	uint32_t at = 0;
 
-	for (uint32_t i = 0; i < bio->segment_count; i++) {
-		struct piece piece =
-			clip(&bio->segments[i], at, start, start + length);
-		struct mpio_page *page = piece.segment->page;
+	for (segment = bio->segments; segment < bio->segments_end; segment++) {
+		struct piece piece = clip(segment, at, start, start + length);
+		struct mpio_page *page = segment->page;
 
-		at += piece.segment->length;
+		at += segment->length;
 		if (piece.length != 0 && page->blocks != NULL &&
 		    page->mapping->ops->verify == NULL)
 			mpio__bytes_set(page, MPIO__UPTODATE, piece.offset,

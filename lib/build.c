@@ -7,17 +7,7 @@
  * and the run goes to a new one. A page counts its segments, the parts of
  * it that lie in bios; the last one to end finishes the page.
  */
-#include "internal.h"
-
-/* Tell the bio what was gathered into it. */
-static inline void settle(struct mpio__build *build)
-{
-	struct mpio_bio *bio = build->bio;
-
-	bio->length = (uint32_t)(build->end - bio->offset);
-	bio->vec_count = (uint32_t)(build->vec - bio->vec_pool + 1);
-	bio->segment_count = (uint32_t)(build->segment - bio->segments);
-}
+#include "gather.h"
 
 void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 {
@@ -27,13 +17,8 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 	if (bio == NULL)
 		return;
 	queue = bio->queue;
-	settle(build);
 	build->bio = NULL;
 	build->last_page = NULL;
-	if (bio->length == 0) {
-		mpio_bio_put(bio); /* opened, and never added to */
-		return;
-	}
 	if (build->sent != NULL)
 		++*build->sent;
 	queue->stats.cuts[cut]++;
@@ -42,38 +27,16 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 	mpio__queue_submit(queue, bio);
 }
 
-/* Hold the free places of a bio ready, behind those that are filled. */
-static inline void unfold(struct mpio__build *build, struct mpio_bio *bio,
-			  uint32_t segments, uint32_t pieces)
+static int open_bio(struct mpio__build *build, struct mpio_queue *queue,
+		    uint64_t offset)
 {
-	build->bio = bio;
-	build->segment = bio->segments + segments;
-	build->segments_end = bio->segments + bio->segments_max;
-	build->vec = bio->vec_pool + pieces - 1;
-	build->last_vec = bio->vec_pool + bio->vecs_max - 1;
-}
+	struct mpio_bio *bio = mpio__bio_get_wait(queue, 0, 0, 0);
 
-static inline int open_bio(struct mpio__build *build, struct mpio_queue *queue,
-			   uint64_t offset)
-{
-	struct mpio_bio *bio = mpio__bio_take(&queue->free_small);
-
-	if (bio == NULL)
-		bio = mpio__bio_get_wait(queue, 0, 0, 0);
 	if (bio == NULL)
 		return -MPIO_ENOMEM;
-	bio->state = MPIO__BIO_HELD;
-	bio->op = (uint8_t)build->operation;
-	bio->flags = (uint16_t)(build->operation >> 8);
-	bio->offset = offset;
-	bio->plain = true;
-	bio->unit = build->unit;
-	bio->end_io = build->end_io;
-	bio->ctx = build->sent;
-	unfold(build, bio, 0, 0);
-	build->end = offset;
-	build->memory_end = (const unsigned char *)build; /* nobody's page */
-	build->room = queue->limits.bytes_max;
+	mpio__build_open(build, bio, offset);
+	build->bio = bio;
+	build->memory_end = (unsigned char *)bio; /* nobody's page */
 	return 0;
 }
 
@@ -91,9 +54,8 @@ static bool enlarge(struct mpio__build *build)
 	large = mpio__bio_get_wait(bio->queue, bio->op, bio->flags, UINT32_MAX);
 	if (large == NULL)
 		return false;
-	settle(build);
 	mpio__bio_move(large, bio);
-	unfold(build, large, large->segment_count, large->vec_count);
+	build->bio = large;
 	return true;
 }
 
@@ -106,17 +68,18 @@ static inline bool is_same_segment(const struct mpio__build *build,
 }
 
 /* What the plan says of a run. */
-static inline enum mpio_cut ask_plan(const struct mpio__build *build,
-				     const struct mpio__run *run,
-				     uint32_t *take)
+MPIO__APART static enum mpio_cut ask_plan(const struct mpio__build *build,
+					  const struct mpio__run *run,
+					  uint32_t *take)
 {
 	const struct mpio_bio *bio = build->bio;
 	const struct mpio_plan_limits *limits = &run->queue->limits;
-	struct mpio_plan_io io = {.operation = build->operation};
+	const uint32_t operation = build->op | (uint32_t)build->flags << 8;
+	struct mpio_plan_io io = {.operation = operation};
 	const struct mpio_plan_run plan = {
 		.queue = run->queue,
 		.offset = run->offset,
-		.operation = build->operation,
+		.operation = operation,
 		.length = run->length,
 		.memory = run->memory,
 		.whole = run->whole,
@@ -125,10 +88,10 @@ static inline enum mpio_cut ask_plan(const struct mpio__build *build,
 
 	if (bio != NULL) {
 		io.queue = bio->queue;
-		io.end = build->end;
-		io.length = (uint32_t)(build->end - bio->offset);
-		io.pieces = (uint32_t)(build->vec - bio->vec_pool + 1);
-		io.segments = (uint32_t)(build->segment - bio->segments);
+		io.end = bio->offset + bio->length;
+		io.length = bio->length;
+		io.pieces = bio->vec_count;
+		io.segments = mpio__segment_count(bio);
 		io.memory_end = build->memory_end;
 		if (bio->small)
 			limits = &bio->queue->small_limits;
@@ -136,15 +99,9 @@ static inline enum mpio_cut ask_plan(const struct mpio__build *build,
 	return mpio__plan(&io, &plan, limits, take);
 }
 
-int mpio__build_turn(struct mpio__build *build, const struct mpio__run *run,
-		     uint32_t *take)
+static int turn(struct mpio__build *build, const struct mpio__run *run,
+		uint32_t *take)
 {
-	const struct mpio_bio *bio = build->bio;
-
-	/* What the plan would say, without the words: it mostly does. */
-	if (bio != NULL && bio->queue == run->queue &&
-	    run->offset != build->end)
-		mpio__build_send(build, MPIO_CUT_NOT_ADJACENT);
 	for (;;) {
 		enum mpio_cut cut = ask_plan(build, run, take);
 
@@ -163,11 +120,12 @@ int mpio__build_turn(struct mpio__build *build, const struct mpio__run *run,
 static void append(struct mpio__build *build, const struct mpio__run *run,
 		   uint32_t take)
 {
-	if (is_same_segment(build, run) &&
-	    build->segment != build->bio->segments) {
-		build->segment[-1].length += take;
+	struct mpio_bio *bio = build->bio;
+
+	if (is_same_segment(build, run)) {
+		bio->segments_end[-1].length += take;
 	} else {
-		*build->segment++ = (struct mpio_segment){
+		*bio->segments_end++ = (struct mpio_segment){
 			.page = run->page,
 			.offset = run->page_offset,
 			.length = take,
@@ -175,36 +133,62 @@ static void append(struct mpio__build *build, const struct mpio__run *run,
 		run->page->pending++;
 	}
 	if (run->memory == build->memory_end)
-		build->vec->length += take;
+		bio->vecs[bio->vec_count - 1].length += take;
 	else
-		*++build->vec = (struct mpio_iovec){
+		bio->vecs[bio->vec_count++] = (struct mpio_iovec){
 			.base = run->memory,
 			.length = take,
 		};
 	if (run->whole)
-		build->bio->flags =
-			(uint16_t)(build->bio->flags | MPIO_BIO_ATOMIC);
-	build->bio->plain = false;
+		bio->flags = (uint16_t)(bio->flags | MPIO_BIO_ATOMIC);
+	if (take != run->page->size || run->page->blocks != NULL)
+		bio->plain = false;
+	bio->length += take;
 	build->memory_end = run->memory + take;
-	build->room -= take;
-	build->end += take;
 	build->last_page = run->page;
 	build->last_end = run->page_offset + take;
 }
 
-int mpio__build_add(struct mpio__build *build, struct mpio__run run)
+int mpio__build_add(struct mpio__build *build, struct mpio__run *run)
 {
-	while (run.length != 0) {
+	while (run->length != 0) {
 		uint32_t take;
-		int error = mpio__build_turn(build, &run, &take);
+		int error = turn(build, run, &take);
 
 		if (error != 0)
 			return error;
-		append(build, &run, take);
-		run.offset += take;
-		run.page_offset += take;
-		run.memory += take;
-		run.length -= take;
+		append(build, run, take);
+		run->offset += take;
+		run->page_offset += take;
+		run->memory += take;
+		run->length -= take;
 	}
 	return 0;
+}
+
+bool mpio__row_begin(struct mpio__row *row, const struct mpio__walk *walk,
+		     struct mpio_page *const *pages, size_t n,
+		     const struct mpio__gather *how)
+{
+	const struct mpio_plan_limits *small = &walk->queue->small_limits;
+	const struct mpio_page *first = pages[0];
+	uint32_t size = first->size;
+	uint64_t stop =
+		mpio__min_u64(first->pos + (uint64_t)n * size, walk->whole_end);
+	uint64_t fit = mpio__min_u32(small->pieces_max, small->segments_max);
+
+	*row = (struct mpio__row){
+		.next = pages,
+		.mapping = walk->mapping,
+		.pos = first->pos,
+		.stop = stop,
+		.limit = mpio__min_u64(stop, walk->map.straight_end),
+		.step = size,
+		.fresh = mpio__min_u64(small->bytes_max, fit * size),
+		.size = size,
+		.flags = first->flags,
+		.new_flags = (first->flags & ~how->clear) | how->set,
+	};
+	return (first->flags & how->mask) == how->state && size != 0 &&
+	       (size & walk->mask) == 0 && size <= small->bytes_max;
 }

@@ -2,12 +2,12 @@
 /*
  * Gather: the inner loop of reading and writing.
  *
- * Most pages of a large I/O are alike: they lie whole in the answer that
- * get_block gave last, go on where the open bio ends, and have room there. For
- * such pages the plan answers 'none', and this loop gathers them without
- * asking it page by page, with everything it needs in registers. It decides
- * nothing: the first page that is not so plain is left to the general way
- * (map.c, build.c, plan.c), which can do all that this can.
+ * Most pages of a large I/O are alike: they follow each other, lie whole in
+ * the answer that get_block gave last, go on where the open bio ends, and have
+ * room there. For such a row of pages the plan answers 'none', and this loop
+ * gathers them without asking it page by page, with all it needs in registers.
+ * It decides nothing: the first page that is not so plain is left to the
+ * general way (map.c, build.c, plan.c), which can do all that this can.
  */
 #ifndef MPIO_GATHER_H
 #define MPIO_GATHER_H
@@ -26,71 +26,218 @@ struct mpio__gather {
 	uint32_t set;
 };
 
+/* ---- The question ----------------------------------------------------- */
+
+/* Ask get_block; returns what it does. */
+static inline int mpio__map_question(struct mpio__walk *walk,
+				     struct mpio_page *page, uint64_t block,
+				     uint64_t wanted)
+{
+	walk->map.extent = (struct mpio_extent){.count = wanted};
+	walk->queue->stats.get_block_calls++;
+	return walk->ops->get_block(walk->mapping, page, block, walk->map_flags,
+				    &walk->map.extent);
+}
+
+/* Mapped, whole on the queue's own device, and nothing else to be said. */
+static inline bool mpio__map_is_plain(const struct mpio__walk *walk,
+				      uint64_t wanted)
+{
+	const struct mpio_extent *extent = &walk->map.extent;
+
+	return extent->flags == MPIO_EXTENT_MAPPED && extent->queue == NULL &&
+	       extent->count - 1 < wanted &&
+	       mpio__range_fits(extent->block, extent->count,
+				walk->device_blocks);
+}
+
+/* The straight of an answer: its first blocks, whole on the device. */
+static inline void mpio__map_straighten(struct mpio__map *map, uint64_t whole,
+					uint32_t shift)
+{
+	map->straight_end = (map->first + whole) << shift;
+	map->delta = (map->extent.block - map->first) << shift;
+}
+
+/* Ask get_block, after an answer that was not odd; 0 or a negative errno. */
+static inline int mpio__map_ask_on(struct mpio__walk *walk,
+				   struct mpio_page *page, uint64_t block,
+				   uint64_t wanted)
+{
+	struct mpio__map *map = &walk->map;
+	int status = mpio__map_question(walk, page, block, wanted);
+
+	if (status != 0 || !mpio__map_is_plain(walk, wanted))
+		return mpio__map_take_over(walk, block, wanted, status);
+	map->first = block;
+	map->count = map->extent.count;
+	mpio__map_straighten(map, map->count, walk->shift);
+	return 0;
+}
+
+/* ---- The row ---------------------------------------------------------- */
+
+/* Begin a bio, which is empty. */
+static inline void mpio__build_open(struct mpio__build *build,
+				    struct mpio_bio *bio, uint64_t offset)
+{
+	bio->offset = offset;
+	bio->flags = build->flags;
+	bio->state = MPIO__BIO_HELD;
+	bio->op = build->op;
+	bio->plain = true;
+	bio->unit = build->unit;
+	bio->end_io = build->end_io;
+	bio->ctx = build->sent;
+}
+
+/* Pages that follow each other, and look like the first of them. */
+struct mpio__row {
+	struct mpio_page *const *next;
+	const struct mpio_mapping *mapping;
+	uint64_t pos;       /* bytes; where the next one is to lie */
+	uint64_t stop;      /* bytes; where they end if all of them do so */
+	uint64_t limit;     /* bytes; as far as that is in the straight */
+	uint64_t fresh;     /* bytes of them that a new bio takes */
+	size_t step;        /* bytes; from one to the next: their size */
+	uint32_t size;      /* bytes; of each */
+	uint32_t flags;     /* of each, as they are found */
+	uint32_t new_flags; /* and as they are left */
+};
+
+/* Of n pages; false if the first is none that can be gathered whole. */
+bool mpio__row_begin(struct mpio__row *row, const struct mpio__walk *walk,
+		     struct mpio_page *const *pages, size_t n,
+		     const struct mpio__gather *how);
+
+/* Whether a page is one of the row, and the one at a position. */
+static inline bool mpio__row_has(const struct mpio__row *row,
+				 const struct mpio_page *page, uint64_t pos)
+{
+	return page->pos == pos && page->size == row->size &&
+	       page->flags == row->flags && page->mapping == row->mapping &&
+	       page->blocks == NULL;
+}
+
+/* Whether the row goes on. */
+static inline bool mpio__row_goes_on(const struct mpio__row *row)
+{
+	return row->pos < row->stop && mpio__row_has(row, *row->next, row->pos);
+}
+
+/* Where the next page of a bio goes. */
+struct mpio__place {
+	struct mpio_bio *bio;
+	struct mpio_segment *segment; /* the next one */
+	struct mpio_iovec *vec;       /* the next one */
+	unsigned char *memory_end;    /* where that ends, or nobody's page */
+	uint64_t room;                /* bytes; behind it */
+};
+
+/* In a new bio. */
+static inline struct mpio__place mpio__place_new(struct mpio__build *build,
+						 const struct mpio__row *row,
+						 struct mpio_bio *bio,
+						 uint64_t offset)
+{
+	mpio__build_open(build, bio, offset);
+	return (struct mpio__place){
+		.bio = bio,
+		.segment = bio->segments,
+		.vec = bio->vecs,
+		.memory_end = (unsigned char *)bio,
+		.room = row->fresh,
+	};
+}
+
+/* In the open bio. */
+static inline struct mpio__place
+mpio__place_open(const struct mpio__build *build, const struct mpio__row *row)
+{
+	struct mpio_bio *bio = build->bio;
+	uint32_t n =
+		mpio__min_u32(bio->vecs_max - bio->vec_count,
+			      bio->segments_max - mpio__segment_count(bio));
+
+	return (struct mpio__place){
+		.bio = bio,
+		.segment = bio->segments_end,
+		.vec = bio->vecs + bio->vec_count,
+		.memory_end = build->memory_end,
+		.room = mpio__min_u64((uint64_t)n * row->size,
+				      bio->queue->limits.bytes_max -
+					      bio->length),
+	};
+}
+
 /*
- * Gather whole pages: as many as follow each other in the straight of the
- * remembered answer, go on where the open bio ends, and have room there.
- * Returns how many; the page after them needs a closer look.
+ * Gather the next page, which is one of the row, and those after it that are,
+ * while there is room, and up to the limit. There is room for one.
  */
-static inline size_t mpio__gather(struct mpio__walk *walk,
-				  struct mpio_page *const *pages, size_t n,
-				  const struct mpio__gather how)
+static inline void mpio__row_gather(struct mpio__walk *walk,
+				    struct mpio__row *row,
+				    struct mpio__place place)
 {
 	struct mpio__build *build = &walk->build;
-	const struct mpio__map *map = &walk->map;
-	const struct mpio_mapping *mapping = walk->mapping;
-	const unsigned char *memory_end = build->memory_end;
-	struct mpio_page *const *page_at = pages;
-	struct mpio_segment *segment = build->segment;
-	struct mpio_iovec *vec = build->vec;
-	uint64_t pos = pages[0]->pos;
-	uint64_t start = pos;
-	uint64_t room = build->room;
-	uint32_t size = pages[0]->size;
+	struct mpio_bio *bio = place.bio;
+	uint64_t pos = row->pos;
+	uint64_t last = mpio__min_u64(row->limit, pos + place.room) - row->step;
+	struct mpio_page *const *next = row->next;
+	struct mpio_page *page = *next;
 
-	if (build->bio == NULL || build->bio->queue != map->queue ||
-	    pos + map->delta != build->end || pos >= map->straight_end ||
-	    size == 0 || (size & walk->mask) != 0)
-		return 0;
-	room = mpio__min_u64(room, map->straight_end - pos);
-	n = mpio__min_size(n, (size_t)(build->segments_end - segment));
-	n = mpio__min_size(n, (size_t)(build->last_vec - vec));
-	for (; n != 0; n--) {
-		struct mpio_page *page = *page_at;
+	do {
 		unsigned char *memory = page->data;
-		uint32_t flags = page->flags;
 
-		if (page->pos != pos || page->size != size || room < size ||
-		    (flags & how.mask) != how.state ||
-		    page->mapping != mapping || page->blocks != NULL)
-			break;
-		if (memory == memory_end) {
-			vec->length += size;
+		if (memory != place.memory_end) {
+			place.vec->base = memory;
+			place.vec->length = row->step;
+			place.vec++;
 		} else {
-			vec++;
-			vec->base = memory;
-			vec->length = size;
+			place.vec[-1].length += row->step;
 		}
-		memory_end = memory + size;
-		segment->page = page;
-		segment->offset = 0;
-		segment->length = size;
-		segment++;
-		if (how.set & MPIO_PAGE_WRITEBACK)
-			page->shadow = memory;
+		place.memory_end = memory + row->step;
+		place.segment->page = page;
+		place.segment->offset = 0;
+		place.segment->length = (uint32_t)row->step;
+		place.segment++;
 		page->pending = 1;
 		page->error = 0;
-		page->flags = (flags & ~how.clear) | how.set;
-		pos += size;
-		room -= size;
-		page_at++;
-	}
-	build->memory_end = memory_end;
-	build->segment = segment;
-	build->vec = vec;
-	build->room -= (uint32_t)(pos - start);
-	build->end += pos - start;
-	build->last_page = NULL; /* they are whole: nothing continues them */
-	return (size_t)(page_at - pages);
+		page->flags = row->new_flags;
+		next++;
+		pos += row->step;
+		if (pos > last)
+			break;
+		page = *next;
+	} while (mpio__row_has(row, page, pos));
+	bio->length = (uint32_t)(pos + walk->map.delta - bio->offset);
+	bio->vec_count = (uint32_t)(place.vec - bio->vecs);
+	bio->segments_end = place.segment;
+	build->memory_end = place.memory_end;
+	build->last_page = NULL; /* it is whole: nothing continues it */
+	row->next = next;
+	row->pos = pos;
+}
+
+/* ---- The end of a row ------------------------------------------------- */
+
+typedef void mpio__page_end_fn(struct mpio_mapping *mapping,
+			       struct mpio_page *page, int status);
+
+/*
+ * Finish the pages of a plain bio that went well. Each has just the flags set
+ * or not that it was given for the way, so turning them round ends it.
+ */
+static inline void mpio__row_end(const struct mpio_bio *bio,
+				 mpio__page_end_fn *end, uint32_t flags)
+{
+	const struct mpio_segment *segment = bio->segments;
+
+	do {
+		struct mpio_page *page = segment++->page;
+
+		page->flags ^= flags;
+		end(page->mapping, page, 0);
+	} while (segment != bio->segments_end);
 }
 
 #endif

@@ -26,6 +26,9 @@ void *memmove(void *to, const void *from, size_t size);
 void *memset(void *memory, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 
+/* Kept apart from its caller, which it would cost registers or stack. */
+#define MPIO__APART __attribute__((noinline))
+
 /* What follows is shared inside lib/, and never reached through a table. */
 #pragma GCC visibility push(hidden)
 
@@ -53,8 +56,10 @@ enum mpio__bio_state {
 	MPIO__BIO_FREE,    /* in the pool */
 	MPIO__BIO_HELD,    /* its user's */
 	MPIO__BIO_PLUGGED, /* waits for unplug */
+	MPIO__BIO_OFFERED, /* inside the device's submit */
 	MPIO__BIO_FLYING,  /* the device's */
-	MPIO__BIO_ENDED    /* waits for its end_io */
+	MPIO__BIO_DONE,    /* all of it; waits for its end_io */
+	MPIO__BIO_ENDED    /* failed, or came short */
 };
 
 /* What a bio with preflush or fua is doing, on a device that needs help. */
@@ -75,6 +80,19 @@ static inline struct mpio_bio *mpio__bio_take(struct mpio_bio **list)
 	if (bio != NULL)
 		*list = bio->next;
 	return bio;
+}
+
+/* Back to it. */
+static inline void mpio__bio_free(struct mpio_bio *bio)
+{
+	bio->state = MPIO__BIO_FREE;
+	bio->next = *bio->pool;
+	*bio->pool = bio;
+}
+
+static inline uint32_t mpio__segment_count(const struct mpio_bio *bio)
+{
+	return (uint32_t)(bio->segments_end - bio->segments);
 }
 
 /* A bio with room for `segments`, or the nearest there is; NULL: none free. */
@@ -104,18 +122,23 @@ void mpio__segments_good(struct mpio_bio *bio, uint32_t start,
 
 /* ---- Queue ------------------------------------------------------------ */
 
+/* Why a read or write cannot be sent and finished the short way. */
+#define MPIO__CARE_HOOK (1u << 0)  /* the event hook is to be told */
+#define MPIO__CARE_PICKY (1u << 1) /* the device does not take every one */
+#define MPIO__CARE_PLUGGED (1u << 2)
+#define MPIO__CARE_FINISHING (1u << 3) /* an outer call runs the callbacks */
+
 struct mpio_queue {
 	struct mpio_device *device;
 	void *channel;
 	struct mpio_plan_limits limits;       /* of a large bio */
 	struct mpio_plan_limits small_limits; /* of a small one */
 	uint32_t memory_alignment; /* bytes; 1: any */
-	bool picky; /* not every read or write can be sent as it is */
 	uint32_t in_flight_max;
+	uint32_t in_flight_known; /* as many were there, and were not too many */
 	uint32_t flags; /* MPIO_QUEUE_* flags */
+	uint32_t care;  /* MPIO__CARE_* flags */
 	bool uncommitted; /* submits that commit has not pushed yet */
-	bool finishing;   /* an outer call runs the callbacks */
-	struct mpio_bio *submitting; /* inside the device's submit */
 
 	struct mpio_bio *free_large;
 	struct mpio_bio *free_small;
@@ -153,10 +176,19 @@ static inline void mpio__queue_ended(struct mpio_queue *queue,
 	queue->ended_tail = &bio->next;
 }
 
-/* Send a bio, or hold it if plugged. Callbacks may run inside. */
+/* Whether reads and writes can be passed to the device, looking at nothing. */
+static inline bool mpio__queue_is_easy(const struct mpio_queue *queue)
+{
+	return queue->care == 0 && queue->ended == NULL;
+}
+
+/* Pass a read or write to the device. What ends inside is finished, if good. */
+void mpio__queue_pass(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Send a read or write, or hold it if plugged. Callbacks may run inside. */
 void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio);
-/* A bio's first try; a flush waits for what was sent before it, running
- * callbacks. */
+/* The same for any bio; flushes wait for what was sent before them. */
+void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio);
+/* The first try of a bio that no flush goes with. Runs no callback. */
 void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Give a bio to the device, now; retries refusals. Runs no callback. */
 void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio);
@@ -225,45 +257,36 @@ static inline enum mpio_cut mpio__plan(const struct mpio_plan_io *io,
 
 /* ---- One call of a verb ----------------------------------------------- */
 
-/*
- * The bio that is being gathered, its next free places held ready. What the
- * plan sees of it is made from this when it is asked.
- */
+/* The bio that is being gathered, and what all bios of the call are to be. */
 struct mpio__build {
 	struct mpio_bio *bio; /* or NULL */
-	uint64_t end;         /* bytes; where on the device it ends so far */
-	struct mpio_segment *segment;      /* the next to be filled */
-	struct mpio_segment *segments_end; /* no more than these */
-	struct mpio_iovec *vec;            /* the last one filled */
-	struct mpio_iovec *last_vec;       /* the last one that may be */
-	const unsigned char *memory_end;   /* where the last piece ends */
-	struct mpio_page *last_page;       /* of the last segment, or NULL */
+	unsigned char *memory_end;   /* where its last piece ends */
+	struct mpio_page *last_page; /* of its last segment, or NULL */
+	uint32_t last_end; /* bytes; where that segment ends in its page */
+	uint32_t unit;     /* bytes; isolation goes no finer */
 	mpio_end_io_fn *end_io;
-	uint32_t *sent;     /* counts the bios in flight, or NULL */
-	uint32_t room;      /* bytes that it still takes */
-	uint32_t last_end;  /* bytes; where the last segment ends in its page */
-	uint32_t operation; /* op | flags << 8 */
-	uint32_t unit;      /* bytes; isolation goes no finer */
+	uint32_t *sent; /* counts the bios in flight, or NULL */
+	uint8_t op;     /* as in the bio */
+	uint16_t flags;
 };
 
-/* What get_block said last. */
+/*
+ * What get_block said last. The straight of an answer are its whole blocks on
+ * the device, before the end of file and before a boundary: a page that ends
+ * there, and begins in the answer, needs no cutting.
+ */
 struct mpio__map {
 	uint64_t first;    /* block of the mapping at which it begins */
-	uint64_t count;    /* blocks that can be used; 0: nothing remembered */
-	uint64_t answered; /* blocks that it covered; the rest is a lie */
-	uint64_t offset;   /* bytes; where `first` lies on the device */
-	uint64_t device_size; /* bytes */
 	struct mpio_queue *queue;
+	uint64_t count;    /* blocks that can be used; 0: nothing remembered */
+	uint64_t answered; /* blocks that an odd one covered: others are a lie */
+	uint64_t straight_end; /* bytes, in the mapping; 0: there is none */
+	uint64_t device_size; /* bytes */
+	uint64_t delta; /* from the mapping to the device, modulo 2^64 */
 	struct mpio_extent extent; /* as it was given */
 	bool hole;           /* reads as zeros */
 	bool boundary_ahead; /* its last block has gone into a bio */
-	/*
-	 * The straight: positions of whole blocks on the device, before the
-	 * end of file and before a boundary. A page inside needs no cutting.
-	 */
-	uint64_t straight_start; /* bytes, in the mapping */
-	uint64_t straight_end;   /* bytes; 0: there is none */
-	uint64_t delta; /* from there to the device, modulo 2^64 */
+	bool odd; /* asking again takes more than the question */
 };
 
 struct mpio__walk {
@@ -276,7 +299,7 @@ struct mpio__walk {
 	bool plain;         /* no hook wants to look at each page */
 	uint64_t device_blocks; /* whole ones of the queue's own device */
 	uint64_t eof_block;    /* the first that lies wholly past the end */
-	uint64_t whole_blocks; /* those before it need no look at the end */
+	uint64_t whole_end; /* bytes; a page before it needs no look at the end */
 	struct mpio__map map;
 	struct mpio__build build;
 };
@@ -293,14 +316,9 @@ void mpio__walk_end(struct mpio__walk *walk);
  */
 int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
 		  uint64_t block, uint64_t wanted);
-/* Whether a whole page lies in the straight of the remembered answer. */
-static inline bool mpio__map_is_straight(const struct mpio__map *map,
-					 const struct mpio_page *page)
-{
-	return page->pos >= map->straight_start &&
-	       page->pos + page->size <= map->straight_end;
-}
-
+/* Take over an answer that may be any; 0 or a negative errno. */
+int mpio__map_take_over(struct mpio__walk *walk, uint64_t block,
+			uint64_t wanted, int status);
 /* A page that the remembered answer was not asked for: may it be used? */
 void mpio__map_revalidate(struct mpio__walk *walk);
 /* Send what lies before a boundary, and tell the engine. */
@@ -317,14 +335,11 @@ struct mpio__run {
 	bool whole; /* one bio or none */
 };
 
-/* Gather a run. 0; -MPIO_ENOMEM: no bio; -MPIO_EINVAL: whole, and too long. */
-int mpio__build_add(struct mpio__build *build, struct mpio__run run);
 /*
- * See to it that the open bio takes bytes of a run, `take` of them: send it
- * and open another if it must be. Errors as above.
+ * Gather a run, which is used up. 0; -MPIO_ENOMEM: no bio; -MPIO_EINVAL: it
+ * is to be whole, and too long.
  */
-int mpio__build_turn(struct mpio__build *build, const struct mpio__run *run,
-		     uint32_t *take);
+int mpio__build_add(struct mpio__build *build, struct mpio__run *run);
 void mpio__build_send(struct mpio__build *build, enum mpio_cut cut);
 
 /* Pages that follow the one that is being written, in a walk. */

@@ -17,7 +17,7 @@
  * When the blocks up to a boundary have gone into a bio, the next answer will
  * cost a metadata read near by: the bio is sent before get_block is called.
  */
-#include "internal.h"
+#include "gather.h"
 
 int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 		    struct mpio_mapping *mapping, uint32_t op, uint32_t flags)
@@ -38,16 +38,21 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 			 mapping->ops->verify == NULL &&
 			 mapping->ops->seal == NULL &&
 			 mapping->ops->account == NULL,
-		.build = {
-			.operation = op | flags << 8,
-			.unit = block_size,
-		},
+		.build =
+			{
+				.op = (uint8_t)op,
+				.flags = (uint16_t)flags,
+				.unit = block_size,
+			},
 	};
+	walk->map.queue = queue;
+	walk->map.device_size = queue->device->size;
+	walk->map.odd = queue->event != NULL;
 	walk->eof_block = mpio__bytes_to_blocks_up(mapping->size, walk->shift);
-	walk->whole_blocks = walk->eof_block;
+	walk->whole_end = UINT64_MAX;
 	walk->device_blocks = queue->device->size >> walk->shift;
 	if (op == MPIO_BIO_WRITE) {
-		walk->whole_blocks = mapping->size >> walk->shift;
+		walk->whole_end = mapping->size & ~(uint64_t)walk->mask;
 		walk->map_flags = MPIO_MAP_CREATE;
 		walk->build.end_io = mpio__write_end_io;
 	} else if (walk->ops->verify != NULL || walk->ops->reread != NULL) {
@@ -90,7 +95,7 @@ void mpio__map_boundary(struct mpio__walk *walk)
 
 void mpio__map_revalidate(struct mpio__walk *walk)
 {
-	if (walk->map.answered != 0 &&
+	if ((walk->map.count | walk->map.answered) != 0 &&
 	    !walk->ops->still_valid(walk->mapping, &walk->map.extent))
 		mpio__map_forget(&walk->map);
 }
@@ -115,30 +120,11 @@ static bool is_possible(const struct mpio__walk *walk,
 	return mapped || !(extent->flags & if_mapped);
 }
 
-/*
- * The straight of an answer whose first `whole` blocks lie whole on the
- * device. It ends short of a block that the end of file or of the device
- * cuts, and of a boundary.
- */
-static inline void find_straight(const struct mpio__walk *walk,
-				 struct mpio__map *map, uint64_t whole)
-{
-	uint64_t end = mpio__min_u64(map->first + whole, walk->whole_blocks);
-
-	map->straight_start = map->first << walk->shift;
-	map->straight_end = end << walk->shift;
-	map->delta = map->offset - map->straight_start;
-	if ((map->extent.flags & MPIO_EXTENT_BOUNDARY) &&
-	    end == map->first + map->extent.count)
-		map->straight_end--;
-}
-
-/* An answer that lies elsewhere than whole on the queue's own device. */
-static int remember_odd(struct mpio__walk *walk, struct mpio__map *map)
+/* How many of an answer's blocks begin before its device ends, or -errno. */
+static int count_blocks(const struct mpio__walk *walk, struct mpio__map *map)
 {
 	const struct mpio_extent *extent = &map->extent;
 	struct mpio_queue *queue = map->queue;
-	uint64_t whole;
 
 	if (queue != walk->queue) {
 		if (!mpio__group_has(walk->queue, queue))
@@ -147,44 +133,34 @@ static int remember_odd(struct mpio__walk *walk, struct mpio__map *map)
 			return -MPIO_EINVAL;
 	}
 	map->answered = extent->count;
-	if (!mpio__blocks_have_bytes(extent->block, extent->count,
-				     walk->shift))
+	if (!mpio__blocks_have_bytes(extent->block, extent->count, walk->shift))
 		return -MPIO_EUCLEAN;
 	map->device_size = queue->device->size;
-	map->count = mpio__blocks_on_device(map->offset, extent->count,
-					    walk->shift, map->device_size);
-	if (map->count == 0)
-		return -MPIO_EUCLEAN;
-	whole = mpio__min_u64(map->count,
-			      (map->device_size - map->offset) >> walk->shift);
-	find_straight(walk, map, whole);
-	return 0;
+	map->count = mpio__blocks_on_device(extent->block << walk->shift,
+					    extent->count, walk->shift,
+					    map->device_size);
+	return map->count != 0 ? 0 : -MPIO_EUCLEAN;
 }
 
 /* Take over an answer that names device blocks. */
 static int remember(struct mpio__walk *walk, struct mpio__map *map)
 {
 	const struct mpio_extent *extent = &map->extent;
-	struct mpio_queue *queue =
-		extent->queue != NULL ? extent->queue : walk->queue;
+	uint64_t whole;
 	int error;
 
-	map->queue = queue;
-	map->offset = extent->block << walk->shift;
-	if (queue == walk->queue &&
-	    mpio__range_fits(extent->block, extent->count,
-			     walk->device_blocks)) {
-		map->device_size = queue->device->size;
-		map->answered = extent->count;
-		map->count = extent->count;
-		find_straight(walk, map, map->count);
-	} else {
-		error = remember_odd(walk, map);
-		if (error != 0)
-			return error;
-	}
+	map->queue = extent->queue != NULL ? extent->queue : walk->queue;
+	error = count_blocks(walk, map);
+	if (error != 0)
+		return error;
+	whole = (map->device_size >> walk->shift) - extent->block;
+	mpio__map_straighten(map, mpio__min_u64(map->count, whole),
+			     walk->shift);
+	if ((extent->flags & MPIO_EXTENT_BOUNDARY) &&
+	    map->straight_end == (map->first + extent->count) << walk->shift)
+		map->straight_end--;
 	if ((extent->flags & MPIO_EXTENT_NEW) && walk->ops->new_blocks != NULL)
-		walk->ops->new_blocks(walk->mapping, queue, extent->block,
+		walk->ops->new_blocks(walk->mapping, map->queue, extent->block,
 				      map->count);
 	return 0;
 }
@@ -212,36 +188,56 @@ static void tell(struct mpio__walk *walk, uint64_t block, int status)
 	mpio__event(walk->queue, MPIO_EVENT_MAP, NULL, status);
 }
 
-int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
-		  uint64_t block, uint64_t wanted)
+int mpio__map_take_over(struct mpio__walk *walk, uint64_t block,
+			uint64_t wanted, int status)
 {
 	struct mpio__map *map = &walk->map;
-	int status;
 
-	if (block - map->first < map->answered)
-		return -MPIO_EUCLEAN; /* past the device's end */
-	if (map->boundary_ahead)
-		mpio__map_boundary(walk);
+	map->odd = true;
 	mpio__map_forget(map);
-	map->extent = (struct mpio_extent){.count = wanted};
-	walk->queue->stats.get_block_calls++;
-	status = walk->ops->get_block(walk->mapping, page, block,
-				      walk->map_flags, &map->extent);
 	if (walk->queue->event != NULL)
 		tell(walk, block, status);
 	if (status != 0)
 		return status < 0 ? status : -MPIO_EUCLEAN;
-	map->first = block;
-	map->hole = false;
-	if (map->extent.flags == MPIO_EXTENT_MAPPED &&
-	    map->extent.count - 1 < wanted)
-		return remember(walk, map); /* as most answers are */
 	if (!is_possible(walk, &map->extent, wanted))
 		return -MPIO_EUCLEAN;
+	map->first = block;
 	map->hole = is_elsewhere(walk, &map->extent);
 	if (!map->hole)
 		return remember(walk, map);
 	map->count = map->extent.count;
 	map->answered = map->count;
 	return 0;
+}
+
+/* What comes before a question, after an answer that was odd. */
+static int leave_odd(struct mpio__walk *walk, uint64_t block)
+{
+	struct mpio__map *map = &walk->map;
+
+	if (block - map->first < map->answered)
+		return -MPIO_EUCLEAN; /* past the device's end */
+	mpio__map_boundary(walk);
+	map->hole = false;
+	map->queue = walk->queue;
+	map->device_size = walk->queue->device->size;
+	map->odd = walk->queue->event != NULL;
+	return 0;
+}
+
+int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
+		  uint64_t block, uint64_t wanted)
+{
+	struct mpio__map *map = &walk->map;
+	int error;
+
+	if (map->odd) {
+		error = leave_odd(walk, block);
+		if (error != 0)
+			return error;
+	}
+	if (!map->odd)
+		return mpio__map_ask_on(walk, page, block, wanted);
+	error = mpio__map_question(walk, page, block, wanted);
+	return mpio__map_take_over(walk, block, wanted, error);
 }

@@ -10,12 +10,6 @@
  */
 #include "internal.h"
 
-static bool is_barrier(const struct mpio_bio *bio)
-{
-	return bio->op == MPIO_BIO_FLUSH ||
-	       (bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH)) != 0;
-}
-
 static bool conflicts(const struct mpio_bio *a, const struct mpio_bio *b)
 {
 	if (a->op == MPIO_BIO_READ && b->op == MPIO_BIO_READ)
@@ -85,18 +79,20 @@ static bool can_merge(const struct mpio_queue *queue, const struct mpio_bio *a,
 	const struct mpio_plan_limits *limits = &queue->limits;
 
 	return a->offset + a->length == b->offset && a->op == b->op &&
-	       a->flags == b->flags && a->segment_count != 0 &&
-	       b->segment_count != 0 && a->end_io == b->end_io &&
+	       a->flags == b->flags && mpio__segment_count(a) != 0 &&
+	       mpio__segment_count(b) != 0 && a->end_io == b->end_io &&
 	       a->ctx == b->ctx &&
 	       b->length <= limits->bytes_max - a->length &&
 	       pieces(a, b) <= limits->pieces_max &&
-	       b->segment_count <= limits->segments_max - a->segment_count;
+	       mpio__segment_count(a) + mpio__segment_count(b) <=
+		       limits->segments_max;
 }
 
 static bool has_room(const struct mpio_bio *a, const struct mpio_bio *b)
 {
 	return pieces(a, b) <= a->vecs_max &&
-	       b->segment_count <= a->segments_max - a->segment_count;
+	       mpio__segment_count(a) + mpio__segment_count(b) <=
+		       a->segments_max;
 }
 
 /* A bio with room for b too: a itself, or a larger one; NULL: none is free. */
@@ -116,13 +112,13 @@ static struct mpio_bio *make_room(struct mpio_queue *queue, struct mpio_bio *a,
 static void merge(struct mpio_queue *queue, struct mpio_bio *a,
 		  struct mpio_bio *b)
 {
-	struct mpio_segment *to = a->segments + a->segment_count;
+	uint32_t n = mpio__segment_count(b);
 
 	for (uint32_t i = 0; i < b->vec_count; i++)
 		(void)mpio_bio_add(a, b->vecs[i].base,
 				   (uint32_t)b->vecs[i].length);
-	memcpy(to, b->segments, b->segment_count * sizeof(*to));
-	a->segment_count += b->segment_count;
+	memcpy(a->segments_end, b->segments, n * sizeof(*b->segments));
+	a->segments_end += n;
 	a->unit = mpio__min_u32(a->unit, b->unit);
 	a->plain = a->plain && b->plain &&
 		   a->segments->page->mapping == b->segments->page->mapping;
@@ -170,12 +166,8 @@ void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio)
 
 	for (uint32_t i = 0; i < queue->plugged_count && !must_send; i++)
 		must_send = conflicts(queue->plugged[i], bio);
-	if (must_send || is_barrier(bio))
+	if (must_send)
 		mpio__plug_flush(queue);
-	if (is_barrier(bio)) {
-		mpio__queue_launch(queue, bio);
-		return;
-	}
 	bio->state = MPIO__BIO_PLUGGED;
 	queue->plugged[queue->plugged_count++] = bio;
 }
@@ -183,12 +175,14 @@ void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio)
 void mpio_queue_plug(struct mpio_queue *queue)
 {
 	queue->plug_depth++;
+	queue->care |= MPIO__CARE_PLUGGED;
 }
 
 void mpio_queue_unplug(struct mpio_queue *queue)
 {
 	if (queue->plug_depth == 0 || --queue->plug_depth != 0)
 		return;
+	queue->care &= ~MPIO__CARE_PLUGGED;
 	mpio__plug_flush(queue);
 	mpio__queue_finish(queue);
 }

@@ -46,6 +46,8 @@ void mpio__queue_commit(struct mpio_queue *queue)
 	if (!queue->uncommitted)
 		return;
 	queue->uncommitted = false;
+	if (device->ops.commit == NULL)
+		return;
 	queue->stats.commits++;
 	(void)device->ops.commit(device, queue->channel);
 }
@@ -110,19 +112,41 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
 		return false;
 	queue->stats.retries++;
-	queue->submitting = NULL;
 	if (queue->stats.in_flight > 1)
 		return reap(queue, true) >= 0;
 	mpio__queue_commit(queue);
 	return ++*refusals < REFUSALS_MAX;
 }
 
-/* Wait until one more bio may be in flight. */
-static void make_room(struct mpio_queue *queue)
+/* A bio was refused: offer it again, or end it. */
+MPIO__APART static void insist(struct mpio_queue *queue, struct mpio_bio *bio,
+			       int result)
 {
-	while (queue->stats.in_flight >= queue->in_flight_max &&
+	struct mpio_device *device = queue->device;
+	uint32_t refusals = 0;
+
+	while (result != 0 && bio->state == MPIO__BIO_OFFERED &&
+	       sit_out(queue, result, &refusals)) {
+		queue->stats.submits++;
+		queue->uncommitted = true;
+		result = device->ops.submit(device, queue->channel, bio);
+	}
+	if (result != 0)
+		mpio_bio_end(bio, result);
+}
+
+/* There are more bios in flight than ever: wait, if there are too many. */
+MPIO__APART static void make_room(struct mpio_queue *queue)
+{
+	struct mpio_stats *stats = &queue->stats;
+
+	while (stats->in_flight >= queue->in_flight_max &&
 	       reap(queue, true) >= 0)
 		;
+	stats->in_flight_peak =
+		mpio__max_u32(stats->in_flight_peak, stats->in_flight + 1);
+	queue->in_flight_known =
+		mpio__min_u32(stats->in_flight_peak, queue->in_flight_max);
 }
 
 /* A bio that was refused for good, or that no device needs to see. */
@@ -131,48 +155,44 @@ static void end_unsent(struct mpio_queue *queue, struct mpio_bio *bio,
 {
 	queue->stats.in_flight++;
 	bio->state = MPIO__BIO_FLYING;
-	queue->submitting = bio;
 	mpio_bio_end(bio, status);
 }
 
-/* Give a bio to the device; true if it has ended, and is in no list. */
-__attribute__((always_inline)) static inline bool
-give(struct mpio_queue *queue, struct mpio_bio *bio)
+/* Have the device take a bio; land() is what comes next, or the end of it. */
+static inline void offer(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	struct mpio_device *device = queue->device;
 	struct mpio_stats *stats = &queue->stats;
-	uint32_t refusals = 0;
+	struct mpio_device *device;
 	int result;
 
-	if (stats->in_flight >= queue->in_flight_max)
+	if (stats->in_flight >= queue->in_flight_known)
 		make_room(queue);
-	bio->state = MPIO__BIO_FLYING;
-	if (++stats->in_flight > stats->in_flight_peak)
-		stats->in_flight_peak = stats->in_flight;
-	if (queue->event != NULL)
-		mpio__event(queue, MPIO_EVENT_SUBMIT, bio,
-			    bio->tries != 0 || bio->full_vec_count != 0);
-	do {
-		stats->submits++;
-		queue->uncommitted = device->ops.commit != NULL;
-		queue->submitting = bio;
-		result = device->ops.submit(device, queue->channel, bio);
-	} while (result != 0 && bio->state == MPIO__BIO_FLYING &&
-		 sit_out(queue, result, &refusals));
-	if (result != 0 && bio->state == MPIO__BIO_FLYING) {
-		queue->submitting = bio; /* a refusal that was sat out lost it */
-		mpio_bio_end(bio, result);
-	}
-	if (queue->submitting == NULL)
-		return true;
-	queue->submitting = NULL;
-	return false;
+	stats->in_flight++;
+	stats->submits++;
+	bio->state = MPIO__BIO_OFFERED;
+	queue->uncommitted = true;
+	device = queue->device;
+	result = device->ops.submit(device, queue->channel, bio);
+	if (result != 0)
+		insist(queue, bio, result);
+}
+
+/* A bio that was offered is in flight, or has ended already. */
+static void land(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (bio->state == MPIO__BIO_OFFERED)
+		bio->state = MPIO__BIO_FLYING;
+	else
+		mpio__queue_ended(queue, bio);
 }
 
 void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (give(queue, bio))
-		mpio__queue_ended(queue, bio);
+	if (queue->event != NULL)
+		mpio__event(queue, MPIO_EVENT_SUBMIT, bio,
+			    bio->tries != 0 || bio->full_vec_count != 0);
+	offer(queue, bio);
+	land(queue, bio);
 }
 
 /* ---- Back from the device --------------------------------------------- */
@@ -192,8 +212,8 @@ static inline struct mpio_bio *next_ended(struct mpio_queue *queue)
 /* The first try did it all, as most do. */
 static inline bool is_done(const struct mpio_bio *bio)
 {
-	return bio->status == 0 && bio->done == bio->length &&
-	       bio->full_vec_count == 0 && bio->tries == 0 &&
+	return bio->state == MPIO__BIO_DONE && bio->full_vec_count == 0 &&
+	       bio->tries == 0 &&
 	       !(bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH));
 }
 
@@ -217,25 +237,25 @@ static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
 /* Finish all that has ended; how many. */
 static int finish_all(struct mpio_queue *queue)
 {
-	bool inner = queue->finishing;
+	uint32_t inner = queue->care & MPIO__CARE_FINISHING;
 	struct mpio_bio *bio;
 	int n = 0;
 
-	queue->finishing = true;
+	queue->care |= MPIO__CARE_FINISHING;
 	do {
 		while ((bio = next_ended(queue)) != NULL)
 			n += finish(queue, bio);
 		if (queue->rereads != NULL)
 			mpio__reread(queue);
 	} while (queue->ended != NULL);
-	queue->finishing = inner;
+	queue->care &= ~(MPIO__CARE_FINISHING ^ inner);
 	return n;
 }
 
 void mpio__queue_finish(struct mpio_queue *queue)
 {
-	if (!queue->finishing && (queue->ended != NULL ||
-				  queue->rereads != NULL))
+	if ((queue->ended != NULL || queue->rereads != NULL) &&
+	    !(queue->care & MPIO__CARE_FINISHING))
 		(void)finish_all(queue);
 }
 
@@ -287,8 +307,19 @@ static inline void count(struct mpio_stats *stats, const struct mpio_bio *bio)
 	stats->segments += bio->vec_count;
 }
 
-/* A bio that cannot be sent as it is: it waits, has stages or is refused. */
-static int prepare(struct mpio_queue *queue, struct mpio_bio *bio)
+void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	int status = refusal(queue, bio);
+
+	count(&queue->stats, bio);
+	if (status != 0)
+		end_unsent(queue, bio, status);
+	else
+		mpio__queue_send(queue, bio);
+}
+
+/* A flush, or a write that flushes go with, perhaps as stages of it. */
+static void launch_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	int status = refusal(queue, bio); /* of the data, not of a stage */
 
@@ -296,54 +327,74 @@ static int prepare(struct mpio_queue *queue, struct mpio_bio *bio)
 	if (status == 0 &&
 	    (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH)))
 		status = quiesce(queue);
-	if (status != 0)
-		return status;
-	mpio__stage_begin(queue, bio);
-	return 0;
-}
-
-/* A bio's first try; true if it has ended, and is in no list. */
-static inline bool launch(struct mpio_queue *queue, struct mpio_bio *bio)
-{
-	const uint32_t staged = MPIO_BIO_PREFLUSH | MPIO_BIO_FUA;
-
 	count(&queue->stats, bio);
-	if (queue->picky || bio->op > MPIO_BIO_WRITE || (bio->flags & staged)) {
-		int status = prepare(queue, bio);
-
-		if (status != 0 || (bio->op == MPIO_BIO_FLUSH &&
-				    !has_feature(queue, MPIO_DEVICE_FLUSH))) {
-			end_unsent(queue, bio, status);
-			return true;
-		}
-	}
-	return give(queue, bio);
-}
-
-void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
-{
-	if (launch(queue, bio))
-		mpio__queue_ended(queue, bio);
+	if (status == 0)
+		mpio__stage_begin(queue, bio);
+	if (status != 0 || (bio->op == MPIO_BIO_FLUSH &&
+			    !has_feature(queue, MPIO_DEVICE_FLUSH)))
+		end_unsent(queue, bio, status);
+	else
+		mpio__queue_send(queue, bio);
 }
 
 /*
- * A device that ends a bio inside submit has it finished here and now, past
- * the list, unless an outer call is at it.
+ * The short way. A bio that the device has done at once is finished here and
+ * now, past the list.
  */
+void mpio__queue_pass(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	count(&queue->stats, bio);
+	offer(queue, bio);
+	if (bio->state != MPIO__BIO_DONE) {
+		land(queue, bio);
+		return;
+	}
+	queue->care |= MPIO__CARE_FINISHING;
+	bio->state = MPIO__BIO_HELD;
+	if (bio->end_io != NULL)
+		bio->end_io(bio);
+	else
+		mpio_bio_put(bio);
+	queue->care &= ~MPIO__CARE_FINISHING;
+}
+
+static void submit_with_care(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (queue->care & MPIO__CARE_PLUGGED)
+		mpio__plug_add(queue, bio);
+	else
+		mpio__queue_launch(queue, bio);
+	mpio__queue_finish(queue);
+}
+
 void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (queue->plug_depth != 0) {
-		mpio__plug_add(queue, bio);
-	} else if (launch(queue, bio)) {
-		if (queue->finishing || queue->ended != NULL) {
-			mpio__queue_ended(queue, bio);
-		} else {
-			queue->finishing = true;
-			(void)finish(queue, bio);
-			queue->finishing = false;
-		}
+	if (mpio__queue_is_easy(queue)) {
+		mpio__queue_pass(queue, bio);
+		mpio__queue_finish(queue);
+	} else {
+		submit_with_care(queue, bio);
 	}
-	mpio__queue_finish(queue);
+}
+
+static bool is_barrier(const struct mpio_bio *bio)
+{
+	return bio->op == MPIO_BIO_FLUSH ||
+	       (bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH)) != 0;
+}
+
+void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (is_barrier(bio)) {
+		if (queue->plug_depth != 0)
+			mpio__plug_flush(queue);
+		launch_barrier(queue, bio);
+		mpio__queue_finish(queue);
+	} else if (bio->op == MPIO_BIO_DISCARD) {
+		submit_with_care(queue, bio);
+	} else {
+		mpio__queue_submit(queue, bio);
+	}
 }
 
 /* ---- Waiting ---------------------------------------------------------- */
@@ -370,8 +421,8 @@ static int wait_here(struct mpio_queue *queue)
 	int result = 0;
 
 	mpio__plug_flush(queue);
-	while (result == 0 && (queue->stats.in_flight != 0 ||
-			       queue->ended != NULL))
+	while (result == 0 &&
+	       (queue->stats.in_flight != 0 || queue->ended != NULL))
 		result = step(queue, true);
 	return result;
 }
@@ -452,7 +503,7 @@ int mpio_queue_flush(struct mpio_queue *queue)
 	if (bio == NULL)
 		return -MPIO_ENOMEM;
 	bio->end_io = keep;
-	mpio__queue_submit(queue, bio);
+	mpio__queue_submit_any(queue, bio);
 	result = mpio_queue_drain(queue);
 	if (bio->state != MPIO__BIO_HELD) {
 		bio->end_io = NULL; /* ends by itself, some time */

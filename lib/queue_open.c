@@ -133,6 +133,7 @@ static void make_bios(struct mpio_queue *queue, const struct shape *shape)
 
 		*bio = (struct mpio_bio){
 			.queue = queue,
+			.pool = small ? &queue->free_small : &queue->free_large,
 			.small = small,
 			.vecs = vec,
 			.vec_pool = vec,
@@ -173,8 +174,11 @@ static void fill(struct mpio_queue *queue, const struct shape *shape,
 		mpio__min_u32(queue->limits.pieces_max, MPIO__SMALL_MAX);
 	queue->small_limits.segments_max =
 		mpio__min_u32(queue->limits.segments_max, MPIO__SMALL_MAX);
-	queue->picky = queue->memory_alignment != 1 ||
-		       (device->limits.features & MPIO_DEVICE_READONLY);
+	if (queue->event != NULL)
+		queue->care |= MPIO__CARE_HOOK;
+	if (queue->memory_alignment != 1 ||
+	    (device->limits.features & MPIO_DEVICE_READONLY))
+		queue->care |= MPIO__CARE_PICKY;
 	queue->ended_tail = &queue->ended;
 	make_bios(queue, shape);
 }
@@ -277,6 +281,7 @@ void mpio_queue_close(struct mpio_queue *queue)
 		return;
 	device = queue->device;
 	queue->plug_depth = 0;
+	queue->care &= ~MPIO__CARE_PLUGGED;
 	(void)mpio_queue_drain(queue);
 	if (device->ops.channel_close != NULL)
 		device->ops.channel_close(device, queue->channel);

@@ -18,23 +18,19 @@
 
 /* ---- The end of a page ------------------------------------------------ */
 
-static inline void set_uptodate(struct mpio_page *page)
-{
-	page->flags = (page->flags & ~(MPIO_PAGE_LOCKED | MPIO_PAGE_ERROR)) |
-		      MPIO_PAGE_UPTODATE;
-}
-
 static void finish(struct mpio_page *page)
 {
 	struct mpio_mapping *mapping = page->mapping;
 	int error = page->error;
 
 	if (error == 0)
-		set_uptodate(page);
+		page->flags =
+			(page->flags & ~(MPIO_PAGE_LOCKED | MPIO_PAGE_ERROR)) |
+			MPIO_PAGE_UPTODATE;
 	else
-		page->flags = (page->flags &
-			       ~(MPIO_PAGE_LOCKED | MPIO_PAGE_MAPPED)) |
-			      MPIO_PAGE_ERROR;
+		page->flags =
+			(page->flags & ~(MPIO_PAGE_LOCKED | MPIO_PAGE_MAPPED)) |
+			MPIO_PAGE_ERROR;
 	if (mapping->ops->read_end != NULL)
 		mapping->ops->read_end(mapping, page, error);
 }
@@ -53,8 +49,7 @@ void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page)
 					true);
 	}
 	if (ops->reread != NULL && page->error != 0 &&
-	    page->flags >> MPIO__PAGE_ATTEMPT_SHIFT <
-		    MPIO__PAGE_ATTEMPT_MAX) {
+	    page->flags >> MPIO__PAGE_ATTEMPT_SHIFT < MPIO__PAGE_ATTEMPT_MAX) {
 		page->next = queue->rereads;
 		queue->rereads = page;
 		return;
@@ -83,51 +78,39 @@ static void note_uptodate(const struct mpio_segment *segment)
 			segment->length, true);
 }
 
-/* All of its pages lie whole in the bio, and were read. */
-static void finish_plain(const struct mpio_segment *segment,
-			 const struct mpio_segment *end)
+/* The general way to end a bio without verification. */
+static void end_segments(const struct mpio_bio *bio)
 {
-	struct mpio_mapping *mapping = segment->page->mapping;
-	const struct mpio_mapping_ops *ops = mapping->ops;
+	const struct mpio_segment *segment = bio->segments;
 
-	for (; segment < end; segment++) {
+	for (; segment < bio->segments_end; segment++) {
 		struct mpio_page *page = segment->page;
 
-		set_uptodate(page);
-		if (ops->read_end != NULL)
-			ops->read_end(mapping, page, 0);
+		if (page->blocks != NULL && bio->status == 0)
+			note_uptodate(segment);
+		if (--page->pending == 0)
+			finish(page);
 	}
 }
 
 void mpio__read_end_io(struct mpio_bio *bio)
 {
-	const struct mpio_segment *segment = bio->segments;
-	const struct mpio_segment *end = segment + bio->segment_count;
-	bool good = bio->status == 0;
+	const struct mpio_mapping_ops *ops = bio->segments->page->mapping->ops;
 
-	if (bio->plain && good) {
-		finish_plain(segment, end);
-		mpio_bio_put(bio);
-		return;
-	}
-	for (; segment < end; segment++) {
-		struct mpio_page *page = segment->page;
-
-		if (page->blocks != NULL && good)
-			note_uptodate(segment);
-		if (--page->pending == 0)
-			finish(page);
-	}
-	mpio_bio_put(bio);
+	if (bio->plain && bio->status == 0 && ops->read_end != NULL)
+		mpio__row_end(bio, ops->read_end,
+			      MPIO_PAGE_LOCKED | MPIO_PAGE_UPTODATE);
+	else
+		end_segments(bio);
+	mpio__bio_free(bio);
 }
 
 /* Blocks of a page that is to be verified are not uptodate before that. */
 void mpio__verify_end_io(struct mpio_bio *bio)
 {
 	const struct mpio_segment *segment = bio->segments;
-	const struct mpio_segment *end = segment + bio->segment_count;
 
-	for (; segment < end; segment++) {
+	for (; segment < bio->segments_end; segment++) {
 		struct mpio_page *page = segment->page;
 
 		if (page->blocks != NULL && bio->status == 0 &&
@@ -155,13 +138,13 @@ static int read_run(struct mpio__walk *walk, struct mpio_page *page,
 		    uint64_t block, uint64_t n)
 {
 	struct mpio__map *map = &walk->map;
-	uint64_t ahead = block - map->first;
-	uint32_t at = (uint32_t)((block << walk->shift) - page->pos);
+	uint64_t pos = block << walk->shift;
+	uint32_t at = (uint32_t)(pos - page->pos);
 	uint32_t length = (uint32_t)(n << walk->shift);
 	struct mpio__run run = {
 		.queue = map->queue,
 		.page = page,
-		.offset = map->offset + (ahead << walk->shift),
+		.offset = pos + map->delta,
 		.page_offset = at,
 		.length = length,
 		.memory = (unsigned char *)page->data + at,
@@ -171,12 +154,12 @@ static int read_run(struct mpio__walk *walk, struct mpio_page *page,
 		run.length = (uint32_t)(map->device_size - run.offset);
 		memset(run.memory + run.length, 0, length - run.length);
 	}
-	if (ahead + n == map->extent.count &&
+	if (block + n - map->first == map->extent.count &&
 	    (map->extent.flags & MPIO_EXTENT_BOUNDARY))
 		map->boundary_ahead = true;
 	if (walk->ops->verify != NULL)
 		page->flags |= MPIO__PAGE_DEVICE;
-	return mpio__build_add(&walk->build, run);
+	return mpio__build_add(&walk->build, &run);
 }
 
 /* Blocks of a page from `block` on that are missing, up to `end`. */
@@ -264,11 +247,13 @@ static bool read_blocks(struct mpio__walk *walk, struct mpio_page *page,
 	return mapped;
 }
 
-static void read_page(struct mpio__walk *walk, struct mpio_page *page,
-		      uint64_t batch_end, int error)
+MPIO__APART static void read_page(struct mpio__walk *walk,
+				  struct mpio_page *page, uint64_t batch_end,
+				  int error)
 {
 	page->pending = 1;
 	page->error = error;
+	page->flags &= ~MPIO_PAGE_ERROR;
 	if (walk->ops->still_valid != NULL)
 		mpio__map_revalidate(walk);
 	if (!(page->flags & MPIO_PAGE_UPTODATE) && error == 0) {
@@ -284,71 +269,100 @@ static void read_page(struct mpio__walk *walk, struct mpio_page *page,
 /* ---- A batch ---------------------------------------------------------- */
 
 struct batch {
-	struct mpio_page *const *pages;
-	size_t n;
-	size_t taken;
-	uint64_t pos;       /* bytes; where the last page taken ends */
-	uint64_t end;       /* bytes; where the last page ends */
+	struct mpio_page *const *next; /* to be taken */
+	struct mpio_page *const *end;
+	uint64_t pos;     /* bytes; where the last page taken ends */
+	uint64_t pos_end; /* bytes; where the last page ends */
+	int error;        /* that get_block has for the next page, or 0 */
 };
 
 /* Pages that can be gathered whole are locked, and not uptodate. */
 static const struct mpio__gather whole = {
 	.mask = MPIO_PAGE_LOCKED | MPIO_PAGE_UPTODATE,
 	.state = MPIO_PAGE_LOCKED,
+	.clear = MPIO_PAGE_ERROR,
 	.set = MPIO_PAGE_MAPPED,
 };
 
-/* Take all pages that simply go on; whether any did. */
-static inline bool gather(struct mpio__walk *walk, struct batch *batch)
+/*
+ * Ask get_block for the next page of a row, if it was not odd so far. Returns
+ * whether the page lies in the straight of the answer; notes its error.
+ */
+static inline bool find_out(struct mpio__walk *walk, struct mpio__row *row,
+			    struct batch *batch, uint64_t wanted_end)
 {
-	struct mpio_page *const *pages = batch->pages + batch->taken;
-	size_t n;
+	struct mpio__map *map = &walk->map;
+	uint64_t block = row->pos >> walk->shift;
+	int error;
 
-	if (!walk->plain || pages[0]->pos < batch->pos)
+	if (map->odd || row->pos < map->straight_end || block >= wanted_end ||
+	    walk->queue->free_small == NULL)
 		return false;
-	n = mpio__gather(walk, pages, batch->n - batch->taken, whole);
-	if (n == 0)
+	error = mpio__map_ask_on(walk, *row->next, block, wanted_end - block);
+	if (error != 0) {
+		batch->error = error;
 		return false;
-	batch->taken += n;
-	batch->pos = pages[n - 1]->pos + pages[n - 1]->size;
+	}
+	row->limit = mpio__min_u64(row->stop, map->straight_end);
+	return row->pos + row->step <= row->limit;
+}
+
+/* Find a place for the next page; false: it is to take the general way. */
+static inline bool find_place(struct mpio__walk *walk,
+			      const struct mpio__row *row,
+			      struct mpio__place *place)
+{
+	struct mpio_queue *queue = walk->queue;
+	struct mpio__build *build = &walk->build;
+	uint64_t offset = row->pos + walk->map.delta;
+	struct mpio_bio *bio = build->bio;
+
+	if (walk->map.queue != queue)
+		return false;
+	if (bio != NULL) {
+		if (bio->queue != queue)
+			return false;
+		if (bio->offset + bio->length == offset) {
+			*place = mpio__place_open(build, row);
+			return place->room >= row->size;
+		}
+		if (mpio__queue_is_easy(queue)) {
+			queue->stats.cuts[MPIO_CUT_NOT_ADJACENT]++;
+			mpio__queue_pass(queue, bio);
+		} else {
+			mpio__build_send(build, MPIO_CUT_NOT_ADJACENT);
+		}
+	}
+	bio = mpio__bio_take(&queue->free_small);
+	build->bio = bio;
+	if (bio == NULL)
+		return false;
+	*place = mpio__place_new(build, row, bio, offset);
 	return true;
 }
 
-/*
- * A page does not simply go on. Perhaps the pages from here on do, after
- * get_block was asked and another bio was opened. Returns the error that
- * get_block has for the page.
- */
-static int turn(struct mpio__walk *walk, const struct batch *batch,
-		struct mpio_page *page)
+/* Take pages as long as they are alike. */
+MPIO__APART static void take_row(struct mpio__walk *walk, struct batch *batch)
 {
-	struct mpio__map *map = &walk->map;
-	uint64_t block = page->pos >> walk->shift;
-	struct mpio__run run;
-	uint32_t take;
+	uint64_t wanted_end =
+		mpio__min_u64(batch->pos_end >> walk->shift, walk->eof_block);
+	struct mpio__row row;
+	struct mpio__place place;
 
-	if (!walk->plain || page->blocks != NULL ||
-	    (page->flags & MPIO_PAGE_UPTODATE) || block >= walk->eof_block)
-		return 0;
-	if (!mpio__map_covers(map, block)) {
-		uint64_t end = mpio__min_u64(batch->end >> walk->shift,
-					     walk->eof_block);
-		int error = mpio__map_ask(walk, page, block, end - block);
-
-		if (error != 0)
-			return error;
+	if (!walk->plain ||
+	    !mpio__row_begin(&row, walk, batch->next,
+			     (size_t)(batch->end - batch->next), &whole))
+		return;
+	while (mpio__row_goes_on(&row)) {
+		if (row.pos + row.step > row.limit &&
+		    !find_out(walk, &row, batch, wanted_end))
+			break;
+		if (!find_place(walk, &row, &place))
+			break;
+		mpio__row_gather(walk, &row, place);
 	}
-	if (!mpio__map_is_straight(map, page))
-		return 0;
-	run = (struct mpio__run){
-		.queue = map->queue,
-		.page = page,
-		.offset = page->pos + map->delta,
-		.length = page->size,
-		.memory = page->data,
-	};
-	(void)mpio__build_turn(&walk->build, &run, &take);
-	return 0;
+	batch->next = row.next;
+	batch->pos = row.pos;
 }
 
 static bool has_bio(const struct mpio_queue *queue)
@@ -360,25 +374,25 @@ static bool has_bio(const struct mpio_queue *queue)
  * Take the next page, and those that simply go on after it. Returns 1; 0: it
  * is not to be taken; or a negative errno.
  */
-static int take_pages(struct mpio__walk *walk, struct batch *batch,
-		      bool if_bio)
+static int take_pages(struct mpio__walk *walk, struct batch *batch, bool if_bio)
 {
-	struct mpio_page *page = batch->pages[batch->taken];
-	int error;
+	struct mpio_page *const *first = batch->next;
+	struct mpio_page *page = *first;
 
 	if (!mpio__page_fits(page, walk->mapping) || page->pos < batch->pos ||
 	    !(page->flags & MPIO_PAGE_LOCKED))
 		return -MPIO_EINVAL;
 	if (if_bio && !has_bio(walk->queue))
 		return 0;
-	if (batch->end < page->pos + page->size)
-		batch->end = page->pos + page->size;
-	error = turn(walk, batch, page);
-	if (error == 0 && gather(walk, batch))
+	if (batch->pos_end < page->pos + page->size)
+		batch->pos_end = page->pos + page->size;
+	take_row(walk, batch);
+	if (batch->error == 0 && batch->next != first)
 		return 1;
+	page = *batch->next++;
 	batch->pos = page->pos + page->size;
-	batch->taken++;
-	read_page(walk, page, batch->end >> walk->shift, error);
+	read_page(walk, page, batch->pos_end >> walk->shift, batch->error);
+	batch->error = 0;
 	return 1;
 }
 
@@ -400,25 +414,26 @@ static uint32_t bio_flags(uint32_t flags)
 int mpio_readahead(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		   struct mpio_page *const *pages, size_t n, uint32_t flags)
 {
-	struct batch batch = {.pages = pages, .n = n};
+	struct batch batch = {.next = pages};
 	struct mpio__walk walk;
 	int result = 1;
+	int taken;
 
 	if (n == 0)
 		return 0;
-	if (n > INT32_MAX)
-		batch.n = INT32_MAX;
 	if (mpio__walk_init(&walk, queue, mapping, MPIO_BIO_READ,
 			    bio_flags(flags)) != 0)
 		return -MPIO_EINVAL;
-	batch.end = pages[batch.n - 1]->pos + pages[batch.n - 1]->size;
-	while (result > 0 && batch.taken < batch.n)
+	batch.end = pages + mpio__min_size(n, INT32_MAX);
+	batch.pos_end = batch.end[-1]->pos + batch.end[-1]->size;
+	while (result > 0 && batch.next < batch.end)
 		result = take_pages(&walk, &batch,
 				    (flags & MPIO_READ_AHEAD) != 0);
 	mpio__walk_end(&walk);
-	queue->stats.pages_read += batch.taken;
+	taken = (int)(batch.next - pages);
+	queue->stats.pages_read += (uint64_t)taken;
 	mpio__queue_finish(queue);
-	return batch.taken != 0 ? (int)batch.taken : result;
+	return taken != 0 ? taken : result;
 }
 
 int mpio_read_page(struct mpio_queue *queue, struct mpio_mapping *mapping,

@@ -151,7 +151,7 @@ static bool can_isolate(const struct mpio_queue *queue,
 			const struct mpio_bio *bio)
 {
 	return !(queue->flags & MPIO_QUEUE_NO_ISOLATION) &&
-	       bio->segment_count != 0 && bio->length > smallest(bio) &&
+	       mpio__segment_count(bio) != 0 && bio->length > smallest(bio) &&
 	       !(bio->flags & MPIO_BIO_ATOMIC) &&
 	       is_medium_error(bio->status);
 }

@@ -15,7 +15,7 @@
 #include "internal.h"
 
 /* Where the copy lies, or NULL: there is none that can be read. */
-static struct mpio_queue *locate(struct mpio_queue *queue,
+MPIO__APART static struct mpio_queue *locate(struct mpio_queue *queue,
 				 struct mpio_page *page, uint64_t *offset)
 {
 	struct mpio_mapping *mapping = page->mapping;
@@ -40,7 +40,7 @@ static struct mpio_queue *locate(struct mpio_queue *queue,
 	return where;
 }
 
-static void send(struct mpio_queue *queue, struct mpio_bio *bio,
+MPIO__APART static void send(struct mpio_queue *queue, struct mpio_bio *bio,
 		 struct mpio_page *page, uint64_t offset)
 {
 	page->flags += 1u << MPIO__PAGE_ATTEMPT_SHIFT;
@@ -52,11 +52,10 @@ static void send(struct mpio_queue *queue, struct mpio_bio *bio,
 	bio->offset = offset;
 	bio->end_io = mpio__verify_end_io;
 	bio->unit = page->mapping->block_size;
-	bio->segments[0] = (struct mpio_segment){
+	*bio->segments_end++ = (struct mpio_segment){
 		.page = page,
 		.length = page->size,
 	};
-	bio->segment_count = 1;
 	(void)mpio_bio_add(bio, page->data, page->size);
 	queue->stats.retries++;
 	mpio__stage_begin(queue, bio);

@@ -31,17 +31,11 @@ static inline void finish(struct mpio_page *page)
 		mapping->ops->write_end(mapping, page, error);
 }
 
-static inline void put_page(struct mpio_page *page)
-{
-	if (--page->pending == 0)
-		finish(page);
-}
-
 /* The engine was not told of some bytes, or refused: they stay dirty. */
-static void redirty(const struct mpio_segment *segment, uint32_t count,
-		    int error)
+static void redirty(const struct mpio_segment *segment,
+		    const struct mpio_segment *end, int error)
 {
-	for (; count != 0; count--, segment++) {
+	for (; segment < end; segment++) {
 		struct mpio_page *page = segment->page;
 
 		if (page->error == 0)
@@ -56,71 +50,62 @@ static void redirty(const struct mpio_segment *segment, uint32_t count,
  * Tell the engine which bytes are on the device: once for each stretch of a
  * mapping that followed each other in the bio.
  */
-static void tell_written(struct mpio_bio *bio)
+static void tell_written(const struct mpio_bio *bio)
 {
-	struct mpio_segment *segments = bio->segments;
+	const struct mpio_segment *segment = bio->segments;
 	uint64_t offset = bio->offset;
-	uint32_t i = 0;
 
-	while (i < bio->segment_count) {
-		struct mpio_page *page = segments[i].page;
+	while (segment < bio->segments_end) {
+		const struct mpio_segment *first = segment;
+		struct mpio_page *page = first->page;
 		struct mpio_mapping *mapping = page->mapping;
-		uint64_t pos = page->pos + segments[i].offset;
+		uint64_t pos = page->pos + first->offset;
 		uint32_t length = 0;
-		uint32_t first = i;
 		bool failed = false;
 		int error = 0;
 
 		do {
 			failed = failed || page->error != 0;
-			length += segments[i].length;
-			if (++i == bio->segment_count)
+			length += segment->length;
+			if (++segment == bio->segments_end)
 				break;
-			page = segments[i].page;
+			page = segment->page;
 		} while (page->mapping == mapping &&
-			 page->pos + segments[i].offset == pos + length &&
+			 page->pos + segment->offset == pos + length &&
 			 (page->error != 0) == failed);
 		if (!failed && mapping->ops->written != NULL)
 			error = mapping->ops->written(mapping, pos, length,
 						      bio->queue, offset);
 		if (error != 0 || (failed && mapping->ops->written != NULL))
-			redirty(&segments[first], i - first, error);
+			redirty(first, segment, error);
 		offset += length;
 	}
 }
 
-/* All of its pages lie whole in the bio, and were written. */
-static void finish_plain(const struct mpio_segment *segment,
-			 const struct mpio_segment *end)
+/* The general way to end a bio. */
+static void end_segments(const struct mpio_bio *bio)
 {
-	struct mpio_mapping *mapping = segment->page->mapping;
-	const struct mpio_mapping_ops *ops = mapping->ops;
+	const struct mpio_segment *segment = bio->segments;
 
-	for (; segment < end; segment++) {
-		struct mpio_page *page = segment->page;
-
-		page->flags &= ~MPIO_PAGE_WRITEBACK;
-		if (ops->write_end != NULL)
-			ops->write_end(mapping, page, 0);
+	tell_written(bio);
+	for (; segment < bio->segments_end; segment++) {
+		if (--segment->page->pending == 0)
+			finish(segment->page);
 	}
 }
 
 void mpio__write_end_io(struct mpio_bio *bio)
 {
-	const struct mpio_segment *segment = bio->segments;
-	const struct mpio_segment *end = segment + bio->segment_count;
+	const struct mpio_mapping_ops *ops = bio->segments->page->mapping->ops;
 
-	if (!bio->plain || segment->page->mapping->ops->written != NULL)
-		tell_written(bio);
-	else if (bio->status == 0) {
-		finish_plain(segment, end);
-		segment = end;
-	}
-	for (; segment < end; segment++)
-		put_page(segment->page);
+	if (bio->plain && bio->status == 0 && ops->write_end != NULL &&
+	    ops->written == NULL)
+		mpio__row_end(bio, ops->write_end, MPIO_PAGE_WRITEBACK);
+	else
+		end_segments(bio);
 	if (bio->ctx != NULL)
 		--*(uint32_t *)bio->ctx; /* a walk waits for it */
-	mpio_bio_put(bio);
+	mpio__bio_free(bio);
 }
 
 /* ---- Runs of a page --------------------------------------------------- */
@@ -155,9 +140,10 @@ static struct dirty_run next_run(const struct mpio__walk *walk,
  * How far, from the end of a dirty run on, all that follows is going to be
  * written by this walk: through the rest of the pages at hand.
  */
-static uint64_t dirty_until(const struct mpio__walk *walk,
-			    const struct mpio__ahead *ahead,
-			    const struct mpio_page *page, uint64_t end)
+MPIO__APART static uint64_t dirty_until(const struct mpio__walk *walk,
+					const struct mpio__ahead *ahead,
+					const struct mpio_page *page,
+					uint64_t end)
 {
 	const uint32_t busy = MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK;
 	const uint32_t mask = MPIO_PAGE_DIRTY | (ahead->sync_all ? 0 : busy);
@@ -178,9 +164,9 @@ static uint64_t dirty_until(const struct mpio__walk *walk,
 			break;
 		if (next->blocks != NULL) {
 			uint64_t block = pos >> walk->shift;
-			struct dirty_run run = next_run(
-				walk, next, block,
-				block + (next->size >> walk->shift));
+			struct dirty_run run =
+				next_run(walk, next, block,
+					 block + (next->size >> walk->shift));
 
 			if (run.block == block)
 				pos = run.end << walk->shift;
@@ -215,7 +201,7 @@ static struct mpio__run device_run(const struct mpio__walk *walk,
 	struct mpio__run run = {
 		.queue = map->queue,
 		.page = page,
-		.offset = map->offset + ((block - map->first) << walk->shift),
+		.offset = (block << walk->shift) + map->delta,
 		.page_offset = at,
 		.length = (uint32_t)(n << walk->shift),
 		.memory = (unsigned char *)page->shadow + at,
@@ -243,6 +229,17 @@ static void note_boundary(struct mpio__walk *walk, uint64_t end)
 		map->boundary_ahead = true;
 }
 
+/* The dirty bits of some blocks, in a page that has such bits. */
+static void mark(const struct mpio__walk *walk, struct mpio_page *page,
+		 uint64_t block, uint64_t end, bool dirty)
+{
+	uint64_t first = page->pos >> walk->shift;
+
+	if (page->blocks != NULL)
+		mpio__bits_set(page, MPIO__DIRTY, (uint32_t)(block - first),
+			       (uint32_t)(end - first), dirty);
+}
+
 /* ---- One page --------------------------------------------------------- */
 
 /* Map and gather one dirty run, piece by piece as it lies on the device. */
@@ -258,16 +255,10 @@ static int write_run(struct mpio__walk *walk, struct mpio__ahead *ahead,
 			return error;
 		n = mapped_blocks(walk, run);
 		piece = device_run(walk, page, run.block, n);
-		if (page->blocks != NULL)
-			mpio__bytes_set(page, MPIO__DIRTY, piece.page_offset,
-					(uint32_t)(n << walk->shift), false);
-		error = mpio__build_add(&walk->build, piece);
+		mark(walk, page, run.block, run.block + n, false);
+		error = mpio__build_add(&walk->build, &piece);
 		if (error != 0) {
-			if (page->blocks != NULL)
-				mpio__bytes_set(page, MPIO__DIRTY,
-						piece.page_offset,
-						(uint32_t)(n << walk->shift),
-						true);
+			mark(walk, page, run.block, run.block + n, true);
 			return error;
 		}
 		run.block += n;
@@ -280,8 +271,10 @@ static int write_run(struct mpio__walk *walk, struct mpio__ahead *ahead,
  * A page that must not tear: all of it is mapped before any of it is
  * gathered, for it must be one run inside one atomic unit.
  */
-static int write_atomic(struct mpio__walk *walk, struct mpio__ahead *ahead,
-			struct mpio_page *page, struct dirty_run run)
+MPIO__APART static int write_atomic(struct mpio__walk *walk,
+				    struct mpio__ahead *ahead,
+				    struct mpio_page *page,
+				    struct dirty_run run)
 {
 	struct mpio__run whole = {0};
 	uint32_t unit;
@@ -294,7 +287,8 @@ static int write_atomic(struct mpio__walk *walk, struct mpio__ahead *ahead,
 		error = map_dirty(walk, ahead, page, rest);
 		if (error != 0)
 			return error;
-		piece = device_run(walk, page, block, mapped_blocks(walk, rest));
+		piece = device_run(walk, page, block,
+				   mapped_blocks(walk, rest));
 		block += mapped_blocks(walk, rest);
 		if (whole.length == 0)
 			whole = piece;
@@ -310,12 +304,9 @@ static int write_atomic(struct mpio__walk *walk, struct mpio__ahead *ahead,
 	    (whole.offset & (unit - 1)) + (uint64_t)whole.length > unit)
 		return -MPIO_EINVAL;
 	whole.whole = true;
-	error = mpio__build_add(&walk->build, whole);
-	if (error == 0 && page->blocks != NULL)
-		mpio__bytes_set(page, MPIO__DIRTY, whole.page_offset,
-				(uint32_t)((run.end - run.block)
-					   << walk->shift),
-				false);
+	error = mpio__build_add(&walk->build, &whole);
+	if (error == 0)
+		mark(walk, page, run.block, run.end, false);
 	return error;
 }
 
@@ -423,7 +414,8 @@ int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
 	page->flags &= ~MPIO_PAGE_LOCKED;
 	if (page->error == 0)
 		page->error = error;
-	put_page(page);
+	if (--page->pending == 0)
+		finish(page);
 	return error;
 }
 
@@ -439,7 +431,19 @@ static const struct mpio__gather whole = {
 size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
 			size_t n)
 {
-	if (!walk->plain)
+	const struct mpio__map *map = &walk->map;
+	const struct mpio_bio *bio = walk->build.bio;
+	struct mpio__row row;
+	struct mpio__place place;
+
+	if (!walk->plain || bio == NULL || bio->queue != map->queue ||
+	    !mpio__row_begin(&row, walk, pages, n, &whole) ||
+	    !mpio__row_goes_on(&row) || row.pos + row.step > row.limit ||
+	    row.pos + map->delta != bio->offset + bio->length)
 		return 0;
-	return mpio__gather(walk, pages, n, whole);
+	place = mpio__place_open(&walk->build, &row);
+	if (place.room < row.size)
+		return 0;
+	mpio__row_gather(walk, &row, place);
+	return (size_t)(row.next - pages);
 }

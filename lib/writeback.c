@@ -164,7 +164,7 @@ static size_t name_pages(struct walker *walker, uint32_t flags,
 }
 
 /* Mark what is dirty now, so that only that is visited. */
-static void tag(struct walker *walker, struct mpio_page **pages,
+MPIO__APART static void tag(struct walker *walker, struct mpio_page **pages,
 		size_t pages_max)
 {
 	uint64_t start = walker->pos;
