@@ -35,7 +35,7 @@ struct mpio_bio;
 enum mpio_bio_op {
 	MPIO_BIO_READ,
 	MPIO_BIO_WRITE,
-	MPIO_BIO_FLUSH,  /* what was written before is to be durable; no bytes */
+	MPIO_BIO_FLUSH,  /* what was written before is to be durable */
 	MPIO_BIO_DISCARD /* `length` bytes are not needed; no memory */
 };
 

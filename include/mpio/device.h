@@ -39,9 +39,9 @@ struct mpio_device_ops {
 	 * Do a bio, or begin it. Required.
 	 *
 	 * @return 0: it has ended, or will; or it was not taken:
-	 * @retval -MPIO_EAGAIN  not now; the library reaps and tries again. With
-	 *                       nothing to reap it does so some hundreds of
-	 *                       times, then the bio fails with it
+	 * @retval -MPIO_EAGAIN  not now; the library reaps and tries again. If
+	 *                       there is nothing to reap it does so some
+	 *                       hundreds of times, then the bio fails with it
 	 * @retval -MPIO_EINTR   the same
 	 * @retval other         the bio fails with it
 	 */

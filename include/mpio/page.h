@@ -74,7 +74,7 @@ struct mpio_page {
 	int32_t error;          /* first error of the I/O going on, or 0 */
 };
 
-/** Words of per-block state for a page of `size` with blocks of `block_size`. */
+/** Words of per-block state for a page of so many bytes in such blocks. */
 #define MPIO_PAGE_BLOCK_WORDS(size, block_size)                                \
 	(2 * (((size) / (block_size) + 63) / 64))
 

@@ -86,9 +86,9 @@ size_t mpio_queue_size(const struct mpio_device *device,
  * @param config  read during the call only (the allocator: until close)
  * @param[out] queue  the queue; untouched on failure
  * @return 0, or
- * @retval -MPIO_EINVAL  a device without submit, no memory source, `memory` that is not aligned,
- *                       limits that are no power of two, or a configuration
- *                       that is impossible
+ * @retval -MPIO_EINVAL  a device without submit, no memory source, `memory`
+ *                       that is not aligned, limits that are no power of two,
+ *                       or a configuration that is impossible
  * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
  * @retval other         the device's, from opening a channel
  */
@@ -193,7 +193,8 @@ struct mpio_device *mpio_queue_device(const struct mpio_queue *queue);
  * @param queue  any
  * @return the device's limits and the configuration's, whichever is less
  */
-const struct mpio_plan_limits *mpio_queue_limits(const struct mpio_queue *queue);
+const struct mpio_plan_limits *
+mpio_queue_limits(const struct mpio_queue *queue);
 
 #ifdef __cplusplus
 }

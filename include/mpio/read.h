@@ -53,10 +53,10 @@ extern "C" {
  *         `read_end`, the others are still the caller's, untouched. Less than
  *         `n` if bios ran out (MPIO_READ_AHEAD) or a page was unfit. Or
  * @retval -MPIO_EINVAL  the first page is unfit: not locked, out of order, of
- *                       another mapping, its `pos` or `size` not a multiple of the
- *                       block size, past the end of what can be addressed; or
- *                       the mapping's block size is no power of two, or
- *                       less than the device's logical block
+ *                       another mapping, its `pos` or `size` not a multiple
+ *                       of the block size, past the end of what can be
+ *                       addressed; or the mapping's block size is no power of
+ *                       two, or less than the device's logical block
  */
 int mpio_readahead(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		   struct mpio_page *const *pages, size_t n, uint32_t flags);

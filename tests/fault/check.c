@@ -18,7 +18,7 @@
 
 #define BUSY (MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK)
 
-/* ---- Pages and blocks -------------------------------------------------------- */
+/* ---- Pages and blocks --------------------------------------------------- */
 
 static uint32_t first_block(const struct mpio_page *page)
 {
@@ -142,7 +142,7 @@ static void check_written_page(const struct world *world, uint32_t index)
 		      page->pos >= world->mapping.size);
 }
 
-/* ---- One write ---------------------------------------------------------------- */
+/* ---- One write ---------------------------------------------------------- */
 
 static void check_not_torn(const struct world *world, uint32_t device,
 			   uint64_t offset, uint64_t end)
@@ -186,7 +186,7 @@ void check_write(void *ctx, struct mock *mock, uint64_t offset, uint32_t length)
 		check_announced(world, device, offset, offset + length);
 }
 
-/* ---- Devices ------------------------------------------------------------------ */
+/* ---- Devices ------------------------------------------------------------ */
 
 /* Bytes of the devices that nothing should have touched. */
 static void check_outside(const struct world *world, uint32_t device)
@@ -272,7 +272,7 @@ static void check_gaps(const struct world *world)
 		     (size_t)(world->arena + world->arena_size - begin)) == 0);
 }
 
-/* ---- Raw bios ------------------------------------------------------------------ */
+/* ---- Raw bios ----------------------------------------------------------- */
 
 /*
  * Whether another bio may have changed what this one wrote: a later one or, if
@@ -311,7 +311,7 @@ static void check_raw(const struct world *world, size_t index)
 			     io->length) == 0);
 }
 
-/* ---- All of it ------------------------------------------------------------------ */
+/* ---- All of it ---------------------------------------------------------- */
 
 void world_check(const struct world *world)
 {
@@ -359,7 +359,7 @@ void world_check_pools(struct world *world)
 	}
 }
 
-/* ---- Snapshots ------------------------------------------------------------------ */
+/* ---- Snapshots ---------------------------------------------------------- */
 
 struct snapshot {
 	unsigned char *disk[DEVICES];

@@ -32,7 +32,7 @@ static uint64_t eof_block(const struct mpio_mapping *mapping)
 	return (mapping->size + mapping->block_size - 1) / mapping->block_size;
 }
 
-/* ---- get_block -------------------------------------------------------------- */
+/* ---- get_block ---------------------------------------------------------- */
 
 /* Whether a block goes on where the one before it ends. */
 static bool continues(const struct place *before, const struct place *place)
@@ -190,7 +190,7 @@ static void note_status(struct frame *frame, int status)
 		frame->failure = status;
 }
 
-/* ---- Reading ----------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------ */
 
 static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
 		     int status)
@@ -239,7 +239,7 @@ static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
 	return 0;
 }
 
-/* ---- Writing ----------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------ */
 
 static size_t next_dirty(struct mpio_mapping *mapping, uint64_t pos,
 			 uint64_t end, uint32_t flags, struct mpio_page **pages,

@@ -23,7 +23,7 @@ void mock_seed(void)
 	print_message("FAULT_SEED=%u\n", (unsigned int)seed);
 }
 
-/* ---- What the library promised ----------------------------------------- */
+/* ---- What the library promised ------------------------------------------ */
 
 static bool is_aligned(uint64_t bytes, uint32_t power)
 {
@@ -217,6 +217,14 @@ static void do_bio(struct mock *mock, struct mpio_bio *bio)
 
 /* ---- The operations ----------------------------------------------------- */
 
+/* What is in flight can't be got rid of, so there may be more of it. */
+static bool has_bad_reap(const struct mock *mock)
+{
+	const struct fault *fault = mock->injector->fault;
+
+	return fault != NULL && fault->site == SITE_REAP;
+}
+
 static int mock_submit(struct mpio_device *device, void *channel,
 		       struct mpio_bio *bio)
 {
@@ -237,6 +245,7 @@ static int mock_submit(struct mpio_device *device, void *channel,
 		return 0;
 	}
 	check(mock->pending_count < MOCK_PENDING_MAX);
+	check(mock->pending_count < mock->channel_depth || has_bad_reap(mock));
 	mock->pending[mock->pending_count++] = bio;
 	if (!mock->batches)
 		mock->committed = mock->pending_count;
@@ -325,6 +334,7 @@ static int mock_channel_open(struct mpio_device *device, uint32_t depth,
 	if (fault != NULL)
 		return fault->status;
 	mock->channels++;
+	mock->channel_depth = depth;
 	*channel = &mock->channels;
 	return 0;
 }

@@ -46,9 +46,10 @@ struct mock {
 
 	struct mpio_bio *pending[MOCK_PENDING_MAX];
 	uint32_t pending_count;
-	uint32_t committed; /* of those */
-	uint32_t channels;  /* open now */
-	uint64_t submits;   /* bios taken */
+	uint32_t committed;     /* of those */
+	uint32_t channels;      /* open now */
+	uint32_t channel_depth; /* at most so many bios in flight */
+	uint64_t submits;       /* bios taken */
 };
 
 /*

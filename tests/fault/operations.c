@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* ---- Reading ------------------------------------------------------------------ */
+/* ---- Reading ------------------------------------------------------------ */
 
 static void hand_in(struct frame *frame)
 {
@@ -99,7 +99,7 @@ int run_read_chain(struct world *world)
 	return 0;
 }
 
-/* ---- Writing ------------------------------------------------------------------ */
+/* ---- Writing ------------------------------------------------------------ */
 
 int run_writepages(struct world *world)
 {
@@ -190,7 +190,7 @@ int run_read_and_write(struct world *world)
 	return run_writepages(world);
 }
 
-/* ---- Bios of one's own ------------------------------------------------------------ */
+/* ---- Bios of one's own -------------------------------------------------- */
 
 static void raw_ended(struct mpio_bio *bio)
 {

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-/* ---- Calls of malloc() and its sisters ------------------------------------- */
+/* ---- Calls of malloc() and its sisters ---------------------------------- */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -58,7 +58,7 @@ void __wrap_free(void *ptr)
 	__real_free(ptr);
 }
 
-/* ---- Nothing between open and close ------------------------------------------ */
+/* ---- Nothing between open and close ------------------------------------- */
 
 /* Faults that keep busy all that is there to help. */
 static const struct fault trouble[] = {
@@ -111,7 +111,7 @@ static void nothing_is_allocated_between_open_and_close(void **state)
 	print_message("%u runs\n", runs);
 }
 
-/* ---- Memory of one's own ------------------------------------------------------- */
+/* ---- Memory of one's own ------------------------------------------------ */
 
 #define GUARD 64u
 #define GUARD_BYTE 0xa7
@@ -185,7 +185,7 @@ static void a_queue_keeps_to_the_memory_it_is_given(void **state)
 	}
 }
 
-/* ---- Opening alone ---------------------------------------------------------------- */
+/* ---- Opening alone ------------------------------------------------------ */
 
 struct opening {
 	struct injector injector;

@@ -39,7 +39,7 @@ struct chain {
 	uintptr_t highest;
 };
 
-/* ---- Measuring ------------------------------------------------------------- */
+/* ---- Measuring ---------------------------------------------------------- */
 
 /* A link has ended; whether another is to be started. */
 static bool count_link(struct chain *chain, const void *frame)
@@ -67,7 +67,7 @@ static void assert_constant_stack(const struct chain *chain, const char *what)
 	assert_in_range(depth, 0, STACK_MAX);
 }
 
-/* ---- A chain's world --------------------------------------------------------- */
+/* ---- A chain's world ---------------------------------------------------- */
 
 static int map_in_order(struct mpio_mapping *mapping, struct mpio_page *page,
 			uint64_t block, uint32_t flags,
@@ -138,7 +138,7 @@ static void close_chain(struct chain *chain)
 	free(chain);
 }
 
-/* ---- Bios --------------------------------------------------------------------- */
+/* ---- Bios --------------------------------------------------------------- */
 
 static void fill(struct chain *chain, struct mpio_bio *bio)
 {
@@ -279,7 +279,7 @@ static void bios_that_come_short(void **state)
 		 1);
 }
 
-/* ---- Pages ---------------------------------------------------------------------- */
+/* ---- Pages -------------------------------------------------------------- */
 
 static void read_next(struct mpio_mapping *mapping, struct mpio_page *page,
 		      int status)

@@ -37,7 +37,7 @@ struct corner {
 	unsigned char memory[4 * BLOCK];
 };
 
-/* ---- A corner's world ---------------------------------------------------------- */
+/* ---- A corner's world --------------------------------------------------- */
 
 static int map_file(struct mpio_mapping *mapping, struct mpio_page *page,
 		    uint64_t block, uint32_t flags, struct mpio_extent *extent)
@@ -130,7 +130,7 @@ static void close_corner(struct corner *corner)
 	free(corner);
 }
 
-/* ---- Refused before the device sees them --------------------------------------- */
+/* ---- Refused before the device sees them -------------------------------- */
 
 static void note_status(struct mpio_bio *bio)
 {
@@ -215,7 +215,7 @@ static void what_the_device_cannot_take_is_not_sent(void **state)
 	close_corner(corner);
 }
 
-/* ---- Two mappings in one bio ----------------------------------------------------- */
+/* ---- Two mappings in one bio -------------------------------------------- */
 
 /* Pages of two files that touch on the device; which want to be told? */
 static void write_together(bool tell_first, bool tell_second)

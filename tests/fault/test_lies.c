@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-/* ---- Lies in every scenario ----------------------------------------------- */
+/* ---- Lies in every scenario --------------------------------------------- */
 
 static uint64_t device_blocks(const struct world *world)
 {
@@ -306,7 +306,7 @@ static void a_liar_is_not_asked_for_ever(void **state)
 	tell_lies(true);
 }
 
-/* ---- The very end of a device ---------------------------------------------- */
+/* ---- The very end of a device ------------------------------------------- */
 
 #define BLOCK 512u
 #define BLOCKS 8u

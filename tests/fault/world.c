@@ -124,7 +124,7 @@ static void place_pages(struct world *world)
 	}
 }
 
-/* ---- Bytes --------------------------------------------------------------- */
+/* ---- Bytes -------------------------------------------------------------- */
 
 static uint64_t file_blocks(const struct world *world)
 {
@@ -212,7 +212,7 @@ static void fill_pages(struct world *world)
 	}
 }
 
-/* ---- What may be written --------------------------------------------------- */
+/* ---- What may be written ------------------------------------------------ */
 
 static void own(struct world *world, uint32_t device, uint64_t offset,
 		uint64_t length)
@@ -252,7 +252,7 @@ static void own_all(struct world *world)
 		own(world, 0, METADATA_BLOCK(world) * size, size);
 }
 
-/* ---- Once for a scenario --------------------------------------------------- */
+/* ---- Once for a scenario ------------------------------------------------ */
 
 static void make_devices(struct world *world)
 {
@@ -339,7 +339,7 @@ void world_free(struct world *world)
 	free(world);
 }
 
-/* ---- As at the beginning ---------------------------------------------------- */
+/* ---- As at the beginning ------------------------------------------------ */
 
 static void reset_device(struct world *world, uint32_t index)
 {

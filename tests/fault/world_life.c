@@ -11,7 +11,7 @@
 /* Waits that may fail before a bio is taken for lost. */
 #define FAILED_WAITS_MAX 8u
 
-/* ---- Queues ---------------------------------------------------------------- */
+/* ---- Queues ------------------------------------------------------------- */
 
 static void *heap_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
@@ -94,7 +94,7 @@ void world_close(struct world *world)
 	}
 }
 
-/* ---- A bio of its own ------------------------------------------------------ */
+/* ---- A bio of its own --------------------------------------------------- */
 
 struct one {
 	bool done;
@@ -135,7 +135,7 @@ int do_raw(struct mpio_queue *queue, enum mpio_bio_op op, uint64_t offset,
 	return one.status;
 }
 
-/* ---- From run to settled --------------------------------------------------- */
+/* ---- From run to settled ------------------------------------------------ */
 
 /* A page that the library dropped is the engine's to write again. */
 static void dirty_dropped(struct world *world)

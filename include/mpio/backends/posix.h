@@ -46,8 +46,9 @@ struct mpio_posix_config {
  *
  * @param path    of it
  * @param config  or NULL for the default
- * @param[out] device  close it with mpio_device_close() of mpio/open.h; untouched on failure,
- *                     and then no file was made or extended
+ * @param[out] device  close it with mpio_device_close() of mpio/open.h;
+ *                     untouched on failure, and then no file was made or
+ *                     extended
  * @return 0, or a negative errno:
  * @retval -MPIO_EINVAL  neither a file nor a block device; it cannot do direct
  *                       I/O; or the config contradicts itself: create without
