@@ -23,8 +23,7 @@ void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags)
 	bio->plain = false;
 }
 
-struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t op,
-			       uint32_t flags, uint32_t segments)
+struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t segments)
 {
 	struct mpio_bio *bio = NULL;
 
@@ -33,19 +32,18 @@ struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t op,
 	if (bio == NULL)
 		bio = mpio__bio_take(&queue->free_large);
 	if (bio != NULL)
-		mpio_bio_reset(bio, (enum mpio_bio_op)op, flags);
+		mpio_bio_reset(bio, MPIO_BIO_READ, 0);
 	return bio;
 }
 
-struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, uint32_t op,
-				    uint32_t flags, uint32_t segments)
+struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, uint32_t segments)
 {
 	struct mpio_bio *bio;
 
-	while ((bio = mpio__bio_get(queue, op, flags, segments)) == NULL) {
+	while ((bio = mpio__bio_get(queue, segments)) == NULL) {
 		if (!mpio__queue_is_busy(queue))
 			return NULL;
-		if (mpio_queue_wait(queue) <= 0)
+		if (mpio__group_wait(queue) <= 0)
 			return NULL;
 	}
 	return bio;
@@ -54,11 +52,12 @@ struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, uint32_t op,
 struct mpio_bio *mpio_bio_get(struct mpio_queue *queue, enum mpio_bio_op op,
 			      uint32_t flags)
 {
-	struct mpio_bio *bio = mpio__bio_get(queue, op, flags, UINT32_MAX);
+	struct mpio_bio *bio = mpio__bio_get(queue, UINT32_MAX);
 
 	if (bio == NULL)
-		bio = mpio__bio_get(queue, op, flags, 0);
+		bio = mpio__bio_get(queue, 0);
 	if (bio != NULL) {
+		mpio_bio_reset(bio, op, flags);
 		bio->end_io = NULL;
 		bio->ctx = NULL;
 		bio->offset = 0;
@@ -165,6 +164,8 @@ void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from)
 	to->segments_end = to->segments + mpio__segment_count(from);
 	to->offset = from->offset;
 	to->length = from->length;
+	to->op = from->op;
+	to->flags = from->flags;
 	to->unit = from->unit;
 	to->plain = from->plain;
 	to->end_io = from->end_io;

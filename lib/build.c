@@ -30,7 +30,7 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 static int open_bio(struct mpio__build *build, struct mpio_queue *queue,
 		    uint64_t offset)
 {
-	struct mpio_bio *bio = mpio__bio_get_wait(queue, 0, 0, 0);
+	struct mpio_bio *bio = mpio__bio_get_wait(queue, 0);
 
 	if (bio == NULL)
 		return -MPIO_ENOMEM;
@@ -51,7 +51,7 @@ static bool enlarge(struct mpio__build *build)
 
 	if (!bio->small)
 		return false;
-	large = mpio__bio_get_wait(bio->queue, bio->op, bio->flags, UINT32_MAX);
+	large = mpio__bio_get_wait(bio->queue, UINT32_MAX);
 	if (large == NULL)
 		return false;
 	mpio__bio_move(large, bio);
@@ -173,8 +173,7 @@ bool mpio__row_begin(struct mpio__row *row, const struct mpio__walk *walk,
 	const struct mpio_plan_limits *small = &walk->queue->small_limits;
 	const struct mpio_page *first = pages[0];
 	uint32_t size = first->size;
-	uint64_t stop =
-		mpio__min_u64(first->pos + (uint64_t)n * size, walk->whole_end);
+	uint64_t stop = first->pos + (uint64_t)n * size;
 	uint64_t fit = mpio__min_u32(small->pieces_max, small->segments_max);
 
 	*row = (struct mpio__row){
@@ -190,5 +189,6 @@ bool mpio__row_begin(struct mpio__row *row, const struct mpio__walk *walk,
 		.new_flags = (first->flags & ~how->clear) | how->set,
 	};
 	return (first->flags & how->mask) == how->state && size != 0 &&
-	       (size & walk->mask) == 0 && size <= small->bytes_max;
+	       (size & (walk->mapping->block_size - 1)) == 0 &&
+	       size <= small->bytes_max;
 }

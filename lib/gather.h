@@ -35,8 +35,8 @@ static inline int mpio__map_question(struct mpio__walk *walk,
 {
 	walk->map.extent = (struct mpio_extent){.count = wanted};
 	walk->queue->stats.get_block_calls++;
-	return walk->ops->get_block(walk->mapping, page, block, walk->map_flags,
-				    &walk->map.extent);
+	return walk->mapping->ops->get_block(
+		walk->mapping, page, block, walk->map_flags, &walk->map.extent);
 }
 
 /* Mapped, whole on the queue's own device, and nothing else to be said. */

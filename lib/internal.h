@@ -35,8 +35,8 @@ int memcmp(const void *a, const void *b, size_t size);
 /* ---- Pages ------------------------------------------------------------ */
 
 /* Private page flags, above the public ones. */
-#define MPIO__PAGE_DEVICE (1u << 16)  /* bytes of it came from a device */
-#define MPIO__PAGE_ATTEMPT_SHIFT 24u  /* rereads so far, in the top bits */
+#define MPIO__PAGE_DEVICE (1u << 16) /* bytes of it came from a device */
+#define MPIO__PAGE_ATTEMPT_SHIFT 24u /* rereads so far, in the top bits */
 #define MPIO__PAGE_ATTEMPT_MAX 255u
 
 enum mpio__bits { MPIO__UPTODATE, MPIO__DIRTY };
@@ -96,19 +96,15 @@ static inline uint32_t mpio__segment_count(const struct mpio_bio *bio)
 }
 
 /* A bio with room for `segments`, or the nearest there is; NULL: none free. */
-struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t op,
-			       uint32_t flags, uint32_t segments);
+struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t segments);
 /* The same, but waits while anything is in flight that may bring one. */
-struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, uint32_t op,
-				    uint32_t flags, uint32_t segments);
+struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue,
+				    uint32_t segments);
 
 /* Make one bio of pages the other; `to` is empty and has room. */
 void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from);
 
-/*
- * A bio's try is over. Returns true if the bio has ended, false if it was
- * sent again.
- */
+/* A try is over: has the bio ended, or is it to be sent again? */
 bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Begin the stages of a bio that the device can't do in one. */
 void mpio__stage_begin(struct mpio_queue *queue, struct mpio_bio *bio);
@@ -117,8 +113,7 @@ void mpio__stage_begin(struct mpio_queue *queue, struct mpio_bio *bio);
 void mpio__segments_fail(struct mpio_bio *bio, uint32_t start, uint32_t length,
 			 int status);
 /* Bytes of it were read, others perhaps not: tell blocks. */
-void mpio__segments_good(struct mpio_bio *bio, uint32_t start,
-			 uint32_t length);
+void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length);
 
 /* ---- Queue ------------------------------------------------------------ */
 
@@ -133,19 +128,20 @@ struct mpio_queue {
 	void *channel;
 	struct mpio_plan_limits limits;       /* of a large bio */
 	struct mpio_plan_limits small_limits; /* of a small one */
-	uint32_t memory_alignment; /* bytes; 1: any */
+	uint32_t memory_alignment;            /* bytes; 1: any */
 	uint32_t in_flight_max;
-	uint32_t in_flight_known; /* as many were there, and were not too many */
-	uint32_t flags; /* MPIO_QUEUE_* flags */
-	uint32_t care;  /* MPIO__CARE_* flags */
-	bool uncommitted; /* submits that commit has not pushed yet */
+	uint32_t
+		in_flight_known; /* as many were there, and were not too many */
+	uint32_t flags;          /* MPIO_QUEUE_* flags */
+	uint32_t care;           /* MPIO__CARE_* flags */
+	bool uncommitted;        /* submits that commit has not pushed yet */
 
 	struct mpio_bio *free_large;
 	struct mpio_bio *free_small;
-	struct mpio_bio *ended;       /* first to be finished */
+	struct mpio_bio *ended; /* first to be finished */
 	struct mpio_bio **ended_tail;
-	struct mpio_page *rereads;    /* pages to be read from elsewhere */
-	struct mpio_bio *bios;        /* all there are */
+	struct mpio_page *rereads; /* pages to be read from elsewhere */
+	struct mpio_bio *bios;     /* all there are */
 	uint32_t bio_count;
 
 	struct mpio_bio **plugged;
@@ -203,7 +199,11 @@ int mpio__group_wait(struct mpio_queue *queue);
 bool mpio__group_has(const struct mpio_queue *queue,
 		     const struct mpio_queue *other);
 
+/* Whether a bio can wait beside those that do. */
+bool mpio__plug_takes(const struct mpio_queue *queue,
+		      const struct mpio_bio *bio);
 void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Send all that wait, and push them. */
 void mpio__plug_flush(struct mpio_queue *queue);
 
 /* Tell the hook, which there is; a bio or NULL, and further members by hand. */
@@ -213,9 +213,10 @@ void mpio__event(struct mpio_queue *queue, enum mpio_event_type type,
 /* ---- The plan, inline ------------------------------------------------- */
 
 /* Why a run cannot continue an I/O with even one byte. */
-static inline enum mpio_cut mpio__plan_obstacle(
-	const struct mpio_plan_io *io, const struct mpio_plan_run *run,
-	const struct mpio_plan_limits *limits)
+static inline enum mpio_cut
+mpio__plan_obstacle(const struct mpio_plan_io *io,
+		    const struct mpio_plan_run *run,
+		    const struct mpio_plan_limits *limits)
 {
 	if (run->queue != io->queue)
 		return MPIO_CUT_QUEUE;
@@ -259,7 +260,7 @@ static inline enum mpio_cut mpio__plan(const struct mpio_plan_io *io,
 
 /* The bio that is being gathered, and what all bios of the call are to be. */
 struct mpio__build {
-	struct mpio_bio *bio; /* or NULL */
+	struct mpio_bio *bio;        /* or NULL */
 	unsigned char *memory_end;   /* where its last piece ends */
 	struct mpio_page *last_page; /* of its last segment, or NULL */
 	uint32_t last_end; /* bytes; where that segment ends in its page */
@@ -276,30 +277,26 @@ struct mpio__build {
  * there, and begins in the answer, needs no cutting.
  */
 struct mpio__map {
-	uint64_t first;    /* block of the mapping at which it begins */
+	uint64_t first; /* block of the mapping at which it begins */
 	struct mpio_queue *queue;
-	uint64_t count;    /* blocks that can be used; 0: nothing remembered */
-	uint64_t answered; /* blocks that an odd one covered: others are a lie */
+	uint64_t count; /* blocks that can be used; 0: nothing remembered */
 	uint64_t straight_end; /* bytes, in the mapping; 0: there is none */
-	uint64_t device_size; /* bytes */
-	uint64_t delta; /* from the mapping to the device, modulo 2^64 */
+	uint64_t delta;        /* from the mapping to the device, modulo 2^64 */
 	struct mpio_extent extent; /* as it was given */
-	bool hole;           /* reads as zeros */
-	bool boundary_ahead; /* its last block has gone into a bio */
+	bool lies;                 /* not all that it covers can be used */
+	bool hole;                 /* reads as zeros */
+	bool boundary_ahead;       /* its last block has gone into a bio */
 	bool odd; /* asking again takes more than the question */
 };
 
 struct mpio__walk {
 	struct mpio_queue *queue;
 	struct mpio_mapping *mapping;
-	const struct mpio_mapping_ops *ops;
-	uint32_t shift;     /* log2 of the block size */
-	uint32_t mask;      /* the block size - 1 */
-	uint32_t map_flags; /* MPIO_MAP_* flags */
-	bool plain;         /* no hook wants to look at each page */
+	uint32_t shift;         /* log2 of the block size */
+	uint32_t map_flags;     /* MPIO_MAP_* flags */
+	bool plain;             /* no hook wants to look at each page */
 	uint64_t device_blocks; /* whole ones of the queue's own device */
-	uint64_t eof_block;    /* the first that lies wholly past the end */
-	uint64_t whole_end; /* bytes; a page before it needs no look at the end */
+	uint64_t eof_block;     /* the first that lies wholly past the end */
 	struct mpio__map map;
 	struct mpio__build build;
 };
@@ -310,12 +307,25 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 /* Send what is gathered, and push it. */
 void mpio__walk_end(struct mpio__walk *walk);
 
-/*
- * See to it that the remembered answer covers a block; `wanted` blocks are
- * asked for if it does not. 0 or a negative errno.
- */
-int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
+/* What comes before a question, after an odd answer; 0 or a negative errno. */
+int mpio__map_leave(struct mpio__walk *walk, uint64_t block);
+/* The question, and the answer taken over; 0 or a negative errno. */
+int mpio__map_put(struct mpio__walk *walk, struct mpio_page *page,
 		  uint64_t block, uint64_t wanted);
+
+/* Ask for `wanted` blocks that are not covered; 0 or a negative errno. */
+static inline int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
+				uint64_t block, uint64_t wanted)
+{
+	if (walk->map.odd) {
+		int error = mpio__map_leave(walk, block);
+
+		if (error != 0)
+			return error;
+	}
+	return mpio__map_put(walk, page, block, wanted);
+}
+
 /* Take over an answer that may be any; 0 or a negative errno. */
 int mpio__map_take_over(struct mpio__walk *walk, uint64_t block,
 			uint64_t wanted, int status);
@@ -359,8 +369,8 @@ size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
 
 /* A page has no run in flight any more. */
 void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page);
-/* Read pages from the other copies that the engine names, as bios allow. */
-void mpio__reread(struct mpio_queue *queue);
+/* The next bio that reads a page from another copy, to be sent; or NULL. */
+struct mpio_bio *mpio__reread(struct mpio_queue *queue);
 
 /* Pages whose engine has no hook but read_end; and others. */
 void mpio__read_end_io(struct mpio_bio *bio);
@@ -371,7 +381,7 @@ void mpio__write_end_io(struct mpio_bio *bio);
 static inline void mpio__map_forget(struct mpio__map *map)
 {
 	map->count = 0;
-	map->answered = 0;
+	map->lies = false;
 	map->straight_end = 0;
 }
 
@@ -387,8 +397,7 @@ static inline bool mpio__page_fits(const struct mpio_page *page,
 }
 
 /* Whether the remembered answer covers a block. */
-static inline bool mpio__map_covers(const struct mpio__map *map,
-				    uint64_t block)
+static inline bool mpio__map_covers(const struct mpio__map *map, uint64_t block)
 {
 	return block - map->first < map->count;
 }

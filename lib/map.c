@@ -6,7 +6,7 @@
  * reaches. What get_block says is not trusted: it may come from damaged
  * metadata.
  *
- *     answered   |------------------------------|
+ *     answer     |------------------------------|
  *     count      |--------------------|
  *                first                 the device's end
  *
@@ -31,9 +31,7 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 	*walk = (struct mpio__walk){
 		.queue = queue,
 		.mapping = mapping,
-		.ops = mapping->ops,
 		.shift = mpio__log2(block_size),
-		.mask = block_size - 1,
 		.plain = mapping->ops->still_valid == NULL &&
 			 mapping->ops->verify == NULL &&
 			 mapping->ops->seal == NULL &&
@@ -46,16 +44,14 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 			},
 	};
 	walk->map.queue = queue;
-	walk->map.device_size = queue->device->size;
 	walk->map.odd = queue->event != NULL;
 	walk->eof_block = mpio__bytes_to_blocks_up(mapping->size, walk->shift);
-	walk->whole_end = UINT64_MAX;
 	walk->device_blocks = queue->device->size >> walk->shift;
 	if (op == MPIO_BIO_WRITE) {
-		walk->whole_end = mapping->size & ~(uint64_t)walk->mask;
 		walk->map_flags = MPIO_MAP_CREATE;
 		walk->build.end_io = mpio__write_end_io;
-	} else if (walk->ops->verify != NULL || walk->ops->reread != NULL) {
+	} else if (walk->mapping->ops->verify != NULL ||
+		   walk->mapping->ops->reread != NULL) {
 		walk->build.end_io = mpio__verify_end_io;
 	} else {
 		walk->build.end_io = mpio__read_end_io;
@@ -88,15 +84,16 @@ void mpio__map_boundary(struct mpio__walk *walk)
 	map->boundary_ahead = false;
 	mpio__build_send(&walk->build, MPIO_CUT_BOUNDARY);
 	mpio__queue_commit(map->queue);
-	if (walk->map_flags & MPIO_MAP_CREATE && walk->ops->boundary != NULL &&
-	    next <= (map->device_size - 1) >> walk->shift)
-		walk->ops->boundary(walk->mapping, map->queue, next);
+	if (walk->map_flags & MPIO_MAP_CREATE &&
+	    walk->mapping->ops->boundary != NULL &&
+	    next <= (map->queue->device->size - 1) >> walk->shift)
+		walk->mapping->ops->boundary(walk->mapping, map->queue, next);
 }
 
 void mpio__map_revalidate(struct mpio__walk *walk)
 {
-	if ((walk->map.count | walk->map.answered) != 0 &&
-	    !walk->ops->still_valid(walk->mapping, &walk->map.extent))
+	if ((walk->map.count != 0 || walk->map.lies) &&
+	    !walk->mapping->ops->still_valid(walk->mapping, &walk->map.extent))
 		mpio__map_forget(&walk->map);
 }
 
@@ -129,16 +126,16 @@ static int count_blocks(const struct mpio__walk *walk, struct mpio__map *map)
 	if (queue != walk->queue) {
 		if (!mpio__group_has(walk->queue, queue))
 			return -MPIO_EUCLEAN;
-		if (walk->mask < queue->limits.block - 1)
+		if (walk->mapping->block_size < queue->limits.block)
 			return -MPIO_EINVAL;
 	}
-	map->answered = extent->count;
+	map->lies = true;
 	if (!mpio__blocks_have_bytes(extent->block, extent->count, walk->shift))
 		return -MPIO_EUCLEAN;
-	map->device_size = queue->device->size;
 	map->count = mpio__blocks_on_device(extent->block << walk->shift,
 					    extent->count, walk->shift,
-					    map->device_size);
+					    map->queue->device->size);
+	map->lies = map->count < extent->count;
 	return map->count != 0 ? 0 : -MPIO_EUCLEAN;
 }
 
@@ -153,15 +150,16 @@ static int remember(struct mpio__walk *walk, struct mpio__map *map)
 	error = count_blocks(walk, map);
 	if (error != 0)
 		return error;
-	whole = (map->device_size >> walk->shift) - extent->block;
+	whole = (map->queue->device->size >> walk->shift) - extent->block;
 	mpio__map_straighten(map, mpio__min_u64(map->count, whole),
 			     walk->shift);
 	if ((extent->flags & MPIO_EXTENT_BOUNDARY) &&
 	    map->straight_end == (map->first + extent->count) << walk->shift)
 		map->straight_end--;
-	if ((extent->flags & MPIO_EXTENT_NEW) && walk->ops->new_blocks != NULL)
-		walk->ops->new_blocks(walk->mapping, map->queue, extent->block,
-				      map->count);
+	if ((extent->flags & MPIO_EXTENT_NEW) &&
+	    walk->mapping->ops->new_blocks != NULL)
+		walk->mapping->ops->new_blocks(walk->mapping, map->queue,
+					       extent->block, map->count);
 	return 0;
 }
 
@@ -206,38 +204,29 @@ int mpio__map_take_over(struct mpio__walk *walk, uint64_t block,
 	if (!map->hole)
 		return remember(walk, map);
 	map->count = map->extent.count;
-	map->answered = map->count;
 	return 0;
 }
 
-/* What comes before a question, after an answer that was odd. */
-static int leave_odd(struct mpio__walk *walk, uint64_t block)
+int mpio__map_leave(struct mpio__walk *walk, uint64_t block)
 {
 	struct mpio__map *map = &walk->map;
 
-	if (block - map->first < map->answered)
+	if (map->lies && block - map->first < map->extent.count)
 		return -MPIO_EUCLEAN; /* past the device's end */
 	mpio__map_boundary(walk);
 	map->hole = false;
 	map->queue = walk->queue;
-	map->device_size = walk->queue->device->size;
 	map->odd = walk->queue->event != NULL;
 	return 0;
 }
 
-int mpio__map_ask(struct mpio__walk *walk, struct mpio_page *page,
+int mpio__map_put(struct mpio__walk *walk, struct mpio_page *page,
 		  uint64_t block, uint64_t wanted)
 {
-	struct mpio__map *map = &walk->map;
-	int error;
+	int status;
 
-	if (map->odd) {
-		error = leave_odd(walk, block);
-		if (error != 0)
-			return error;
-	}
-	if (!map->odd)
+	if (!walk->map.odd)
 		return mpio__map_ask_on(walk, page, block, wanted);
-	error = mpio__map_question(walk, page, block, wanted);
-	return mpio__map_take_over(walk, block, wanted, error);
+	status = mpio__map_question(walk, page, block, wanted);
+	return mpio__map_take_over(walk, block, wanted, status);
 }

@@ -81,8 +81,7 @@ static bool can_merge(const struct mpio_queue *queue, const struct mpio_bio *a,
 	return a->offset + a->length == b->offset && a->op == b->op &&
 	       a->flags == b->flags && mpio__segment_count(a) != 0 &&
 	       mpio__segment_count(b) != 0 && a->end_io == b->end_io &&
-	       a->ctx == b->ctx &&
-	       b->length <= limits->bytes_max - a->length &&
+	       a->ctx == b->ctx && b->length <= limits->bytes_max - a->length &&
 	       pieces(a, b) <= limits->pieces_max &&
 	       mpio__segment_count(a) + mpio__segment_count(b) <=
 		       limits->segments_max;
@@ -103,17 +102,23 @@ static struct mpio_bio *make_room(struct mpio_queue *queue, struct mpio_bio *a,
 
 	if (has_room(a, b))
 		return a;
-	large = mpio__bio_get(queue, a->op, a->flags, UINT32_MAX);
+	large = mpio__bio_get(queue, UINT32_MAX);
 	if (large != NULL)
 		mpio__bio_move(large, a);
 	return large;
 }
 
-static void merge(struct mpio_queue *queue, struct mpio_bio *a,
-		  struct mpio_bio *b)
+/* Join b to a. Returns the bio that is both; NULL: it cannot be. */
+MPIO__APART static struct mpio_bio *
+merge(struct mpio_queue *queue, struct mpio_bio *a, struct mpio_bio *b)
 {
 	uint32_t n = mpio__segment_count(b);
 
+	if (!can_merge(queue, a, b))
+		return NULL;
+	a = make_room(queue, a, b);
+	if (a == NULL)
+		return NULL;
 	for (uint32_t i = 0; i < b->vec_count; i++)
 		(void)mpio_bio_add(a, b->vecs[i].base,
 				   (uint32_t)b->vecs[i].length);
@@ -128,6 +133,7 @@ static void merge(struct mpio_queue *queue, struct mpio_bio *a,
 	if (b->ctx != NULL)
 		--*(uint32_t *)b->ctx; /* counted as one from now on */
 	mpio_bio_put(b);
+	return a;
 }
 
 /* ---- The plug --------------------------------------------------------- */
@@ -142,12 +148,11 @@ static void send_all(struct mpio_queue *queue)
 		sort(bios, n);
 	for (uint32_t i = 0; i < n;) {
 		struct mpio_bio *bio = bios[i++];
-		struct mpio_bio *room;
+		struct mpio_bio *both;
 
-		while (i < n && can_merge(queue, bio, bios[i]) &&
-		       (room = make_room(queue, bio, bios[i])) != NULL) {
-			bio = room;
-			merge(queue, bio, bios[i++]);
+		while (i < n && (both = merge(queue, bio, bios[i])) != NULL) {
+			bio = both;
+			i++;
 		}
 		mpio__queue_launch(queue, bio);
 	}
@@ -160,14 +165,18 @@ void mpio__plug_flush(struct mpio_queue *queue)
 	mpio__queue_commit(queue);
 }
 
+bool mpio__plug_takes(const struct mpio_queue *queue,
+		      const struct mpio_bio *bio)
+{
+	for (uint32_t i = 0; i < queue->plugged_count; i++) {
+		if (conflicts(queue->plugged[i], bio))
+			return false;
+	}
+	return queue->plugged_count < queue->plugged_max;
+}
+
 void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	bool must_send = queue->plugged_count == queue->plugged_max;
-
-	for (uint32_t i = 0; i < queue->plugged_count && !must_send; i++)
-		must_send = conflicts(queue->plugged[i], bio);
-	if (must_send)
-		mpio__plug_flush(queue);
 	bio->state = MPIO__BIO_PLUGGED;
 	queue->plugged[queue->plugged_count++] = bio;
 }

@@ -55,11 +55,12 @@ void mpio__queue_commit(struct mpio_queue *queue)
 /* End what the device has done; how many, or a negative errno. */
 static int reap(struct mpio_queue *queue, bool wait)
 {
-	struct mpio_device *device = queue->device;
 	uint32_t before = queue->stats.in_flight;
+	struct mpio_device *device;
 	int result;
 
 	mpio__queue_commit(queue);
+	device = queue->device;
 	if (device->ops.reap == NULL)
 		return wait && before != 0 ? -MPIO_EIO : 0;
 	queue->stats.reaps++;
@@ -118,19 +119,24 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	return ++*refusals < REFUSALS_MAX;
 }
 
+static inline int submit(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	struct mpio_device *device = queue->device;
+
+	queue->stats.submits++;
+	queue->uncommitted = true;
+	return device->ops.submit(device, queue->channel, bio);
+}
+
 /* A bio was refused: offer it again, or end it. */
 MPIO__APART static void insist(struct mpio_queue *queue, struct mpio_bio *bio,
 			       int result)
 {
-	struct mpio_device *device = queue->device;
 	uint32_t refusals = 0;
 
 	while (result != 0 && bio->state == MPIO__BIO_OFFERED &&
-	       sit_out(queue, result, &refusals)) {
-		queue->stats.submits++;
-		queue->uncommitted = true;
-		result = device->ops.submit(device, queue->channel, bio);
-	}
+	       sit_out(queue, result, &refusals))
+		result = submit(queue, bio);
 	if (result != 0)
 		mpio_bio_end(bio, result);
 }
@@ -161,18 +167,13 @@ static void end_unsent(struct mpio_queue *queue, struct mpio_bio *bio,
 /* Have the device take a bio; land() is what comes next, or the end of it. */
 static inline void offer(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	struct mpio_stats *stats = &queue->stats;
-	struct mpio_device *device;
 	int result;
 
-	if (stats->in_flight >= queue->in_flight_known)
+	if (queue->stats.in_flight >= queue->in_flight_known)
 		make_room(queue);
-	stats->in_flight++;
-	stats->submits++;
+	queue->stats.in_flight++;
 	bio->state = MPIO__BIO_OFFERED;
-	queue->uncommitted = true;
-	device = queue->device;
-	result = device->ops.submit(device, queue->channel, bio);
+	result = submit(queue, bio);
 	if (result != 0)
 		insist(queue, bio, result);
 }
@@ -222,8 +223,10 @@ static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_END, bio, bio->status);
-	if (!is_done(bio) && !mpio__redrive(queue, bio))
+	if (!is_done(bio) && !mpio__redrive(queue, bio)) {
+		mpio__queue_send(queue, bio);
 		return 0;
+	}
 	if (bio->status != 0)
 		queue->stats.errors++;
 	bio->state = MPIO__BIO_HELD;
@@ -245,8 +248,9 @@ static int finish_all(struct mpio_queue *queue)
 	do {
 		while ((bio = next_ended(queue)) != NULL)
 			n += finish(queue, bio);
-		if (queue->rereads != NULL)
-			mpio__reread(queue);
+		while (queue->rereads != NULL &&
+		       (bio = mpio__reread(queue)) != NULL)
+			mpio__queue_send(bio->queue, bio);
 	} while (queue->ended != NULL);
 	queue->care &= ~(MPIO__CARE_FINISHING ^ inner);
 	return n;
@@ -358,23 +362,23 @@ void mpio__queue_pass(struct mpio_queue *queue, struct mpio_bio *bio)
 	queue->care &= ~MPIO__CARE_FINISHING;
 }
 
-static void submit_with_care(struct mpio_queue *queue, struct mpio_bio *bio)
+/* Hold a bio in the plug. */
+static void hold(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (queue->care & MPIO__CARE_PLUGGED)
-		mpio__plug_add(queue, bio);
-	else
-		mpio__queue_launch(queue, bio);
-	mpio__queue_finish(queue);
+	if (!mpio__plug_takes(queue, bio))
+		mpio__plug_flush(queue);
+	mpio__plug_add(queue, bio);
 }
 
 void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (mpio__queue_is_easy(queue)) {
+	if (mpio__queue_is_easy(queue))
 		mpio__queue_pass(queue, bio);
-		mpio__queue_finish(queue);
-	} else {
-		submit_with_care(queue, bio);
-	}
+	else if (queue->care & MPIO__CARE_PLUGGED)
+		hold(queue, bio);
+	else
+		mpio__queue_launch(queue, bio);
+	mpio__queue_finish(queue);
 }
 
 static bool is_barrier(const struct mpio_bio *bio)
@@ -386,15 +390,17 @@ static bool is_barrier(const struct mpio_bio *bio)
 void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (is_barrier(bio)) {
-		if (queue->plug_depth != 0)
+		if (queue->care & MPIO__CARE_PLUGGED)
 			mpio__plug_flush(queue);
 		launch_barrier(queue, bio);
-		mpio__queue_finish(queue);
+	} else if (queue->care & MPIO__CARE_PLUGGED) {
+		hold(queue, bio);
 	} else if (bio->op == MPIO_BIO_DISCARD) {
-		submit_with_care(queue, bio);
+		mpio__queue_launch(queue, bio);
 	} else {
 		mpio__queue_submit(queue, bio);
 	}
+	mpio__queue_finish(queue);
 }
 
 /* ---- Waiting ---------------------------------------------------------- */
@@ -499,9 +505,10 @@ int mpio_queue_flush(struct mpio_queue *queue)
 
 	if (result < 0)
 		return result;
-	bio = mpio__bio_get_wait(queue, MPIO_BIO_FLUSH, MPIO_BIO_SYNC, 0);
+	bio = mpio__bio_get_wait(queue, 0);
 	if (bio == NULL)
 		return -MPIO_ENOMEM;
+	mpio_bio_reset(bio, MPIO_BIO_FLUSH, MPIO_BIO_SYNC);
 	bio->end_io = keep;
 	mpio__queue_submit_any(queue, bio);
 	result = mpio_queue_drain(queue);

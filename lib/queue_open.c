@@ -61,9 +61,8 @@ static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
 		return false;
 	limits->pieces_max = clamp(or_default(config->segments_max, SEGMENTS),
 				   device->segments_max);
-	limits->segments_max =
-		mpio__max_u32(or_default(config->pages_max, PAGES),
-			      limits->pieces_max);
+	limits->segments_max = mpio__max_u32(
+		or_default(config->pages_max, PAGES), limits->pieces_max);
 	limits->bytes_max = mpio__min_u32(or_default(config->bytes_max, bytes),
 					  mpio__min_u32(bytes, BYTES));
 	limits->bytes_max &= ~(limits->block - 1);
@@ -208,8 +207,8 @@ static void put_memory(struct mpio_queue *queue)
 	struct mpio_allocator allocator = queue->allocator;
 
 	if (allocator.resize != NULL)
-		(void)allocator.resize(allocator.ctx, queue,
-				       queue->memory_size, 0);
+		(void)allocator.resize(allocator.ctx, queue, queue->memory_size,
+				       0);
 }
 
 static void group_join(struct mpio_queue *queue, struct mpio_queue *member)

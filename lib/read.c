@@ -150,14 +150,14 @@ static int read_run(struct mpio__walk *walk, struct mpio_page *page,
 		.memory = (unsigned char *)page->data + at,
 	};
 
-	if (run.length > map->device_size - run.offset) {
-		run.length = (uint32_t)(map->device_size - run.offset);
+	if (run.length > map->queue->device->size - run.offset) {
+		run.length = (uint32_t)(map->queue->device->size - run.offset);
 		memset(run.memory + run.length, 0, length - run.length);
 	}
 	if (block + n - map->first == map->extent.count &&
 	    (map->extent.flags & MPIO_EXTENT_BOUNDARY))
 		map->boundary_ahead = true;
-	if (walk->ops->verify != NULL)
+	if (walk->mapping->ops->verify != NULL)
 		page->flags |= MPIO__PAGE_DEVICE;
 	return mpio__build_add(&walk->build, &run);
 }
@@ -254,7 +254,7 @@ MPIO__APART static void read_page(struct mpio__walk *walk,
 	page->pending = 1;
 	page->error = error;
 	page->flags &= ~MPIO_PAGE_ERROR;
-	if (walk->ops->still_valid != NULL)
+	if (walk->mapping->ops->still_valid != NULL)
 		mpio__map_revalidate(walk);
 	if (!(page->flags & MPIO_PAGE_UPTODATE) && error == 0) {
 		bool mapped = read_blocks(walk, page, batch_end);

@@ -108,10 +108,11 @@ static void window_set(struct mpio_bio *bio, uint32_t start, uint32_t end)
 	bio->window_end = end;
 }
 
-static void send_again(struct mpio_queue *queue, struct mpio_bio *bio)
+/* The bio is not over: it is to be sent as it now is. */
+static bool try_again(struct mpio_queue *queue)
 {
 	queue->stats.retries++;
-	mpio__queue_send(queue, bio);
+	return false;
 }
 
 /* ---- The tree of isolation -------------------------------------------- */
@@ -152,8 +153,7 @@ static bool can_isolate(const struct mpio_queue *queue,
 {
 	return !(queue->flags & MPIO_QUEUE_NO_ISOLATION) &&
 	       mpio__segment_count(bio) != 0 && bio->length > smallest(bio) &&
-	       !(bio->flags & MPIO_BIO_ATOMIC) &&
-	       is_medium_error(bio->status);
+	       !(bio->flags & MPIO_BIO_ATOMIC) && is_medium_error(bio->status);
 }
 
 /* ---- What a try came to ----------------------------------------------- */
@@ -172,8 +172,7 @@ static bool advance(struct mpio_queue *queue, struct mpio_bio *bio)
 	}
 	bio->tries = 0;
 	window_set(bio, start, node_end(bio, start, UINT32_MAX));
-	send_again(queue, bio);
-	return false;
+	return try_again(queue);
 }
 
 static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
@@ -182,8 +181,7 @@ static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
 
 	if ((status == -MPIO_EAGAIN || status == -MPIO_EINTR) &&
 	    ++bio->tries < TRIES_MAX) {
-		send_again(queue, bio);
-		return false;
+		return try_again(queue);
 	}
 	if (can_isolate(queue, bio)) {
 		if (!is_windowed(bio))
@@ -191,8 +189,7 @@ static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
 		bio->tries = 0;
 		window_set(bio, bio->window_start,
 			   node_end(bio, bio->window_start, bio->length));
-		send_again(queue, bio);
-		return false;
+		return try_again(queue);
 	}
 	if (!is_windowed(bio)) {
 		mpio__segments_fail(bio, 0, bio->length, status);
@@ -225,8 +222,7 @@ static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 			mpio__segments_good(bio, bio->window_start, moved);
 		window_set(bio, bio->window_start + moved, bio->window_end);
 	}
-	send_again(queue, bio);
-	return false;
+	return try_again(queue);
 }
 
 static bool data_tried(struct mpio_queue *queue, struct mpio_bio *bio)
@@ -278,7 +274,7 @@ void mpio__stage_begin(struct mpio_queue *queue, struct mpio_bio *bio)
 		stage_flush(bio, MPIO__STAGE_PREFLUSH);
 }
 
-static bool flush_tried(struct mpio_queue *queue, struct mpio_bio *bio)
+static bool flush_tried(struct mpio_bio *bio)
 {
 	enum mpio__bio_stage stage = (enum mpio__bio_stage)bio->stage;
 
@@ -287,16 +283,13 @@ static bool flush_tried(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__segments_fail(bio, 0, bio->length, bio->status);
 		return true;
 	}
-	if (stage == MPIO__STAGE_POSTFLUSH)
-		return true;
-	mpio__queue_send(queue, bio);
-	return false;
+	return stage == MPIO__STAGE_POSTFLUSH;
 }
 
 static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (bio->stage != MPIO__STAGE_DATA)
-		return flush_tried(queue, bio);
+		return flush_tried(bio);
 	if (bio->op > MPIO_BIO_WRITE)
 		return true;
 	if (!data_tried(queue, bio))
@@ -304,7 +297,6 @@ static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 	if (bio->status == 0 &&
 	    needs(queue, bio, MPIO_BIO_FUA, MPIO_DEVICE_FUA)) {
 		stage_flush(bio, MPIO__STAGE_POSTFLUSH);
-		mpio__queue_send(queue, bio);
 		return false;
 	}
 	return true;

@@ -15,7 +15,7 @@
 #include "internal.h"
 
 /* Where the copy lies, or NULL: there is none that can be read. */
-MPIO__APART static struct mpio_queue *locate(struct mpio_queue *queue,
+static struct mpio_queue *locate(struct mpio_queue *queue,
 				 struct mpio_page *page, uint64_t *offset)
 {
 	struct mpio_mapping *mapping = page->mapping;
@@ -40,8 +40,9 @@ MPIO__APART static struct mpio_queue *locate(struct mpio_queue *queue,
 	return where;
 }
 
-MPIO__APART static void send(struct mpio_queue *queue, struct mpio_bio *bio,
-		 struct mpio_page *page, uint64_t offset)
+/* Fill a bio, which is to read a page from a copy. */
+MPIO__APART static void fill(struct mpio_bio *bio, struct mpio_page *page,
+			     uint64_t offset)
 {
 	page->flags += 1u << MPIO__PAGE_ATTEMPT_SHIFT;
 	page->flags |= MPIO__PAGE_DEVICE;
@@ -50,6 +51,7 @@ MPIO__APART static void send(struct mpio_queue *queue, struct mpio_bio *bio,
 	if (page->blocks != NULL)
 		mpio__bytes_set(page, MPIO__UPTODATE, 0, page->size, false);
 	bio->offset = offset;
+	bio->flags = MPIO_BIO_SYNC;
 	bio->end_io = mpio__verify_end_io;
 	bio->unit = page->mapping->block_size;
 	*bio->segments_end++ = (struct mpio_segment){
@@ -57,9 +59,7 @@ MPIO__APART static void send(struct mpio_queue *queue, struct mpio_bio *bio,
 		.length = page->size,
 	};
 	(void)mpio_bio_add(bio, page->data, page->size);
-	queue->stats.retries++;
-	mpio__stage_begin(queue, bio);
-	mpio__queue_send(queue, bio);
+	bio->queue->stats.retries++;
 }
 
 /* There is no other copy: the page ends as it is. */
@@ -69,7 +69,7 @@ static void give_up(struct mpio_queue *queue, struct mpio_page *page)
 	mpio__read_page_end(queue, page);
 }
 
-void mpio__reread(struct mpio_queue *queue)
+struct mpio_bio *mpio__reread(struct mpio_queue *queue)
 {
 	struct mpio_page *page;
 
@@ -84,10 +84,10 @@ void mpio__reread(struct mpio_queue *queue)
 			give_up(queue, page);
 			continue;
 		}
-		bio = mpio__bio_get(where, MPIO_BIO_READ, MPIO_BIO_SYNC, 1);
+		bio = mpio__bio_get(where, 1);
 		if (bio != NULL) {
-			send(where, bio, page, offset);
-			continue;
+			fill(bio, page, offset);
+			return bio;
 		}
 		if (where->stats.in_flight == 0 && where->ended == NULL &&
 		    where->plugged_count == 0) {
@@ -97,6 +97,7 @@ void mpio__reread(struct mpio_queue *queue)
 		page->next = where->rereads;
 		where->rereads = page;
 		if (where == queue)
-			return;
+			break;
 	}
+	return NULL;
 }

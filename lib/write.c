@@ -180,8 +180,8 @@ MPIO__APART static uint64_t dirty_until(const struct mpio__walk *walk,
 }
 
 /* Map a dirty block; whole runs are asked for. */
-static int map_dirty(struct mpio__walk *walk, struct mpio__ahead *ahead,
-		     struct mpio_page *page, struct dirty_run run)
+static inline int map_dirty(struct mpio__walk *walk, struct mpio__ahead *ahead,
+			    struct mpio_page *page, struct dirty_run run)
 {
 	if (mpio__map_covers(&walk->map, run.block))
 		return 0;
@@ -191,25 +191,32 @@ static int map_dirty(struct mpio__walk *walk, struct mpio__ahead *ahead,
 			     ahead->known_end - run.block);
 }
 
-/* Where the first of some blocks lies, and how many bytes of them do. */
-static struct mpio__run device_run(const struct mpio__walk *walk,
-				   struct mpio_page *page, uint64_t block,
-				   uint64_t n)
+/* Bytes of mapped blocks; of the one that the device's end cuts, not all. */
+static uint32_t device_length(const struct mpio__walk *walk, uint64_t block,
+			      uint64_t n)
 {
 	const struct mpio__map *map = &walk->map;
-	uint32_t at = (uint32_t)((block << walk->shift) - page->pos);
-	struct mpio__run run = {
-		.queue = map->queue,
+	uint64_t offset = (block << walk->shift) + map->delta;
+
+	return (uint32_t)mpio__min_u64(n << walk->shift,
+				       map->queue->device->size - offset);
+}
+
+/* Where mapped blocks of a page lie. */
+static void device_run(const struct mpio__walk *walk, struct mpio_page *page,
+		       uint64_t block, uint64_t n, struct mpio__run *run)
+{
+	uint64_t pos = block << walk->shift;
+	uint32_t at = (uint32_t)(pos - page->pos);
+
+	*run = (struct mpio__run){
+		.queue = walk->map.queue,
 		.page = page,
-		.offset = (block << walk->shift) + map->delta,
+		.offset = pos + walk->map.delta,
 		.page_offset = at,
-		.length = (uint32_t)(n << walk->shift),
+		.length = device_length(walk, block, n),
 		.memory = (unsigned char *)page->shadow + at,
 	};
-
-	if (run.length > map->device_size - run.offset)
-		run.length = (uint32_t)(map->device_size - run.offset);
-	return run;
 }
 
 static uint64_t mapped_blocks(const struct mpio__walk *walk,
@@ -243,8 +250,9 @@ static void mark(const struct mpio__walk *walk, struct mpio_page *page,
 /* ---- One page --------------------------------------------------------- */
 
 /* Map and gather one dirty run, piece by piece as it lies on the device. */
-static int write_run(struct mpio__walk *walk, struct mpio__ahead *ahead,
-		     struct mpio_page *page, struct dirty_run run)
+MPIO__APART static int write_run(struct mpio__walk *walk,
+				 struct mpio__ahead *ahead,
+				 struct mpio_page *page, struct dirty_run run)
 {
 	while (run.block < run.end) {
 		struct mpio__run piece;
@@ -254,7 +262,7 @@ static int write_run(struct mpio__walk *walk, struct mpio__ahead *ahead,
 		if (error != 0)
 			return error;
 		n = mapped_blocks(walk, run);
-		piece = device_run(walk, page, run.block, n);
+		device_run(walk, page, run.block, n, &piece);
 		mark(walk, page, run.block, run.block + n, false);
 		error = mpio__build_add(&walk->build, &piece);
 		if (error != 0) {
@@ -276,28 +284,29 @@ MPIO__APART static int write_atomic(struct mpio__walk *walk,
 				    struct mpio_page *page,
 				    struct dirty_run run)
 {
+	const struct mpio__map *map = &walk->map;
 	struct mpio__run whole = {0};
+	struct dirty_run rest = run;
 	uint32_t unit;
 	int error;
 
-	for (uint64_t block = run.block; block < run.end;) {
-		struct dirty_run rest = {.block = block, .end = run.end};
-		struct mpio__run piece;
+	while (rest.block < rest.end) {
+		uint64_t n;
 
 		error = map_dirty(walk, ahead, page, rest);
 		if (error != 0)
 			return error;
-		piece = device_run(walk, page, block,
-				   mapped_blocks(walk, rest));
-		block += mapped_blocks(walk, rest);
+		n = mapped_blocks(walk, rest);
 		if (whole.length == 0)
-			whole = piece;
-		else if (piece.queue == whole.queue &&
-			 piece.offset == whole.offset + whole.length)
-			whole.length += piece.length;
+			device_run(walk, page, rest.block, n, &whole);
+		else if (map->queue == whole.queue &&
+			 (rest.block << walk->shift) + map->delta ==
+				 whole.offset + whole.length)
+			whole.length += device_length(walk, rest.block, n);
 		else
 			return -MPIO_EINVAL;
-		note_boundary(walk, block);
+		rest.block += n;
+		note_boundary(walk, rest.block);
 	}
 	unit = whole.queue->device->limits.atomic_unit;
 	if (unit == 0 ||
@@ -370,13 +379,14 @@ static void account(const struct mpio__walk *walk, struct mpio_page *page,
 		n += run.end - run.block;
 		block = run.end;
 	}
-	walk->ops->account(walk->mapping, page, (uint32_t)(n << walk->shift));
+	walk->mapping->ops->account(walk->mapping, page,
+				    (uint32_t)(n << walk->shift));
 }
 
 static int write_contents(struct mpio__walk *walk, struct mpio__ahead *ahead,
 			  struct mpio_page *page)
 {
-	const struct mpio_mapping_ops *ops = walk->ops;
+	const struct mpio_mapping_ops *ops = walk->mapping->ops;
 	uint64_t stop = mpio__min_u64((page->pos + page->size) >> walk->shift,
 				      walk->eof_block);
 
@@ -405,7 +415,7 @@ int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
 	page->pending = 1;
 	page->error = 0;
 	page->shadow = page->data;
-	if (walk->ops->still_valid != NULL)
+	if (walk->mapping->ops->still_valid != NULL)
 		mpio__map_revalidate(walk);
 	error = write_contents(walk, ahead, page);
 	if (error != 0 && page->blocks != NULL &&
@@ -428,6 +438,11 @@ static const struct mpio__gather whole = {
 	.set = MPIO_PAGE_WRITEBACK,
 };
 
+static uint64_t whole_end(const struct mpio_mapping *mapping)
+{
+	return mapping->size & ~(uint64_t)(mapping->block_size - 1);
+}
+
 size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
 			size_t n)
 {
@@ -438,8 +453,12 @@ size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
 
 	if (!walk->plain || bio == NULL || bio->queue != map->queue ||
 	    !mpio__row_begin(&row, walk, pages, n, &whole) ||
-	    !mpio__row_goes_on(&row) || row.pos + row.step > row.limit ||
+	    !mpio__row_goes_on(&row) ||
 	    row.pos + map->delta != bio->offset + bio->length)
+		return 0;
+	/* The block that the end of file cuts may need a look. */
+	row.limit = mpio__min_u64(row.limit, whole_end(walk->mapping));
+	if (row.pos + row.step > row.limit)
 		return 0;
 	place = mpio__place_open(&walk->build, &row);
 	if (place.room < row.size)

@@ -14,17 +14,19 @@
 #include "internal.h"
 
 /* Pages at hand when the queue's array is taken by an outer walk. */
-#define FEW_PAGES 8u
+#define FEW_PAGES 2u
 
 /* One call of mpio_writepages(). */
 struct walker {
 	struct mpio__walk walk;
 	struct mpio__ahead ahead;
 	struct mpio_writeback_control *wbc;
-	uint64_t pos; /* bytes; the walk goes on here */
-	uint64_t end; /* bytes, exclusive */
-	uint32_t sent; /* bios in flight that are to be waited for */
-	int error;    /* the first */
+	uint64_t pos;             /* bytes; the walk goes on here */
+	uint64_t end;             /* bytes, exclusive */
+	uint32_t flags;           /* of the pages that are to be visited */
+	uint32_t sent;            /* bios in flight that are to be waited for */
+	int error;                /* the first */
+	struct mpio_errseq since; /* what had gone wrong before */
 	bool stopped;
 	bool at_start; /* the first page may begin before `pos` */
 };
@@ -68,7 +70,8 @@ static int wait_for_page(struct mpio__walk *walk, const struct mpio_page *page)
 }
 
 /* Whether a page that was named is still to be written; waits if it must. */
-static bool is_ready(struct walker *walker, const struct mpio_page *page)
+MPIO__APART static bool is_ready(struct walker *walker,
+				 const struct mpio_page *page)
 {
 	const uint32_t busy = MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK;
 	int error;
@@ -78,7 +81,7 @@ static bool is_ready(struct walker *walker, const struct mpio_page *page)
 		return false;
 	if (!(page->flags & busy))
 		return true;
-	if (walker->wbc->sync_mode == MPIO_SYNC_NONE) {
+	if (!walker->ahead.sync_all) {
 		walker->wbc->pages_skipped++;
 		return false;
 	}
@@ -92,32 +95,30 @@ static bool is_ready(struct walker *walker, const struct mpio_page *page)
 	       (page->flags & MPIO_PAGE_DIRTY);
 }
 
-/* What nr_to_write allows is looked at after a page. */
-static void note_budget(struct walker *walker)
+/* Pages were dealt with; what nr_to_write allows is looked at after that. */
+static void note_done(struct walker *walker, size_t n)
 {
-	if (walker->wbc->nr_to_write <= 0 &&
-	    walker->wbc->sync_mode == MPIO_SYNC_NONE)
+	struct mpio_writeback_control *wbc = walker->wbc;
+
+	walker->walk.queue->stats.pages_written += n;
+	wbc->nr_to_write -= (int64_t)n;
+	if (wbc->nr_to_write <= 0 && !walker->ahead.sync_all)
 		walker->stopped = true;
 }
 
-static void deal_with(struct walker *walker, struct mpio_page *page)
+static inline void deal_with(struct walker *walker, struct mpio_page *page)
 {
-	struct mpio_writeback_control *wbc = walker->wbc;
-	bool sync_all = wbc->sync_mode == MPIO_SYNC_ALL;
 	int error;
 
 	if (!is_ready(walker, page))
 		return;
 	error = mpio__write_one(&walker->walk, &walker->ahead, page);
-	if (error != 0) {
+	if (error != 0)
 		note_error(walker, error);
-		if (!sync_all) {
-			walker->stopped = true;
-			return;
-		}
-	}
-	wbc->nr_to_write--;
-	note_budget(walker);
+	if (error != 0 && !walker->ahead.sync_all)
+		walker->stopped = true;
+	else
+		note_done(walker, 1);
 }
 
 /* ---- The walk --------------------------------------------------------- */
@@ -146,16 +147,17 @@ static void go_on(struct walker *walker, const struct mpio_page *page)
 	walker->at_start = false;
 }
 
-static size_t name_pages(struct walker *walker, uint32_t flags,
-			 struct mpio_page **pages, size_t pages_max)
+static size_t name_pages(struct walker *walker, struct mpio_page **pages,
+			 size_t pages_max)
 {
 	struct mpio__walk *walk = &walker->walk;
 	size_t n;
 
 	if (walker->stopped || walker->pos >= walker->end)
 		return 0;
-	n = walk->ops->next_dirty(walk->mapping, walker->pos, walker->end,
-				  flags, pages, pages_max);
+	n = walk->mapping->ops->next_dirty(walk->mapping, walker->pos,
+					   walker->end, walker->flags, pages,
+					   pages_max);
 	if (n <= pages_max)
 		return n;
 	note_error(walker, -MPIO_EINVAL);
@@ -165,13 +167,12 @@ static size_t name_pages(struct walker *walker, uint32_t flags,
 
 /* Mark what is dirty now, so that only that is visited. */
 MPIO__APART static void tag(struct walker *walker, struct mpio_page **pages,
-		size_t pages_max)
+			    size_t pages_max)
 {
 	uint64_t start = walker->pos;
 	size_t n;
 
-	while ((n = name_pages(walker, MPIO_PAGE_DIRTY, pages,
-			       pages_max)) != 0) {
+	while ((n = name_pages(walker, pages, pages_max)) != 0) {
 		for (size_t i = 0; i < n && is_in_order(walker, pages[i]);
 		     i++) {
 			pages[i]->flags |= MPIO_PAGE_TOWRITE;
@@ -213,18 +214,17 @@ static size_t visit_some(struct walker *walker, struct mpio_page **pages,
 	done = mpio__write_many(&walker->walk, pages + 1, many);
 	if (done != 0) {
 		go_on(walker, pages[done]);
-		walker->wbc->nr_to_write -= (int64_t)done;
-		note_budget(walker);
+		note_done(walker, done);
 	}
 	return 1 + done;
 }
 
-static void visit(struct walker *walker, uint32_t flags,
-		  struct mpio_page **pages, size_t pages_max)
+static void visit(struct walker *walker, struct mpio_page **pages,
+		  size_t pages_max)
 {
 	size_t n;
 
-	while ((n = name_pages(walker, flags, pages, pages_max)) != 0) {
+	while ((n = name_pages(walker, pages, pages_max)) != 0) {
 		size_t i = 0;
 
 		while (i < n && !walker->stopped)
@@ -250,26 +250,23 @@ static void walk_pages(struct walker *walker, struct mpio_page **pages,
 		       size_t pages_max)
 {
 	const struct mpio_writeback_control *wbc = walker->wbc;
-	int64_t budget = wbc->nr_to_write;
-	uint32_t flags = MPIO_PAGE_DIRTY;
 
+	walker->flags = MPIO_PAGE_DIRTY;
 	set_range(walker);
 	if (wbc->tagged || wbc->sync_mode == MPIO_SYNC_ALL) {
 		tag(walker, pages, pages_max);
-		flags |= MPIO_PAGE_TOWRITE;
+		walker->flags |= MPIO_PAGE_TOWRITE;
 	}
-	visit(walker, flags, pages, pages_max);
+	visit(walker, pages, pages_max);
 	mpio__walk_end(&walker->walk);
-	walker->walk.queue->stats.pages_written +=
-		(uint64_t)(budget - wbc->nr_to_write);
-	if (wbc->range_cyclic)
+	if (walker->wbc->range_cyclic)
 		walker->walk.mapping->writeback_pos =
 			walker->stopped ? walker->pos : 0;
 	mpio__queue_finish(walker->walk.queue);
 }
 
 /* With the queue's array, or a few pages if an outer walk uses that. */
-static void walk_with_room(struct walker *walker)
+MPIO__APART static void walk_with_room(struct walker *walker)
 {
 	struct mpio_queue *queue = walker->walk.queue;
 	struct mpio_page *few[FEW_PAGES];
@@ -300,9 +297,10 @@ static void disown(struct walker *walker)
 }
 
 /* Wait for what was sent, and tell what went wrong since the caller looked. */
-static int sync_end(struct walker *walker, struct mpio_errseq *since)
+static int sync_end(struct walker *walker)
 {
 	struct mpio_mapping *mapping = walker->walk.mapping;
+	struct mpio_errseq *since = walker->wbc->since;
 	int told;
 
 	while (walker->sent != 0) {
@@ -314,6 +312,8 @@ static int sync_end(struct walker *walker, struct mpio_errseq *since)
 		disown(walker);
 		break;
 	}
+	if (since == NULL)
+		since = &walker->since;
 	told = mpio_errseq_check_and_advance(&mapping->errors, since);
 	return walker->error != 0 ? walker->error : told;
 }
@@ -324,6 +324,7 @@ static int walker_init(struct walker *walker, struct mpio_queue *queue,
 {
 	*walker = (struct walker){.wbc = wbc};
 	walker->ahead.sync_all = wbc->sync_mode == MPIO_SYNC_ALL;
+	walker->since = mpio_errseq_sample(&mapping->errors);
 	walker->at_start = true;
 	if (mpio__walk_init(&walker->walk, queue, mapping, MPIO_BIO_WRITE,
 			    bio_flags(wbc)) != 0)
@@ -336,26 +337,21 @@ static int walker_init(struct walker *walker, struct mpio_queue *queue,
 int mpio_writepages(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		    struct mpio_writeback_control *wbc)
 {
-	struct mpio_errseq since = mpio_errseq_sample(&mapping->errors);
 	struct walker walker;
 
 	if (walker_init(&walker, queue, mapping, wbc) != 0 ||
-	    mapping->ops->next_dirty == NULL)
+	    walker.walk.mapping->ops->next_dirty == NULL)
 		return -MPIO_EINVAL;
 	walk_with_room(&walker);
-	if (wbc->sync_mode == MPIO_SYNC_NONE)
-		return walker.error;
-	return sync_end(&walker, wbc->since != NULL ? wbc->since : &since);
+	return walker.ahead.sync_all ? sync_end(&walker) : walker.error;
 }
 
 int mpio_write_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		    struct mpio_page *page, struct mpio_writeback_control *wbc)
 {
 	struct mpio_writeback_control none = {.reason = MPIO_REASON_SYNC};
-	struct mpio_errseq since = mpio_errseq_sample(&mapping->errors);
 	struct walker walker;
 	int64_t skipped;
-	int64_t budget;
 
 	if (wbc == NULL)
 		wbc = &none;
@@ -363,18 +359,13 @@ int mpio_write_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
 	    !mpio__page_fits(page, mapping))
 		return -MPIO_EINVAL;
 	skipped = wbc->pages_skipped;
-	budget = wbc->nr_to_write;
-	if (wbc->sync_mode == MPIO_SYNC_ALL)
+	if (walker.ahead.sync_all)
 		note_error(&walker, wait_for_page(&walker.walk, page));
 	if (walker.error == 0)
 		deal_with(&walker, page);
 	mpio__walk_end(&walker.walk);
-	queue->stats.pages_written += (uint64_t)(budget - wbc->nr_to_write);
 	mpio__queue_finish(queue);
-	if (wbc->sync_mode == MPIO_SYNC_ALL)
-		return sync_end(&walker,
-				wbc->since != NULL ? wbc->since : &since);
-	if (wbc->pages_skipped != skipped)
-		return -MPIO_EBUSY;
-	return walker.error;
+	if (walker.ahead.sync_all)
+		return sync_end(&walker);
+	return wbc->pages_skipped != skipped ? -MPIO_EBUSY : walker.error;
 }
