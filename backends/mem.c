@@ -34,11 +34,12 @@ void mpio_mem_init(struct mpio_mem *mem, void *data, uint64_t size)
 {
 	*mem = (struct mpio_mem){
 		.data = data,
-		.device = {
-			.ops = {.submit = mem_submit},
-			.limits = {.features = MPIO_DEVICE_DISCARD |
-					       MPIO_DEVICE_FUA},
-			.size = size,
-		},
+		.device =
+			{
+				.ops = {.submit = mem_submit},
+				.limits = {.features = MPIO_DEVICE_DISCARD |
+						       MPIO_DEVICE_FUA},
+				.size = size,
+			},
 	};
 }

@@ -120,8 +120,7 @@ bool mpio_page_block_uptodate(const struct mpio_page *page, uint32_t index)
 {
 	if (page->flags & MPIO_PAGE_UPTODATE)
 		return true;
-	return page->blocks != NULL &&
-	       bit(bitmap(page, MPIO__UPTODATE), index);
+	return page->blocks != NULL && bit(bitmap(page, MPIO__UPTODATE), index);
 }
 
 bool mpio_page_block_dirty(const struct mpio_page *page, uint32_t index)

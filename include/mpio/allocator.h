@@ -23,8 +23,7 @@ struct mpio_allocator {
 	 * @return the block, aligned for any C object, or NULL: no memory
 	 *         (or freed)
 	 */
-	void *(*resize)(void *ctx, void *ptr, size_t old_size,
-			size_t new_size);
+	void *(*resize)(void *ctx, void *ptr, size_t old_size, size_t new_size);
 	void *ctx;
 };
 

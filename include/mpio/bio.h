@@ -97,23 +97,23 @@ struct mpio_bio {
 
 	/* The library's. */
 	struct mpio_bio *next;
-	struct mpio_bio **pool;         /* its place when it is free */
-	struct mpio_iovec *vec_pool;    /* room for all of its memory */
-	struct mpio_segment *segments;  /* the parts of pages, in order */
+	struct mpio_bio **pool;        /* its place when it is free */
+	struct mpio_iovec *vec_pool;   /* room for all of its memory */
+	struct mpio_segment *segments; /* the parts of pages, in order */
 	struct mpio_segment *segments_end;
-	struct mpio_iovec saved[2];     /* pieces that the window cuts */
-	uint64_t full_offset;           /* of the whole bio, while a window */
-	uint32_t full_length;           /* of it is driven again */
+	struct mpio_iovec saved[2]; /* pieces that the window cuts */
+	uint64_t full_offset;       /* of the whole bio, while a window */
+	uint32_t full_length;       /* of it is driven again */
 	uint32_t full_vec_count;
 	uint32_t vecs_max;
 	uint32_t segments_max;
-	uint32_t unit;                  /* bytes; isolation goes no finer */
-	uint32_t done;                  /* bytes that the last try moved */
-	uint32_t window_start;          /* bytes; of the range that is tried */
+	uint32_t unit;         /* bytes; isolation goes no finer */
+	uint32_t done;         /* bytes that the last try moved */
+	uint32_t window_start; /* bytes; of the range that is tried */
 	uint32_t window_end;
-	int32_t failure;                /* of a window before this one */
+	int32_t failure; /* of a window before this one */
 	uint8_t stage;
-	uint8_t tries;                  /* of this window without progress */
+	uint8_t tries; /* of this window without progress */
 	bool small;
 	bool plain; /* its pages lie whole in it, all of one mapping */
 };

@@ -122,8 +122,8 @@ struct mpio_mapping_ops {
 	 * What lies before a boundary was sent: the moment to write the
 	 * metadata block that follows it on the device, in order.
 	 */
-	void (*boundary)(struct mpio_mapping *mapping,
-			 struct mpio_queue *queue, uint64_t block);
+	void (*boundary)(struct mpio_mapping *mapping, struct mpio_queue *queue,
+			 uint64_t block);
 
 	/**
 	 * Bytes are on the device: convert unwritten extents, move the file

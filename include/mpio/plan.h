@@ -47,13 +47,13 @@ struct mpio_plan_io {
 
 /** Bytes that lie together on a device, and in the memory of one page. */
 struct mpio_plan_run {
-	const void *queue;   /* not NULL */
-	uint64_t offset;     /* bytes, on the device */
-	uint32_t operation;  /* operation and flags */
-	uint32_t length;     /* bytes, not 0 */
-	const void *memory;  /* where they lie in memory */
-	bool whole;          /* must not be split (atomic) */
-	bool same_segment;   /* continues the last part of the same page */
+	const void *queue;  /* not NULL */
+	uint64_t offset;    /* bytes, on the device */
+	uint32_t operation; /* operation and flags */
+	uint32_t length;    /* bytes, not 0 */
+	const void *memory; /* where they lie in memory */
+	bool whole;         /* must not be split (atomic) */
+	bool same_segment;  /* continues the last part of the same page */
 };
 
 /** Limits of one I/O; none is 0. */

@@ -37,20 +37,20 @@ struct mpio_queue;
  * .pages_max = 32, .walk_pages = 1 } takes about 3.5 KiB.
  */
 struct mpio_queue_config {
-	uint32_t bios;         /* large bios in the pool, and as many small
+	uint32_t bios;          /* large bios in the pool, and as many small
 				* ones; 0: 32; least 2 */
 	uint32_t in_flight_max; /* bios on the device at once; 0: as many as
 				 * there are */
-	uint32_t segments_max; /* pieces of memory in a bio, neighbours
+	uint32_t segments_max;  /* pieces of memory in a bio, neighbours
 				* joined; 0: 256; clamped to the device's */
-	uint32_t pages_max;    /* pages, or parts of pages, in a bio; 0: 512
+	uint32_t pages_max;     /* pages, or parts of pages, in a bio; 0: 512
 				* or segments_max, whichever is more; clamped
 				* up to segments_max */
-	uint32_t bytes_max;    /* bytes in a bio; 0: the device's; clamped to
+	uint32_t bytes_max;     /* bytes in a bio; 0: the device's; clamped to
 				* that and to 1 GiB */
-	uint32_t walk_pages;   /* dirty pages that a write-back walk looks at
+	uint32_t walk_pages;    /* dirty pages that a write-back walk looks at
 				* ahead; 0: 512 */
-	uint32_t flags;        /* MPIO_QUEUE_* flags */
+	uint32_t flags;         /* MPIO_QUEUE_* flags */
 	/*
 	 * Another queue of the same thread, or NULL. Queues of a group are
 	 * polled, waited for and drained together, and get_block may answer

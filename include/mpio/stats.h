@@ -14,19 +14,19 @@ extern "C" {
 #endif
 
 struct mpio_stats {
-	uint64_t pages_read;     /* pages that reads have taken */
-	uint64_t pages_written;  /* pages that write-back has dealt with */
+	uint64_t pages_read;    /* pages that reads have taken */
+	uint64_t pages_written; /* pages that write-back has dealt with */
 	uint64_t get_block_calls;
-	uint64_t reads;          /* bios submitted, first tries only */
+	uint64_t reads; /* bios submitted, first tries only */
 	uint64_t writes;
 	uint64_t flushes;
 	uint64_t discards;
-	uint64_t bytes_read;     /* of those bios */
+	uint64_t bytes_read; /* of those bios */
 	uint64_t bytes_written;
-	uint64_t segments;       /* pieces of memory of those bios, neighbours
+	uint64_t segments; /* pieces of memory of those bios, neighbours
 				  * joined */
 	uint64_t cuts[MPIO_CUT_COUNT]; /* why bios of pages ended */
-	uint64_t merges;         /* bios that a plug joined to another */
+	uint64_t merges;               /* bios that a plug joined to another */
 	uint64_t retries;        /* submits again: isolation, short transfers,
 				  * refusals, passing errors */
 	uint64_t errors;         /* bios that ended with one */

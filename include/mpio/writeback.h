@@ -48,7 +48,7 @@ struct mpio_writeback_control {
 	uint64_t range_start;  /* bytes; rounded down to a page */
 	uint64_t range_end;    /* bytes, inclusive, rounded up to a page; 0: to
 				* the end */
-	bool range_cyclic; /* the range does not count: start where the last
+	bool range_cyclic;     /* the range does not count: start where the last
 			    * cyclic walk of this mapping stopped, go to the
 			    * end, and let the next start at 0 */
 	bool tagged; /* visit only pages that are dirty at the start, so that
@@ -126,8 +126,7 @@ int mpio_writepages(struct mpio_queue *queue, struct mpio_mapping *mapping,
  *                      write-back already
  */
 int mpio_write_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
-		    struct mpio_page *page,
-		    struct mpio_writeback_control *wbc);
+		    struct mpio_page *page, struct mpio_writeback_control *wbc);
 
 #ifdef __cplusplus
 }

@@ -36,15 +36,17 @@ static const struct raw_io flushes[] = {
 	{MPIO_BIO_FLUSH, 0, 0, 0},
 };
 
+/* Some begin before the one that they are to overwrite. */
 static const struct raw_io overlapping[] = {
 	{MPIO_BIO_WRITE, 0, 16384, 4096},
+	{MPIO_BIO_WRITE, 0, 6144, 1024},
 	{MPIO_BIO_WRITE, 0, 4096, 4096},
 	{MPIO_BIO_WRITE, 0, 8192, 4096},
-	{MPIO_BIO_WRITE, 0, 6144, 1024},
 	{MPIO_BIO_WRITE, MPIO_BIO_FUA, 17408, 512},
 	{MPIO_BIO_READ, 0, 32768, 4096},
 	{MPIO_BIO_READ, 0, 30720, 4096},
-	{MPIO_BIO_WRITE, 0, 5120, 2048},
+	{MPIO_BIO_WRITE, 0, 10240, 2048},
+	{MPIO_BIO_WRITE, 0, 9216, 2048},
 };
 
 static const struct raw_io discards[] = {

@@ -230,6 +230,7 @@ static const struct scenario scenarios[] = {
 			 {4, RUN_DATA, 8, 0},
 			 {4, RUN_DATA, 36, 0},
 			 {8, RUN_DATA, 12, 0}},
+		.limits = {.segments_max = 2},
 		.mode = MOCK_IN_ORDER,
 		.batches = true,
 	},

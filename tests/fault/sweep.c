@@ -168,11 +168,12 @@ struct totals sweep(const struct sweep *sweep)
 {
 	const struct scenario *scenario;
 	struct totals totals = {0};
+	int modes = sweep->modes != 0 ? sweep->modes : MOCK_MODES;
 
 	for (size_t i = 0; (scenario = scenario_get(i)) != NULL; i++) {
 		if (sweep->want != NULL && !sweep->want(scenario))
 			continue;
-		for (int mode = 0; mode < MOCK_MODES; mode++)
+		for (int mode = 0; mode < modes; mode++)
 			sweep_world(scenario, (enum mock_mode)mode, sweep,
 				    &totals);
 	}

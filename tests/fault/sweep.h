@@ -37,6 +37,7 @@ struct sweep {
 	/* Looks, when nothing is in flight after a fault; NULL: nobody. */
 	void (*inspect)(struct world *world, const struct fault *fault);
 	void (*meddle)(struct world *world); /* as in struct world */
+	int modes; /* how many kinds of device; 0: all */
 };
 
 /* Sweep all scenarios that are wanted, each on every device, and count. */

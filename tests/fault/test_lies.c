@@ -281,6 +281,7 @@ static void tell_lies(bool for_ever)
 			.want = can_lie,
 			.inspect = only_pages_concerned_end,
 			.meddle = start_lying,
+			.modes = 2,
 		};
 		struct totals totals;
 

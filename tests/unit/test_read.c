@@ -430,6 +430,7 @@ static void a_block_that_the_devices_end_cuts_is_cut_there(void **state)
 	assert_trace(rig, "map 0+4, read 100+3584B");
 	assert_page(rig, 0, "a100 a101 a102 a103/512");
 	assert_flags(rig, 0, "uptodate mapped");
+	assert_int_equal(cuts(rig, MPIO_CUT_DEVICE_END), 1);
 }
 
 static void a_device_may_end_anywhere(void **state)
