@@ -21,8 +21,8 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 	build->last_page = NULL;
 	if (build->sent != NULL)
 		++*build->sent;
-	if (!mpio__is_aligned(bio->length, queue->limits.block))
-		cut = MPIO_CUT_DEVICE_END; /* nothing else is ever so short */
+	if (cut == MPIO_CUT_NOT_ADJACENT && mpio__bio_is_last(bio))
+		cut = MPIO_CUT_DEVICE_END;
 	queue->stats.cuts[cut]++;
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_CUT, bio, (int)cut);

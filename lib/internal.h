@@ -289,6 +289,12 @@ struct mpio__map {
 	bool odd; /* asking again takes more than the question */
 };
 
+/* Whether a bio ends where its device does: nothing can continue it. */
+static inline bool mpio__bio_is_last(const struct mpio_bio *bio)
+{
+	return bio->offset + bio->length == bio->queue->device->size;
+}
+
 struct mpio__walk {
 	struct mpio_queue *queue;
 	struct mpio_mapping *mapping;

@@ -326,8 +326,7 @@ static inline bool find_place(struct mpio__walk *walk,
 			*place = mpio__place_open(build, row);
 			return place->room >= row->size;
 		}
-		if (mpio__queue_is_easy(queue) &&
-		    mpio__is_aligned(bio->length, queue->limits.block)) {
+		if (mpio__queue_is_easy(queue) && !mpio__bio_is_last(bio)) {
 			queue->stats.cuts[MPIO_CUT_NOT_ADJACENT]++;
 			mpio__queue_pass(queue, bio);
 		} else {

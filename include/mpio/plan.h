@@ -29,7 +29,7 @@ enum mpio_cut {
 	MPIO_CUT_BYTES,        /* no byte more */
 	MPIO_CUT_BOUNDARY,     /* metadata is read next */
 	MPIO_CUT_ATOMIC,       /* a page that must not tear needs more room */
-	MPIO_CUT_DEVICE_END,   /* the device's end cuts its last block */
+	MPIO_CUT_DEVICE_END,   /* ... and this one ends where the device does */
 	MPIO_CUT_BATCH_END,    /* nothing more to be read or written */
 	MPIO_CUT_COUNT
 };

@@ -430,7 +430,21 @@ static void a_block_that_the_devices_end_cuts_is_cut_there(void **state)
 	assert_trace(rig, "map 0+4, read 100+3584B");
 	assert_page(rig, 0, "a100 a101 a102 a103/512");
 	assert_flags(rig, 0, "uptodate mapped");
+}
+
+static void what_follows_the_devices_end_lies_elsewhere(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.size = 103 * BLOCK + 512;
+	map_blocks(rig, 0, 4, 100);
+	map_blocks(rig, 4, 4, 20);
+	add_pages(rig, 0, 4, 2);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "map 0+8, map 4+4, read 100+3584B, read 20+4");
 	assert_int_equal(cuts(rig, MPIO_CUT_DEVICE_END), 1);
+	assert_int_equal(cuts(rig, MPIO_CUT_NOT_ADJACENT), 0);
 }
 
 static void a_device_may_end_anywhere(void **state)
@@ -479,6 +493,7 @@ int main(void)
 		RIG_TEST(an_empty_file_is_zeros),
 		RIG_TEST(a_file_as_large_as_can_be_is_read_at_its_end),
 		RIG_TEST(a_block_that_the_devices_end_cuts_is_cut_there),
+		RIG_TEST(what_follows_the_devices_end_lies_elsewhere),
 		RIG_TEST(a_device_may_end_anywhere),
 	};
 
