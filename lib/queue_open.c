@@ -97,11 +97,11 @@ static bool shape_make(struct shape *shape, const struct mpio_device *device,
 	shape->walk_pages = or_default(config->walk_pages, WALK_PAGES);
 	shape->in_flight_max = or_default(config->in_flight_max, 2 * bios);
 	return place(shape, &queue_at, 1, sizeof(struct mpio_queue)) &&
-	       place(shape, &shape->plugged_at, 2 * bios,
+	       place(shape, &shape->plugged_at, 2 * (uint64_t)bios,
 		     sizeof(struct mpio_bio *)) &&
 	       place(shape, &shape->walk_at, shape->walk_pages,
 		     sizeof(struct mpio_page *)) &&
-	       place(shape, &shape->bios_at, 2 * bios,
+	       place(shape, &shape->bios_at, 2 * (uint64_t)bios,
 		     sizeof(struct mpio_bio)) &&
 	       place(shape, &shape->vecs_at,
 		     bios * (shape->limits.pieces_max + small),

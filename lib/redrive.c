@@ -290,8 +290,11 @@ static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (bio->stage != MPIO__STAGE_DATA)
 		return flush_tried(bio);
-	if (bio->op > MPIO_BIO_WRITE)
+	if (bio->op > MPIO_BIO_WRITE) {
+		if (bio->status == 0 && bio->done < bio->length)
+			bio->status = -MPIO_EIO; /* it is all or nothing */
 		return true;
+	}
 	if (!data_tried(queue, bio))
 		return false;
 	if (bio->status == 0 &&

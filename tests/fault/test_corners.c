@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Corners that no scenario reaches: bios that must not get to the device, and
- * two mappings in one bio.
+ * Corners that no scenario reaches: bios that must not get to the device,
+ * discards that come short, and two mappings in one bio.
  */
 #include "mock.h"
 
@@ -163,6 +163,20 @@ static int status_of(struct corner *corner, enum mpio_bio_op op, uint32_t flags,
 	return status;
 }
 
+static int discard_status(struct corner *corner)
+{
+	struct mpio_bio *bio = mpio_bio_get(corner->queue, MPIO_BIO_DISCARD, 0);
+	int status = 1;
+
+	assert_non_null(bio);
+	bio->length = BLOCK;
+	bio->end_io = note_status;
+	bio->ctx = &status;
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_int_equal(mpio_queue_drain(corner->queue), 0);
+	return status;
+}
+
 static void nothing_is_written_to_what_is_read_only(void **state)
 {
 	const struct mpio_limits limits = {.features = MPIO_DEVICE_READONLY |
@@ -213,6 +227,28 @@ static void what_the_device_cannot_take_is_not_sent(void **state)
 				   MPIO_BIO_PREFLUSH | MPIO_BIO_FUA, odd),
 			 -MPIO_EINVAL);
 	close_corner(corner);
+}
+
+/* A discard is all or nothing: nobody drives the rest of it. */
+static void a_discard_that_comes_short_has_failed(void **state)
+{
+	static const struct fault shorts[] = {
+		{"nothing", SITE_DISCARD, ACTION_PARTIAL, 0, 0, false,
+		 OUTCOME_VISIBLE},
+		{"a sector", SITE_DISCARD, ACTION_PARTIAL, 0, 512, false,
+		 OUTCOME_VISIBLE},
+	};
+	const struct mpio_limits limits = {.features = MPIO_DEVICE_DISCARD};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(shorts) / sizeof(*shorts); i++) {
+		struct corner *corner = open_corner(MOCK_SYNC, limits);
+
+		corner->injector.fault = &shorts[i];
+		corner->injector.n = 1;
+		assert_int_equal(discard_status(corner), -MPIO_EIO);
+		close_corner(corner);
+	}
 }
 
 /* ---- Two mappings in one bio -------------------------------------------- */
@@ -267,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_written_to_what_is_read_only),
 		cmocka_unit_test(what_the_device_cannot_take_is_not_sent),
+		cmocka_unit_test(a_discard_that_comes_short_has_failed),
 		cmocka_unit_test(
 			each_mapping_of_a_bio_is_told_what_was_written),
 	};
