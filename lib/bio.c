@@ -139,7 +139,7 @@ void mpio_bio_end(struct mpio_bio *bio, int status)
 	bio->done = bio->length;
 	if (status != 0) {
 		bio->state = MPIO__BIO_ENDED;
-		bio->status = status > 0 ? -MPIO_EIO : status;
+		bio->status = mpio__error(status);
 	}
 	queue->stats.in_flight--;
 }
@@ -229,7 +229,6 @@ void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length)
 		at += segment->length;
 		if (piece.length != 0 && page->blocks != NULL &&
 		    page->mapping->ops->verify == NULL)
-			mpio__bytes_set(page, MPIO__UPTODATE, piece.offset,
-					piece.length, true);
+			mpio__whole_uptodate(page, piece.offset, piece.length);
 	}
 }

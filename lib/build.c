@@ -101,6 +101,10 @@ MPIO__APART static enum mpio_cut ask_plan(const struct mpio__build *build,
 	return mpio__plan(&io, &plan, limits, take);
 }
 
+/*
+ * See to it that the open bio takes bytes of a run, `take` of them: send it
+ * and open another if it must be. 0 or an error as of mpio__build_add().
+ */
 static int turn(struct mpio__build *build, const struct mpio__run *run,
 		uint32_t *take)
 {

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gather: the inner loop of reading and writing.
+ * Gather: the short way through reading and writing.
  *
  * Most pages of a large I/O are alike: they follow each other, lie whole in
- * the answer that get_block gave last, go on where the open bio ends, and have
- * room there. For such a row of pages the plan answers 'none', and this loop
- * gathers them without asking it page by page, with all it needs in registers.
- * It decides nothing: the first page that is not so plain is left to the
- * general way (map.c, build.c, plan.c), which can do all that this can.
+ * what get_block answers, go on where the open bio ends, and have room there.
+ * For such a row of pages the plan answers 'none', and the loop here gathers
+ * them without asking it page by page, with all it needs in registers. It
+ * decides nothing: the first page that is not so plain is left to the general
+ * way (map.c, build.c, plan.c), which can do all that this can.
+ *
+ * It is written for few instructions. That is why it is inline, why a row is
+ * looked at as a whole before its pages are, and why loops keep what they
+ * change in locals of their own.
  */
 #ifndef MPIO_GATHER_H
 #define MPIO_GATHER_H
@@ -26,7 +30,7 @@ struct mpio__gather {
 	uint32_t set;
 };
 
-/* ---- The question ----------------------------------------------------- */
+/* ---- What get_block says ---------------------------------------------- */
 
 /* Ask get_block; returns what it does. */
 static inline int mpio__map_question(struct mpio__walk *walk,
@@ -77,7 +81,7 @@ static inline int mpio__map_ask_on(struct mpio__walk *walk,
 
 /* ---- The row ---------------------------------------------------------- */
 
-/* Begin a bio, which is empty. */
+/* Begin a bio; what is gathered into it is noted later. */
 static inline void mpio__build_open(struct mpio__build *build,
 				    struct mpio_bio *bio, uint64_t offset)
 {
@@ -85,6 +89,7 @@ static inline void mpio__build_open(struct mpio__build *build,
 	bio->flags = build->flags;
 	bio->state = MPIO__BIO_HELD;
 	bio->op = build->op;
+	bio->length = 0;
 	bio->plain = true;
 	bio->unit = build->unit;
 	bio->end_io = build->end_io;
@@ -125,16 +130,16 @@ static inline bool mpio__row_goes_on(const struct mpio__row *row)
 	return row->pos < row->stop && mpio__row_has(row, *row->next, row->pos);
 }
 
-/* Where the next page of a bio goes. */
+/* Where the next page goes. */
 struct mpio__place {
 	struct mpio_bio *bio;
-	struct mpio_segment *segment; /* the next one */
-	struct mpio_iovec *vec;       /* the next one */
-	unsigned char *memory_end;    /* where that ends, or nobody's page */
-	uint64_t room;                /* bytes; behind it */
+	struct mpio_segment *segment;
+	struct mpio_iovec *vec;
+	unsigned char *memory_end; /* of the piece before, or no page's */
+	uint64_t room;             /* bytes that the bio still takes */
 };
 
-/* In a new bio. */
+/* In a bio that is begun with it. */
 static inline struct mpio__place mpio__place_new(struct mpio__build *build,
 						 const struct mpio__row *row,
 						 struct mpio_bio *bio,
@@ -174,11 +179,10 @@ mpio__place_open(const struct mpio__build *build, const struct mpio__row *row)
  * Gather the next page, which is one of the row, and those after it that are,
  * while there is room, and up to the limit. There is room for one.
  */
-static inline void mpio__row_gather(struct mpio__walk *walk,
-				    struct mpio__row *row,
+static inline void mpio__row_gather(struct mpio__row *row,
+				    struct mpio__build *build,
 				    struct mpio__place place)
 {
-	struct mpio__build *build = &walk->build;
 	struct mpio_bio *bio = place.bio;
 	uint64_t pos = row->pos;
 	uint64_t last = mpio__min_u64(row->limit, pos + place.room) - row->step;
@@ -209,7 +213,7 @@ static inline void mpio__row_gather(struct mpio__walk *walk,
 			break;
 		page = *next;
 	} while (mpio__row_has(row, page, pos));
-	bio->length = (uint32_t)(pos + walk->map.delta - bio->offset);
+	bio->length += (uint32_t)(pos - row->pos);
 	bio->vec_count = (uint32_t)(place.vec - bio->vecs);
 	bio->segments_end = place.segment;
 	build->memory_end = place.memory_end;
@@ -224,8 +228,9 @@ typedef void mpio__page_end_fn(struct mpio_mapping *mapping,
 			       struct mpio_page *page, int status);
 
 /*
- * Finish the pages of a plain bio that went well. Each has just the flags set
- * or not that it was given for the way, so turning them round ends it.
+ * Finish the pages of a plain bio that went well. While they were on the way
+ * these flags of theirs were the library's; they stand as they were set, so
+ * turning them round is the end of the way.
  */
 static inline void mpio__row_end(const struct mpio_bio *bio,
 				 mpio__page_end_fn *end, uint32_t flags)

@@ -7,6 +7,7 @@
  *     read.c, write.c   the verbs: cut pages into runs      struct mpio__walk
  *     map.c             ask get_block, remember its answer  struct mpio__map
  *     build.c           gather runs into bios as planned    struct mpio__build
+ *     gather.h          the short way, for rows of pages    struct mpio__row
  *     plan.c            decide where one bio ends           mpio_plan()
  *     queue.c           send bios, count, wait, finish      struct mpio_queue
  *     plug.c            hold bios back, sort and merge them
@@ -32,6 +33,12 @@ int memcmp(const void *a, const void *b, size_t size);
 /* What follows is shared inside lib/, and never reached through a table. */
 #pragma GCC visibility push(hidden)
 
+/* What a callback or a device calls its error, as an errno that can be. */
+static inline int mpio__error(int status)
+{
+	return status > 0 || status < -4095 ? -MPIO_EIO : status;
+}
+
 /* ---- Pages ------------------------------------------------------------ */
 
 /* Private page flags, above the public ones. */
@@ -49,6 +56,10 @@ void mpio__bits_set(struct mpio_page *page, enum mpio__bits which,
 /* The same for the blocks that bytes of a page lie in, wholly or in part. */
 void mpio__bytes_set(struct mpio_page *page, enum mpio__bits which,
 		     uint32_t offset, uint32_t length, bool value);
+
+/* Blocks that lie wholly in some bytes of a page are uptodate. */
+void mpio__whole_uptodate(struct mpio_page *page, uint32_t offset,
+			  uint32_t length);
 
 /* ---- Bios ------------------------------------------------------------- */
 
@@ -130,11 +141,10 @@ struct mpio_queue {
 	struct mpio_plan_limits small_limits; /* of a small one */
 	uint32_t memory_alignment;            /* bytes; 1: any */
 	uint32_t in_flight_max;
-	uint32_t
-		in_flight_known; /* as many were there, and were not too many */
-	uint32_t flags;          /* MPIO_QUEUE_* flags */
-	uint32_t care;           /* MPIO__CARE_* flags */
-	bool uncommitted;        /* submits that commit has not pushed yet */
+	uint32_t in_flight_known; /* so many were never too many */
+	uint32_t flags;           /* MPIO_QUEUE_* flags */
+	uint32_t care;            /* MPIO__CARE_* flags */
+	bool uncommitted;         /* submits that commit has not pushed yet */
 
 	struct mpio_bio *free_large;
 	struct mpio_bio *free_small;
@@ -277,16 +287,16 @@ struct mpio__build {
  * there, and begins in the answer, needs no cutting.
  */
 struct mpio__map {
-	uint64_t first; /* block of the mapping at which it begins */
-	struct mpio_queue *queue;
-	uint64_t count; /* blocks that can be used; 0: nothing remembered */
-	uint64_t straight_end; /* bytes, in the mapping; 0: there is none */
-	uint64_t delta;        /* from the mapping to the device, modulo 2^64 */
+	uint64_t first;            /* block of the mapping at which it begins */
 	struct mpio_extent extent; /* as it was given */
-	bool lies;                 /* not all that it covers can be used */
-	bool hole;                 /* reads as zeros */
-	bool boundary_ahead;       /* its last block has gone into a bio */
-	bool odd; /* asking again takes more than the question */
+	uint64_t count; /* blocks that can be used; 0: nothing remembered */
+	bool lies;      /* it covers others, which cannot be */
+	bool hole;      /* reads as zeros */
+	bool boundary_ahead;   /* its last block has gone into a bio */
+	bool odd;              /* asking again takes more than the question */
+	uint64_t straight_end; /* bytes, in the mapping; 0: there is none */
+	struct mpio_queue *queue; /* whose device it lies on */
+	uint64_t delta; /* from the mapping to the device, modulo 2^64 */
 };
 
 /* Whether a bio ends where its device does: nothing can continue it. */
@@ -306,6 +316,13 @@ struct mpio__walk {
 	struct mpio__map map;
 	struct mpio__build build;
 };
+
+/* Look at the file's size again: a callback may have moved the end. */
+static inline void mpio__walk_look(struct mpio__walk *walk)
+{
+	walk->eof_block =
+		mpio__bytes_to_blocks_up(walk->mapping->size, walk->shift);
+}
 
 /* 0, or -MPIO_EINVAL for a block size that cannot be. */
 int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,

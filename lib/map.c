@@ -196,7 +196,7 @@ int mpio__map_take_over(struct mpio__walk *walk, uint64_t block,
 	if (walk->queue->event != NULL)
 		tell(walk, block, status);
 	if (status != 0)
-		return status < 0 ? status : -MPIO_EUCLEAN;
+		return status < 0 ? mpio__error(status) : -MPIO_EUCLEAN;
 	if (!is_possible(walk, &map->extent, wanted))
 		return -MPIO_EUCLEAN;
 	map->first = block;

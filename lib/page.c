@@ -87,6 +87,18 @@ void mpio__bytes_set(struct mpio_page *page, enum mpio__bits which,
 		       (uint32_t)mpio__bytes_to_blocks_up(end, shift), value);
 }
 
+void mpio__whole_uptodate(struct mpio_page *page, uint32_t offset,
+			  uint32_t length)
+{
+	uint32_t shift = mpio__log2(page->mapping->block_size);
+	uint64_t end = ((uint64_t)offset + length) >> shift;
+	uint64_t first = mpio__bytes_to_blocks_up(offset, shift);
+
+	if (first < end)
+		mpio__bits_set(page, MPIO__UPTODATE, (uint32_t)first,
+			       (uint32_t)end, true);
+}
+
 int mpio_page_set_dirty(struct mpio_page *page, uint32_t offset,
 			uint32_t length)
 {

@@ -65,7 +65,8 @@ static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
 		or_default(config->pages_max, PAGES), limits->pieces_max);
 	limits->bytes_max = mpio__min_u32(or_default(config->bytes_max, bytes),
 					  mpio__min_u32(bytes, BYTES));
-	limits->bytes_max &= ~(limits->block - 1);
+	limits->bytes_max &=
+		~(mpio__max_u32(limits->block, shape->memory_alignment) - 1);
 	return limits->bytes_max != 0;
 }
 

@@ -23,6 +23,9 @@ static void finish(struct mpio_page *page)
 	struct mpio_mapping *mapping = page->mapping;
 	int error = page->error;
 
+	/* A block that lay in two bios, or was cut, has no bit yet. */
+	if (error == 0 && page->blocks != NULL)
+		mpio__bytes_set(page, MPIO__UPTODATE, 0, page->size, true);
 	if (error == 0)
 		page->flags =
 			(page->flags & ~(MPIO_PAGE_LOCKED | MPIO_PAGE_ERROR)) |
@@ -41,12 +44,7 @@ void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page)
 
 	if (ops->verify != NULL && page->error == 0 &&
 	    (page->flags & MPIO__PAGE_DEVICE)) {
-		page->error = ops->verify(page->mapping, page);
-		if (page->error > 0)
-			page->error = -MPIO_EIO;
-		if (page->error == 0 && page->blocks != NULL)
-			mpio__bytes_set(page, MPIO__UPTODATE, 0, page->size,
-					true);
+		page->error = mpio__error(ops->verify(page->mapping, page));
 	}
 	if (ops->reread != NULL && page->error != 0 &&
 	    page->flags >> MPIO__PAGE_ATTEMPT_SHIFT < MPIO__PAGE_ATTEMPT_MAX) {
@@ -74,8 +72,7 @@ static void put_page(struct mpio_queue *queue, struct mpio_page *page)
 
 static void note_uptodate(const struct mpio_segment *segment)
 {
-	mpio__bytes_set(segment->page, MPIO__UPTODATE, segment->offset,
-			segment->length, true);
+	mpio__whole_uptodate(segment->page, segment->offset, segment->length);
 }
 
 /* The general way to end a bio without verification. */
@@ -247,16 +244,31 @@ static bool read_blocks(struct mpio__walk *walk, struct mpio_page *page,
 	return mapped;
 }
 
+/* There is nothing to be read; the page may well be under write-back. */
+static void end_at_once(struct mpio_page *page)
+{
+	struct mpio_mapping *mapping = page->mapping;
+
+	page->flags &= ~(MPIO_PAGE_LOCKED | MPIO_PAGE_ERROR);
+	if (mapping->ops->read_end != NULL)
+		mapping->ops->read_end(mapping, page, 0);
+}
+
 MPIO__APART static void read_page(struct mpio__walk *walk,
 				  struct mpio_page *page, uint64_t batch_end,
 				  int error)
 {
+	if (page->flags & MPIO_PAGE_UPTODATE) {
+		end_at_once(page);
+		return;
+	}
 	page->pending = 1;
 	page->error = error;
 	page->flags &= ~MPIO_PAGE_ERROR;
+	mpio__walk_look(walk);
 	if (walk->mapping->ops->still_valid != NULL)
 		mpio__map_revalidate(walk);
-	if (!(page->flags & MPIO_PAGE_UPTODATE) && error == 0) {
+	if (error == 0) {
 		bool mapped = read_blocks(walk, page, batch_end);
 
 		page->flags &= ~(MPIO_PAGE_MAPPED);
@@ -278,7 +290,7 @@ struct batch {
 
 /* Pages that can be gathered whole are locked, and not uptodate. */
 static const struct mpio__gather whole = {
-	.mask = MPIO_PAGE_LOCKED | MPIO_PAGE_UPTODATE,
+	.mask = MPIO_PAGE_LOCKED | MPIO_PAGE_UPTODATE | MPIO_PAGE_WRITEBACK,
 	.state = MPIO_PAGE_LOCKED,
 	.clear = MPIO_PAGE_ERROR,
 	.set = MPIO_PAGE_MAPPED,
@@ -341,7 +353,7 @@ static inline bool find_place(struct mpio__walk *walk,
 	return true;
 }
 
-/* Take pages as long as they are alike. */
+/* Take pages as long as they are alike, through any number of bios. */
 MPIO__APART static void take_row(struct mpio__walk *walk, struct batch *batch)
 {
 	uint64_t wanted_end =
@@ -359,7 +371,7 @@ MPIO__APART static void take_row(struct mpio__walk *walk, struct batch *batch)
 			break;
 		if (!find_place(walk, &row, &place))
 			break;
-		mpio__row_gather(walk, &row, place);
+		mpio__row_gather(&row, &walk->build, place);
 	}
 	batch->next = row.next;
 	batch->pos = row.pos;
@@ -368,6 +380,14 @@ MPIO__APART static void take_row(struct mpio__walk *walk, struct batch *batch)
 static bool has_bio(const struct mpio_queue *queue)
 {
 	return queue->free_small != NULL || queue->free_large != NULL;
+}
+
+/* A page that is not uptodate, yet on its way to the device, is half known. */
+static bool is_being_written(const struct mpio_page *page)
+{
+	const uint32_t state = MPIO_PAGE_WRITEBACK | MPIO_PAGE_UPTODATE;
+
+	return (page->flags & state) == MPIO_PAGE_WRITEBACK;
 }
 
 /*
@@ -380,7 +400,7 @@ static int take_pages(struct mpio__walk *walk, struct batch *batch, bool if_bio)
 	struct mpio_page *page = *first;
 
 	if (!mpio__page_fits(page, walk->mapping) || page->pos < batch->pos ||
-	    !(page->flags & MPIO_PAGE_LOCKED))
+	    !(page->flags & MPIO_PAGE_LOCKED) || is_being_written(page))
 		return -MPIO_EINVAL;
 	if (if_bio && !has_bio(walk->queue))
 		return 0;

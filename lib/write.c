@@ -39,8 +39,9 @@ static void redirty(const struct mpio_segment *segment,
 		struct mpio_page *page = segment->page;
 
 		if (page->error == 0)
-			page->error = error < 0 ? error : -MPIO_EIO;
-		if (page->blocks != NULL)
+			page->error = mpio__error(error);
+		if (page->blocks != NULL &&
+		    !(page->mapping->flags & MPIO_MAPPING_DROP_FAILED))
 			mpio__bytes_set(page, MPIO__DIRTY, segment->offset,
 					segment->length, true);
 	}
@@ -399,7 +400,7 @@ static int write_contents(struct mpio__walk *walk, struct mpio__ahead *ahead,
 		int error = ops->seal(walk->mapping, page, &page->shadow);
 
 		if (error != 0)
-			return error < 0 ? error : -MPIO_EIO;
+			return mpio__error(error);
 	}
 	return write_blocks(walk, ahead, page, stop);
 }
@@ -415,6 +416,7 @@ int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
 	page->pending = 1;
 	page->error = 0;
 	page->shadow = page->data;
+	mpio__walk_look(walk);
 	if (walk->mapping->ops->still_valid != NULL)
 		mpio__map_revalidate(walk);
 	error = write_contents(walk, ahead, page);
@@ -463,6 +465,6 @@ size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
 	place = mpio__place_open(&walk->build, &row);
 	if (place.room < row.size)
 		return 0;
-	mpio__row_gather(walk, &row, place);
+	mpio__row_gather(&row, &walk->build, place);
 	return (size_t)(row.next - pages);
 }

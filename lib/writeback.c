@@ -211,6 +211,8 @@ static size_t visit_some(struct walker *walker, struct mpio_page **pages,
 	if (many < 2 || walker->stopped || pages[1]->pos != walker->pos)
 		return 1;
 	many = within_budget(walker, n - 1);
+	while (many != 0 && pages[many]->pos >= walker->end)
+		many--; /* named, though past the range */
 	done = mpio__write_many(&walker->walk, pages + 1, many);
 	if (done != 0) {
 		go_on(walker, pages[done]);

@@ -116,8 +116,9 @@ void mpio_queue_plug(struct mpio_queue *queue);
 /**
  * Send what was gathered since the outermost plug, sorted by device offset,
  * neighbours (bios of pages, not those filled by hand) merged within the
- * limits, in one batch. Bios never pass a flush
- * or a fua write; overlapping ones keep their order if one of them writes.
+ * limits, in one batch. Bios never pass a flush or a fua write; overlapping
+ * ones are sent in their order if one of them writes (one that the device has
+ * to be asked for twice may still end later).
  * Waiting sends it too, and so does a plug that is full.
  *
  * @param queue  the calling thread's; callbacks of ended bios run inside
