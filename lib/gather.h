@@ -185,7 +185,9 @@ static inline void mpio__row_gather(struct mpio__row *row,
 {
 	struct mpio_bio *bio = place.bio;
 	uint64_t pos = row->pos;
-	uint64_t last = mpio__min_u64(row->limit, pos + place.room) - row->step;
+	uint64_t last =
+		mpio__min_u64(row->limit, mpio__add_sat(pos, place.room)) -
+		row->step;
 	struct mpio_page *const *next = row->next;
 	struct mpio_page *page = *next;
 
