@@ -24,6 +24,8 @@ for program in $(grep -lE '^int main\(' "$scratch"/readme-*.c); do
 		fail 'Does not compile:'
 	elif ! (cd "$scratch" && ./program >out 2>&1); then
 		fail 'Compiles, but fails when it runs:'
+	elif ! grep -qF "It prints \`$(cat "$scratch/out")\`." README.md; then
+		fail 'Prints something else than the README says:'
 	else
 		count=$((count + 1))
 		continue
