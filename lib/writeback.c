@@ -361,7 +361,7 @@ int mpio_write_page(struct mpio_queue *queue, struct mpio_mapping *mapping,
 	    !mpio__page_fits(page, mapping))
 		return -MPIO_EINVAL;
 	skipped = wbc->pages_skipped;
-	if (walker.ahead.sync_all)
+	if (walker.ahead.sync_all && (page->flags & MPIO_PAGE_WRITEBACK))
 		note_error(&walker, wait_for_page(&walker.walk, page));
 	if (walker.error == 0)
 		deal_with(&walker, page);

@@ -34,6 +34,19 @@ static void reading_an_uptodate_page_leaves_its_write_back_alone(void **state)
 	assert_flags(rig, 0, "uptodate");
 }
 
+static void a_clean_page_that_is_locked_is_nothing_to_wait_for(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_writeback_control wbc = {.sync_mode = MPIO_SYNC_ALL};
+
+	open_with_pages(rig, 4, 1);
+	page_at(rig, 0)->flags |= MPIO_PAGE_LOCKED;
+	assert_int_equal(mpio_write_page(rig->queue, &rig->mapping,
+					 page_at(rig, 0), &wbc),
+			 0);
+	page_at(rig, 0)->flags &= ~MPIO_PAGE_LOCKED;
+}
+
 /* Bios of a block and a half: the second block lies in two of them. */
 static void a_block_of_which_half_came_is_not_uptodate(void **state)
 {
@@ -152,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_page_under_write_back_is_not_read_into),
 		RIG_TEST(reading_an_uptodate_page_leaves_its_write_back_alone),
+		RIG_TEST(a_clean_page_that_is_locked_is_nothing_to_wait_for),
 		RIG_TEST(a_block_of_which_half_came_is_not_uptodate),
 		RIG_TEST(a_block_that_came_in_halves_is_uptodate),
 		RIG_TEST(a_file_that_grows_in_get_block_loses_no_page),
