@@ -19,8 +19,9 @@ enum mpio_cut mpio_plan(const struct mpio_plan_io *io,
 
 /* No pointers, so that the archive has no data to relocate. */
 static const char cut_names[MPIO_CUT_COUNT][16] = {
-	"none",  "not adjacent", "other queue", "other operation", "segments",
-	"bytes", "boundary",     "atomic",      "device end",      "batch end",
+	"none",       "not adjacent", "other queue", "other operation",
+	"segments",   "bytes",        "boundary",    "atomic",
+	"device end", "batch end",    "gap",
 };
 
 const char *mpio_cut_name(enum mpio_cut cut)

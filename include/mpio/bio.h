@@ -182,6 +182,19 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
 int mpio_bio_submit(struct mpio_bio *bio);
 
 /**
+ * Ask for a bio to be ended early. It ends as ever, exactly once, by its
+ * `end_io`: with -MPIO_ECANCELED if the device had not begun it or could be
+ * stopped, else with what came of it. Many devices cannot be stopped.
+ *
+ * A bio that waits in a plug is taken out of it. What a write has changed on
+ * the device when it is cancelled is not known.
+ *
+ * @param bio  filled by hand, and submitted; one that has ended is left alone.
+ *             Its `end_io` may run inside.
+ */
+void mpio_bio_cancel(struct mpio_bio *bio);
+
+/**
  * For backends: the bio has ended. Exactly once for each accepted submit; a
  * second end is ignored.
  *

@@ -26,6 +26,7 @@
 #define MPIO_DEVICE_H
 
 #include <mpio/bio.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -71,6 +72,28 @@ struct mpio_device_ops {
 			    void **channel);
 	/** Close a channel that has nothing in flight. */
 	void (*channel_close)(struct mpio_device *device, void *channel);
+	/**
+	 * End a bio early, if that can still be done. It ends as ever, inside
+	 * this call or in a later reap: with -MPIO_ECANCELED, or with what
+	 * came of it. NULL: nothing can be cancelled.
+	 */
+	void (*cancel)(struct mpio_device *device, void *channel,
+		       struct mpio_bio *bio);
+	/**
+	 * Make I/O on some memory cheaper, from now until the channel is
+	 * closed. NULL: nothing to be gained.
+	 *
+	 * @return 0, or a negative errno: it is used as any other memory
+	 */
+	int (*register_memory)(struct mpio_device *device, void *channel,
+			       void *base, size_t length);
+	/**
+	 * Say in words what was found and chosen when the device was opened:
+	 * lines of 'NAME: VALUE', each ended by a newline; the first is
+	 * 'backend: NAME'. As snprintf(): returns how long the whole text is,
+	 * and writes what fits, ended by a NUL. NULL: nothing to say.
+	 */
+	int (*describe)(struct mpio_device *device, char *text, size_t size);
 	/** Close the device. NULL: nothing to do. */
 	void (*close)(struct mpio_device *device);
 };
@@ -94,6 +117,8 @@ struct mpio_limits {
 	uint32_t atomic_unit; /* bytes, power of two: a write inside one
 			       * aligned unit never tears; 0: none */
 	uint32_t features;    /* MPIO_DEVICE_* features */
+	uint32_t gap_bytes;   /* so many bytes more are read as fast as
+			       * another I/O is begun; 0: none */
 };
 
 struct mpio_device {

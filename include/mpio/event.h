@@ -24,6 +24,8 @@ enum mpio_event_type {
 	MPIO_EVENT_MAP,    /* get_block answered: mapping, block, extent,
 			    * status */
 	MPIO_EVENT_CUT,    /* a bio of pages is complete: bio, cut */
+	MPIO_EVENT_GAP,    /* a bio of pages goes on across a gap: bio (so
+			    * far), gap */
 	MPIO_EVENT_MERGE,  /* a plug joins a bio to another: bio (joined) */
 	MPIO_EVENT_SUBMIT, /* a bio goes to the device: bio, retry */
 	MPIO_EVENT_END     /* the device has ended it: bio, status */
@@ -39,7 +41,8 @@ struct mpio_event {
 	uint64_t block; /* in blocks of the mapping */
 	enum mpio_cut cut;
 	int status;
-	int retry; /* not the first try */
+	int retry;    /* not the first try */
+	uint32_t gap; /* bytes */
 };
 
 /**

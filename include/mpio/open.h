@@ -8,6 +8,12 @@
  *     posix:PATH?direct=1     past the system's page cache
  *     posix:PATH?readonly=1   not to be written
  *     posix:PATH?create=1&size=1G
+ *     posix:PATH?measure=1    time the disk: how large a gap is cheap?
+ *     threads:PATH?threads=4  the same, asynchronous by a pool of threads
+ *     libaio:PATH             ... by libaio
+ *     io_uring:PATH?sqpoll=1  ... by io_uring
+ *     file:PATH               the first of io_uring, libaio, threads and posix
+ *                             that works here; takes what posix takes
  *
  * A name is SCHEME:PATH, or SCHEME:PATH?OPTION=VALUE&OPTION=VALUE. Sizes are
  * decimal bytes, or with K, M, G or T behind them (powers of 1024); a switch
@@ -16,8 +22,10 @@
  * '%26' (any other byte may be written so, too). A path alone, without a
  * scheme, is no name: what it meant would depend on what it looks like.
  *
- * A backend in a library of its own is not known here. Who links it passes its
- * scheme to mpio_device_open_with().
+ * The names threads, libaio and io_uring are known if the program was linked
+ * with the library that has them (mpio::threads, mpio::libaio,
+ * mpio::io_uring); 'file:' takes what there is. Who has a backend of another
+ * origin passes its scheme to mpio_device_open_with().
  */
 #ifndef MPIO_OPEN_H
 #define MPIO_OPEN_H
@@ -51,6 +59,27 @@ int mpio_device_open(const char *uri, struct mpio_device **device);
  * @param device  gone after the call; NULL is allowed
  */
 void mpio_device_close(struct mpio_device *device);
+
+/**
+ * Tell in words what a device is, and what was found and chosen when it was
+ * opened: lines of 'NAME: VALUE', for people and logs.
+ *
+ *     backend: io_uring
+ *     chosen: io_uring is there
+ *     size: 1073741824
+ *     logical block: 512
+ *     ...
+ *
+ * Limits come from the device as it is now; the rest from its backend.
+ *
+ * @param device  any
+ * @param[out] text  as much of it as there is room for, ended by a NUL; may be
+ *                   NULL if `size` is 0
+ * @param size    bytes of room
+ * @return bytes of the whole text, without the NUL
+ */
+size_t mpio_device_describe(struct mpio_device *device, char *text,
+			    size_t size);
 
 /**
  * Open a device from the two parts of its URI.

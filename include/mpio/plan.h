@@ -31,6 +31,7 @@ enum mpio_cut {
 	MPIO_CUT_ATOMIC,       /* a page that must not tear needs more room */
 	MPIO_CUT_DEVICE_END,   /* ... and this one ends where the device does */
 	MPIO_CUT_BATCH_END,    /* nothing more to be read or written */
+	MPIO_CUT_GAP, /* no cut: it goes on across a gap (reads only) */
 	MPIO_CUT_COUNT
 };
 
@@ -42,6 +43,7 @@ struct mpio_plan_io {
 	uint32_t length;        /* bytes so far */
 	uint32_t pieces;        /* of memory, so far */
 	uint32_t segments;      /* parts of pages, so far */
+	uint32_t wasted;        /* bytes of it that are gaps, so far */
 	const void *memory_end; /* where its last piece of memory ends */
 };
 
@@ -54,14 +56,18 @@ struct mpio_plan_run {
 	const void *memory; /* where they lie in memory */
 	bool whole;         /* must not be split (atomic) */
 	bool same_segment;  /* continues the last part of the same page */
+	bool may_gap;       /* a read: what lies before it may be read too */
 };
 
-/** Limits of one I/O; none is 0. */
+/** Limits of one I/O; none is 0, but for gap_max. */
 struct mpio_plan_limits {
 	uint32_t pieces_max;   /* of memory; neighbours are one */
 	uint32_t segments_max; /* parts of pages */
 	uint32_t bytes_max;    /* a multiple of the logical block */
 	uint32_t block;        /* bytes; a split falls on a multiple of it */
+	uint32_t gap_max;      /* bytes of the largest gap; 0: none */
+	uint32_t gap_percent;  /* most of an I/O that may be gaps */
+	uint32_t gap_io_max;   /* bytes; none grows larger across a gap */
 };
 
 /**
@@ -75,7 +81,10 @@ struct mpio_plan_limits {
  * @return MPIO_CUT_NONE if all was taken, else why `io` ends: before the run
  *         (`*take` is 0) or after the part of it that was taken. With no I/O
  *         being gathered at least something is taken, but for a `whole` run
- *         that fits in no I/O: then 0 and MPIO_CUT_ATOMIC.
+ *         that fits in no I/O: then 0 and MPIO_CUT_ATOMIC. MPIO_CUT_GAP, with
+ *         `*take` 0, is no cut: `io` is to be extended by the bytes from its
+ *         end to the run, into memory that nobody looks at (a piece and a
+ *         segment of its own, counted in `wasted`), and the plan asked again.
  */
 enum mpio_cut mpio_plan(const struct mpio_plan_io *io,
 			const struct mpio_plan_run *run,

@@ -27,6 +27,8 @@ struct mpio_queue;
 /* A bio that fails is not taken apart to find the bad blocks: all of its
  * pages get the error. */
 #define MPIO_QUEUE_NO_ISOLATION (1u << 0)
+/* No read goes across a gap, whatever the device says. */
+#define MPIO_QUEUE_NO_GAPS (1u << 1)
 
 /**
  * How a queue is to be. All zero is a good configuration, but for the memory:
@@ -51,6 +53,23 @@ struct mpio_queue_config {
 	uint32_t walk_pages;    /* dirty pages that a write-back walk looks at
 				* ahead; 0: 512 */
 	uint32_t flags;         /* MPIO_QUEUE_* flags */
+	/*
+	 * Gaps: when the next run of a read lies a little further on the
+	 * device, one I/O that reads what lies between into scrap memory beats
+	 * two. Not with NO_ISOLATION: a bad block in a gap would fail pages.
+	 */
+	uint32_t gap_bytes;    /* largest gap; 0: the device's
+				* limits.gap_bytes; clamped to 1 MiB. The
+				* queue's memory holds as much scrap. */
+	uint32_t gap_percent;  /* most of an I/O that may be gaps; 0: 75 */
+	uint32_t gap_io_bytes; /* an I/O that grows across a gap does not
+				* become larger than this; 0: bytes_max */
+	/*
+	 * Memory that bios go through whose own is not aligned as the device
+	 * asks, piece by piece. Part of the queue's memory, and only there
+	 * for a device that asks for alignment.
+	 */
+	uint32_t bounce_bytes; /* 0: 256 KiB; at least a logical block */
 	/*
 	 * Another queue of the same thread, or NULL. Queues of a group are
 	 * polled, waited for and drained together, and get_block may answer
@@ -171,6 +190,22 @@ int mpio_queue_flush(struct mpio_queue *queue);
  *         something, the queue's; -1: the device has none
  */
 int mpio_queue_event_fd(struct mpio_queue *queue);
+
+/**
+ * Announce memory that pages or bios of this queue will often lie in, so that
+ * a device can prepare it once (pin it, map it for the adapter) and not for
+ * every I/O. A device that cannot, or may not lock so much, works as if nothing
+ * had been said, and `memory_refused` of the statistics counts it.
+ *
+ * @param queue   the calling thread's
+ * @param base    of the memory; stays the caller's, and must stay as it is
+ *                until the queue is closed
+ * @param length  bytes
+ * @return 0, or
+ * @retval -MPIO_EINVAL  no memory, or it wraps around
+ */
+int mpio_queue_register_memory(struct mpio_queue *queue, void *base,
+			       size_t length);
 
 /**
  * Tell what was counted.

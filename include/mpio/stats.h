@@ -26,7 +26,11 @@ struct mpio_stats {
 	uint64_t segments; /* pieces of memory of those bios, neighbours
 				  * joined */
 	uint64_t cuts[MPIO_CUT_COUNT]; /* why bios of pages ended */
-	uint64_t merges;               /* bios that a plug joined to another */
+	uint64_t bytes_wasted;   /* read in gaps; counted in bytes_read too */
+	uint64_t bounces;        /* bios whose memory was not aligned */
+	uint64_t bytes_bounced;  /* of those bios */
+	uint64_t memory_refused; /* announcements of memory without effect */
+	uint64_t merges;         /* bios that a plug joined to another */
 	uint64_t retries;        /* submits again: isolation, short transfers,
 				  * refusals, passing errors */
 	uint64_t errors;         /* bios that ended with one */

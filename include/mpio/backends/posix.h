@@ -39,6 +39,10 @@ struct mpio_posix_config {
 			* that is smaller is extended (sparse); what a larger
 			* one has behind is left alone. Not for block
 			* devices. */
+	bool measure;  /* time a few reads of what there is, to find how
+			* large a gap is read as fast as another I/O is
+			* begun; else 64 KiB are taken for a disk, and 0
+			* for a file in memory */
 };
 
 /**
