@@ -10,10 +10,18 @@
  *     hostfile_words.c  URI options in, description out
  *
  * A backend embeds struct mpio__hostfile first in its device and sets the
- * operations itself.
+ * operations itself. This header comes first in every source: it asks the
+ * system for all it has.
  */
 #ifndef MPIO_BACKENDS_HOSTFILE_H
 #define MPIO_BACKENDS_HOSTFILE_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64
+#endif
 
 #include <limits.h>
 #include <mpio/backends/posix.h>

@@ -9,12 +9,14 @@
  * have to be relocated, and a list to register with would be global state.
  * Backends of other libraries come with the call.
  */
+#include "open.h"
+
 #include <mpio/backends/mem.h>
-#include <mpio/backends/posix.h>
 #include <mpio/error.h>
 #include <mpio/open.h>
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,14 +109,6 @@ int mpio_size_parse(const char *text, uint64_t *size)
 	return 0;
 }
 
-static int parse_switch(const char *text, bool *on)
-{
-	if (strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
-		return -MPIO_EINVAL;
-	*on = text[0] == '1';
-	return 0;
-}
-
 int mpio_option_next(char **options, const char **name, const char **value)
 {
 	char *option = *options;
@@ -145,6 +139,12 @@ static void close_mem(struct mpio_device *device)
 	free(mem);
 }
 
+static int describe_mem(struct mpio_device *device, char *text, size_t size)
+{
+	(void)device;
+	return snprintf(text, size, "backend: mem\n");
+}
+
 static int open_mem(const char *path, char *options,
 		    struct mpio_device **device)
 {
@@ -164,44 +164,10 @@ static int open_mem(const char *path, char *options,
 		return -MPIO_ENOMEM;
 	}
 	mpio_mem_init(mem, data, size);
+	mem->device.ops.describe = describe_mem;
 	mem->device.ops.close = close_mem;
 	*device = &mem->device;
 	return 0;
-}
-
-/* ---- posix: ------------------------------------------------------------- */
-
-static int set_posix(struct mpio_posix_config *config, const char *name,
-		     const char *value)
-{
-	if (strcmp(name, "direct") == 0)
-		return parse_switch(value, &config->direct);
-	if (strcmp(name, "readonly") == 0)
-		return parse_switch(value, &config->readonly);
-	if (strcmp(name, "create") == 0)
-		return parse_switch(value, &config->create);
-	if (strcmp(name, "size") == 0)
-		return mpio_size_parse(value, &config->size);
-	return -MPIO_EINVAL;
-}
-
-static int open_posix(const char *path, char *options,
-		      struct mpio_device **device)
-{
-	struct mpio_posix_config config = {0};
-	const char *name;
-	const char *value;
-	int more;
-
-	while ((more = mpio_option_next(&options, &name, &value)) > 0) {
-		int error = set_posix(&config, name, value);
-
-		if (error != 0)
-			return error;
-	}
-	if (more < 0)
-		return more;
-	return mpio_posix_open(path, &config, device);
 }
 
 /* ---- Devices by name ---------------------------------------------------- */
@@ -215,9 +181,7 @@ static mpio_scheme_open_fn *find(const struct mpio_scheme *schemes, size_t n,
 	}
 	if (strcmp(name, "mem") == 0)
 		return open_mem;
-	if (strcmp(name, "posix") == 0)
-		return open_posix;
-	return NULL;
+	return mpio__backend_find(name);
 }
 
 /* The same with a URI that may be cut. */

@@ -8,7 +8,7 @@ include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mpio)
 set(pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-install(TARGETS ${mpio_libraries} EXPORT mpioTargets
+install(TARGETS ${mpio_libraries} mpio-backends EXPORT mpioTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT mpioTargets NAMESPACE mpio:: DESTINATION ${config_dir})
@@ -49,6 +49,10 @@ foreach(library IN LISTS mpio_libraries)
   set(pc_name ${library})
   set(pc_requires)
   set(pc_libs)
+  get_target_property(options ${library} INTERFACE_LINK_OPTIONS)
+  if(options)
+    string(REPLACE "LINKER:" " -Wl," pc_libs "${options}")
+  endif()
   get_target_property(links ${library} LINK_LIBRARIES)
   foreach(link IN LISTS links)
     if(link STREQUAL mpio)

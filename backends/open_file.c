@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices by name: the backends for files of the host, and 'file:', which
+ * takes the best of them that works.
+ *
+ * All but posix are libraries of their own, and a program may be linked with
+ * any of them. Weak references tell with which: no registration, which would
+ * be global state, and no constructor.
+ */
+#include "hostfile.h"
+#include "open.h"
+
+#include <mpio/backends/io_uring.h>
+#include <mpio/backends/libaio.h>
+#include <mpio/backends/posix.h>
+#include <mpio/backends/threads.h>
+#include <mpio/error.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- posix: ------------------------------------------------------------- */
+
+static int open_posix(const char *path, char *options,
+		      struct mpio_device **device)
+{
+	struct mpio_posix_config config = {0};
+	const char *name;
+	const char *value;
+	int more;
+
+	while ((more = mpio_option_next(&options, &name, &value)) > 0) {
+		int found = mpio__hostfile_option(&config, name, value);
+
+		if (found <= 0)
+			return found < 0 ? found : -MPIO_EINVAL;
+	}
+	return more < 0 ? more : mpio_posix_open(path, &config, device);
+}
+
+/* ---- The backends that may be linked ------------------------------------ */
+
+/*
+ * Each is a library of its own. A weak reference is NULL if the program was
+ * linked without it, and does not make the linker look for it.
+ */
+__attribute__((weak)) mpio_scheme_open_fn mpio_io_uring_open_uri;
+__attribute__((weak)) mpio_scheme_open_fn mpio_libaio_open_uri;
+__attribute__((weak)) mpio_scheme_open_fn mpio_threads_open_uri;
+
+/* The backend at a place, best first; NULL: not linked, or no such place. */
+static mpio_scheme_open_fn *backend(unsigned int place)
+{
+	switch (place) {
+	case 0:
+		return mpio_io_uring_open_uri;
+	case 1:
+		return mpio_libaio_open_uri;
+	case 2:
+		return mpio_threads_open_uri;
+	case 3:
+		return open_posix;
+	default:
+		return NULL;
+	}
+}
+
+static const char backend_names[][16] = {"io_uring", "libaio", "threads",
+					 "posix"};
+
+#define BACKENDS (sizeof(backend_names) / sizeof(backend_names[0]))
+
+/* ---- file: -------------------------------------------------------------- */
+
+/* Open a file by one backend; the options stay whole, for the next one. */
+static int try_backend(unsigned int place, const char *path,
+		       const char *options, struct mpio_device **device)
+{
+	char *copy;
+	int error;
+
+	if (backend(place) == NULL)
+		return -MPIO_ENODEV;
+	copy = strdup(options);
+	if (copy == NULL)
+		return -MPIO_ENOMEM;
+	error = backend(place)(path, copy, device);
+	free(copy);
+	return error;
+}
+
+/* The options must be such that every backend takes them. */
+static int check_options(const char *options)
+{
+	char *copy = strdup(options);
+	char *rest = copy;
+	struct mpio_posix_config config = {0};
+	const char *name;
+	const char *value;
+	int more;
+
+	if (copy == NULL)
+		return -MPIO_ENOMEM;
+	while ((more = mpio_option_next(&rest, &name, &value)) > 0) {
+		int found = mpio__hostfile_option(&config, name, value);
+
+		if (found <= 0) {
+			more = -MPIO_EINVAL;
+			break;
+		}
+	}
+	free(copy);
+	return more;
+}
+
+/*
+ * The first backend that works. All of them begin with a hostfile, which is
+ * told why it was chosen.
+ */
+static int open_file(const char *path, char *options,
+		     struct mpio_device **device)
+{
+	struct mpio__hostfile *file = NULL;
+	struct mpio__text why;
+	char text[sizeof(file->chosen)] = "";
+	int error = check_options(options);
+
+	if (error != 0)
+		return error;
+	why = (struct mpio__text){.at = text, .size = sizeof(text)};
+	for (unsigned int i = 0; i < BACKENDS; i++) {
+		error = try_backend(i, path, options, device);
+		if (error == 0) {
+			mpio__say(&why, "%s works", backend_names[i]);
+			file = (struct mpio__hostfile *)*device;
+			memcpy(file->chosen, text, sizeof(text));
+			return 0;
+		}
+		if (backend(i) == NULL)
+			mpio__say(&why, "%s is not linked; ", backend_names[i]);
+		else
+			mpio__say(&why, "%s: %s; ", backend_names[i],
+				  mpio_strerror(error));
+	}
+	return error;
+}
+
+mpio_scheme_open_fn *mpio__backend_find(const char *name)
+{
+	if (strcmp(name, "file") == 0)
+		return open_file;
+	for (unsigned int i = 0; i < BACKENDS; i++) {
+		if (strcmp(name, backend_names[i]) == 0)
+			return backend(i);
+	}
+	return NULL;
+}
