@@ -35,20 +35,24 @@ for header in include/mpio/*.h; do
 	*) only "$core|$compiler" "$header" ;;
 	esac
 done
+files='<mpio/backends/posix\.h>' # how a file is opened
 for header in include/mpio/backends/*.h; do
-	only "$device|$compiler" "$header"
+	only "$device|$compiler|$files" "$header"
 done
 
-# A backend that lives on a system may use all of that, and what open.h has
-# for it (an allocator, the translation of errno); open.c knows the backends.
+# A backend that lives on a system may use all of that, what open.h has for it
+# (an allocator, the translation of errno), and what backends share among
+# themselves; those that open devices by name know the other backends.
 system='<([^m]|m[^p]|mp[^i])[^>]*>'
-for source in backends/*.c; do
-	own="<mpio/backends/$(basename "$source" .c)\.h>"
+shared=$(cd backends && echo *.h | sed 's/\./\\./g; s/ /|/g')
+shared="\"($shared)\"|<mpio/(open|frames)\.h>|$files"
+for source in backends/*.[ch]; do
+	own="<mpio/backends/$(basename "$source" | sed 's/[_.].*//')[a-z_]*\.h>"
 	case $source in
 	*/mem.c) only "$device|$own|$compiler" "$source" ;;
-	*/open.c) only "$device|<mpio/(open|backends/[a-z_0-9]+)\.h>|$system" \
+	*/open*.c) only "$device|<mpio/backends/[a-z_]+\.h>|$shared|$system" \
 		"$source" ;;
-	*) only "$device|$own|<mpio/open\.h>|$system" "$source" ;;
+	*) only "$device|$own|$shared|$system" "$source" ;;
 	esac
 done
 
