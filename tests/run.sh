@@ -5,8 +5,9 @@
 #
 #     sh tests/run.sh              all stages, one after another
 #     sh tests/run.sh quick        the stage gcc alone
-#     sh tests/run.sh STAGE...     some of them: gcc clang asan m32 freestanding
-#                                  vectors enumeration budgets examples
+#     sh tests/run.sh STAGE...     some of them: gcc clang asan tsan m32
+#                                  freestanding vectors enumeration budgets
+#                                  examples
 #
 # Stops at the first stage that fails, with what failed. Ends with a summary
 # and, on a line of its own, 'N passed, N failed', counted over all tests.
@@ -15,7 +16,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-all='gcc clang asan m32 freestanding vectors enumeration budgets examples'
+all='gcc clang asan tsan m32 freestanding vectors enumeration budgets examples'
 jobs=${JOBS:-$(nproc)}
 logs=build/logs
 passed=0
@@ -149,6 +150,7 @@ show_tests() { # REGEX JOBS
 vectors='^vectors'
 enumeration='^enumerat'
 budgets='^instructions$'
+threads='^(conformance\.device|unit\.(threads|libaio|io_uring|posix))'
 
 stage_gcc() {
 	build release &&
@@ -161,6 +163,11 @@ stage_clang() {
 
 stage_asan() {
 	build asan && run_tests asan
+}
+
+# What has threads, or may be used by many.
+stage_tsan() {
+	build tsan && run_tests tsan -R "$threads"
 }
 
 stage_m32() {
@@ -253,7 +260,8 @@ done
 mkdir -p "$logs"
 echo '== packages'
 packages g++ libc6-dev make ninja-build pkg-config python3 clang clang-format \
-	clang-tidy libcmocka-dev valgrind e2fsprogs libext2fs-dev
+	clang-tidy libcmocka-dev valgrind e2fsprogs libext2fs-dev \
+	libaio-dev liburing-dev
 if command -v ninja >/dev/null; then
 	CMAKE_GENERATOR=${CMAKE_GENERATOR:-Ninja}
 	export CMAKE_GENERATOR

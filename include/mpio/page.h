@@ -53,8 +53,8 @@ struct mpio_mapping;
 struct mpio_page {
 	uint64_t pos;  /* bytes; place in the mapping, multiple of the block
 			* size */
-	void *data;    /* `size` bytes, aligned as the device's limits ask; else
-			* the page ends with -MPIO_EINVAL */
+	void *data;    /* `size` bytes; if they are not aligned as the device's
+			* limits ask, they are copied on their way */
 	uint32_t size; /* bytes; any multiple of the mapping's block size;
 			* pages of one mapping may differ */
 	uint32_t flags; /* MPIO_PAGE_*; all other bits are the library's */
