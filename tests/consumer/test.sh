@@ -37,6 +37,14 @@ consume_by_hand() { # PKGCONFIG-DIRECTORY
 	# shellcheck disable=SC2086
 	run c++ -std=c++17 -o "$scratch/by-hand" tests/consumer/main.cpp $flags
 	run "$scratch/by-hand"
+	for pc in "$1"/mpio-*.pc; do
+		name=$(basename "$pc" .pc)
+		flags=$(PKG_CONFIG_PATH=$1 pkg-config --cflags --libs "$name")
+		# shellcheck disable=SC2086
+		run cc -std=c11 -o "$scratch/by-hand" \
+			tests/consumer/backends.c $flags
+		run "$scratch/by-hand" "$pc" "${name#mpio-}" posix
+	done
 }
 
 for libdir in lib "lib/$(cc -dumpmachine)"; do
