@@ -131,7 +131,8 @@ static int go_direct(struct mpio__hostfile *file)
 	}
 	file->unit = max_u32(limits->logical_block_size, alignment.block);
 	limits->logical_block_size = file->unit;
-	limits->memory_alignment = alignment.memory;
+	/* Many kernels want the length of each piece in whole blocks, too. */
+	limits->memory_alignment = max_u32(alignment.memory, alignment.block);
 	file->direct = true;
 	return 0;
 }

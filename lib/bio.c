@@ -121,7 +121,49 @@ int mpio_bio_submit(struct mpio_bio *bio)
 	mpio__queue_submit_any(queue, bio);
 	if (queue->plug_depth == 0)
 		mpio__queue_commit(queue);
+	mpio__queue_finish(queue); /* commit may end bios, too */
 	return 0;
+}
+
+/* Have the device end a bio, if it can, and make this try the last. */
+static void stop(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	struct mpio_device *device = queue->device;
+
+	bio->tries = MPIO__CANCELLED;
+	if (device->ops.cancel == NULL)
+		return;
+	mpio__queue_commit(queue);
+	if (bio->state == MPIO__BIO_FLYING)
+		device->ops.cancel(device, queue->channel, bio);
+}
+
+void mpio_bio_cancel(struct mpio_bio *bio)
+{
+	struct mpio_queue *queue = bio->queue;
+
+	if (mpio__segment_count(bio) != 0)
+		return;
+	switch ((enum mpio__bio_state)bio->state) {
+	case MPIO__BIO_PLUGGED:
+		mpio__plug_remove(queue, bio);
+		mpio__queue_end(queue, bio, -MPIO_ECANCELED);
+		break;
+	case MPIO__BIO_WAITING:
+		mpio__bounce_leave(queue, bio);
+		mpio__queue_end(queue, bio, -MPIO_ECANCELED);
+		break;
+	case MPIO__BIO_FLYING:
+	case MPIO__BIO_DONE:
+	case MPIO__BIO_ENDED:
+		stop(queue, bio);
+		break;
+	case MPIO__BIO_FREE:
+	case MPIO__BIO_HELD:
+	case MPIO__BIO_OFFERED:
+		break;
+	}
+	mpio__queue_finish(queue);
 }
 
 void mpio_bio_end(struct mpio_bio *bio, int status)
@@ -215,6 +257,21 @@ void mpio__segments_fail(struct mpio_bio *bio, uint32_t start, uint32_t length,
 			mpio__bytes_set(page, MPIO__DIRTY, piece.offset,
 					piece.length, true);
 	}
+}
+
+uint32_t mpio__segments_behind_gap(const struct mpio_bio *bio, uint32_t start)
+{
+	const struct mpio_segment *segment;
+	uint32_t end = 0;
+
+	for (segment = bio->segments; segment < bio->segments_end; segment++) {
+		end += segment->length;
+		if (end > start && segment->page == &bio->queue->scrap)
+			return end;
+		if (end > start)
+			break;
+	}
+	return start;
 }
 
 void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length)

@@ -69,6 +69,21 @@ static inline bool is_same_segment(const struct mpio__build *build,
 	       build->last_end == run->page_offset;
 }
 
+/*
+ * Whether what lies before a run may be read, too. A gap of an odd length would
+ * make a bio bounce whose pages need not.
+ */
+static bool may_gap(const struct mpio__build *build,
+		    const struct mpio__run *run, uint64_t end)
+{
+	uint32_t alignment = run->queue->memory_alignment;
+
+	return build->op == MPIO_BIO_READ &&
+	       (mpio__is_aligned(run->offset - end, alignment) ||
+		!mpio__is_aligned((uintptr_t)run->memory | run->length,
+				  alignment));
+}
+
 /* What the plan says of a run. */
 MPIO__APART static enum mpio_cut ask_plan(const struct mpio__build *build,
 					  const struct mpio__run *run,
@@ -78,7 +93,7 @@ MPIO__APART static enum mpio_cut ask_plan(const struct mpio__build *build,
 	const struct mpio_plan_limits *limits = &run->queue->limits;
 	const uint32_t operation = build->op | (uint32_t)build->flags << 8;
 	struct mpio_plan_io io = {.operation = operation};
-	const struct mpio_plan_run plan = {
+	struct mpio_plan_run plan = {
 		.queue = run->queue,
 		.offset = run->offset,
 		.operation = operation,
@@ -94,32 +109,13 @@ MPIO__APART static enum mpio_cut ask_plan(const struct mpio__build *build,
 		io.length = bio->length;
 		io.pieces = bio->vec_count;
 		io.segments = mpio__segment_count(bio);
+		io.wasted = build->wasted;
 		io.memory_end = build->memory_end;
+		plan.may_gap = may_gap(build, run, io.end);
 		if (bio->small)
 			limits = &bio->queue->small_limits;
 	}
 	return mpio__plan(&io, &plan, limits, take);
-}
-
-/*
- * See to it that the open bio takes bytes of a run, `take` of them: send it
- * and open another if it must be. 0 or an error as of mpio__build_add().
- */
-static int turn(struct mpio__build *build, const struct mpio__run *run,
-		uint32_t *take)
-{
-	for (;;) {
-		enum mpio_cut cut = ask_plan(build, run, take);
-
-		if (build->bio == NULL && *take == 0)
-			return -MPIO_EINVAL; /* fits in no bio */
-		if (build->bio == NULL)
-			return open_bio(build, run->queue, run->offset);
-		if (*take != 0)
-			return 0;
-		if (cut != MPIO_CUT_SEGMENTS || !enlarge(build))
-			mpio__build_send(build, cut);
-	}
 }
 
 /* Add the first bytes of a run, as many as the plan took. */
@@ -153,6 +149,50 @@ static void append(struct mpio__build *build, const struct mpio__run *run,
 	build->memory_end = run->memory + take;
 	build->last_page = run->page;
 	build->last_end = run->page_offset + take;
+}
+
+/* Let the open bio go on to where a run begins. */
+MPIO__APART static void bridge(struct mpio__build *build,
+			       const struct mpio__run *run)
+{
+	struct mpio_bio *bio = build->bio;
+	struct mpio_queue *queue = bio->queue;
+	uint64_t end = bio->offset + bio->length;
+	uint32_t length = (uint32_t)(run->offset - end);
+	const struct mpio__run gap = {
+		.page = &queue->scrap,
+		.memory = queue->scrap.data,
+	};
+
+	queue->stats.cuts[MPIO_CUT_GAP]++;
+	queue->stats.bytes_wasted += length;
+	if (queue->event != NULL)
+		mpio__event(queue, MPIO_EVENT_GAP, bio, (int)length);
+	append(build, &gap, length);
+	build->wasted += length;
+}
+
+/*
+ * See to it that the open bio takes bytes of a run, `take` of them: send it
+ * and open another if it must be. 0 or an error as of mpio__build_add().
+ */
+static int turn(struct mpio__build *build, const struct mpio__run *run,
+		uint32_t *take)
+{
+	for (;;) {
+		enum mpio_cut cut = ask_plan(build, run, take);
+
+		if (build->bio == NULL && *take == 0)
+			return -MPIO_EINVAL; /* fits in no bio */
+		if (build->bio == NULL)
+			return open_bio(build, run->queue, run->offset);
+		if (*take != 0)
+			return 0;
+		if (cut == MPIO_CUT_GAP)
+			bridge(build, run);
+		else if (cut != MPIO_CUT_SEGMENTS || !enlarge(build))
+			mpio__build_send(build, cut);
+	}
 }
 
 int mpio__build_add(struct mpio__build *build, struct mpio__run *run)

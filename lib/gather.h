@@ -90,6 +90,7 @@ static inline void mpio__build_open(struct mpio__build *build,
 	bio->state = MPIO__BIO_HELD;
 	bio->op = build->op;
 	bio->length = 0;
+	build->wasted = 0;
 	bio->plain = true;
 	bio->unit = build->unit;
 	bio->end_io = build->end_io;

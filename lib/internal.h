@@ -12,6 +12,7 @@
  *     queue.c           send bios, count, wait, finish      struct mpio_queue
  *     plug.c            hold bios back, sort and merge them
  *     redrive.c         drive again what came short or failed
+ *     bounce.c          aligned memory for bios that have other
  *     bio.c             one bio: pool, memory, end
  */
 #ifndef MPIO_INTERNAL_H
@@ -67,6 +68,7 @@ enum mpio__bio_state {
 	MPIO__BIO_FREE,    /* in the pool */
 	MPIO__BIO_HELD,    /* its user's */
 	MPIO__BIO_PLUGGED, /* waits for unplug */
+	MPIO__BIO_WAITING, /* waits for memory to bounce through */
 	MPIO__BIO_OFFERED, /* inside the device's submit */
 	MPIO__BIO_FLYING,  /* the device's */
 	MPIO__BIO_DONE,    /* all of it; waits for its end_io */
@@ -117,14 +119,45 @@ void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from);
 
 /* A try is over: has the bio ended, or is it to be sent again? */
 bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Ready a bio that bounces for its next try. */
+void mpio__redrive_bounce(struct mpio_bio *bio);
+/* Whether its bytes were tried before. */
+bool mpio__is_retry(const struct mpio_bio *bio);
 /* Begin the stages of a bio that the device can't do in one. */
 void mpio__stage_begin(struct mpio_queue *queue, struct mpio_bio *bio);
 
 /* Bytes of a bio of pages could not be moved: tell their pages. */
 void mpio__segments_fail(struct mpio_bio *bio, uint32_t start, uint32_t length,
 			 int status);
+/* Where a gap ends that a byte lies in, or the byte itself. */
+uint32_t mpio__segments_behind_gap(const struct mpio_bio *bio, uint32_t start);
 /* Bytes of it were read, others perhaps not: tell blocks. */
 void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length);
+
+/* In place of a bio's tries so far: there shall be no more of them. */
+#define MPIO__CANCELLED UINT8_MAX
+
+/* ---- Bounce ----------------------------------------------------------- */
+
+/* A slot: aligned memory that one bio at a time goes through. */
+struct mpio_bounce {
+	struct mpio_bounce *next;
+	struct mpio_iovec piece; /* the memory, and how much is in use */
+	struct mpio_iovec *vecs; /* the bio's own, during a try */
+	uint32_t vec_count;
+};
+
+/* Give a bio a slot; false: there is none, and it waits for one. */
+bool mpio__bounce_begin(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Take it back. */
+void mpio__bounce_end(struct mpio_queue *queue, struct mpio_bio *bio);
+/* The next of those that wait, with a slot, to be sent; or NULL. */
+struct mpio_bio *mpio__bounce_next(struct mpio_queue *queue);
+/* It does not wait any longer. */
+void mpio__bounce_leave(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Before a try: the slot's memory for the bio's. After it: back. */
+void mpio__bounce_in(struct mpio_bio *bio);
+void mpio__bounce_out(struct mpio_bio *bio);
 
 /* ---- Queue ------------------------------------------------------------ */
 
@@ -154,6 +187,11 @@ struct mpio_queue {
 	struct mpio_bio *bios;     /* all there are */
 	uint32_t bio_count;
 
+	struct mpio_bounce *free_bounces;
+	struct mpio_bio *waiting; /* first to bounce */
+	struct mpio_bio **waiting_tail;
+	uint32_t bounce_size; /* bytes; of a slot */
+
 	struct mpio_bio **plugged;
 	uint32_t plugged_count;
 	uint32_t plugged_max;
@@ -163,6 +201,8 @@ struct mpio_queue {
 	struct mpio_page **walk_pages; /* a write-back walk looks ahead here */
 	uint32_t walk_max;
 	bool walk_busy;
+	struct mpio_page scrap; /* takes what lies in gaps; never finished, as
+				 * it has one run too many; of no mapping */
 
 	mpio_event_fn *event;
 	void *event_ctx;
@@ -198,6 +238,9 @@ void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio);
 void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Give a bio to the device, now; retries refusals. Runs no callback. */
 void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio);
+/* End a bio that is not the device's. */
+void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio,
+		     int status);
 /* Push what was sent. */
 void mpio__queue_commit(struct mpio_queue *queue);
 /* Finish what has ended, unless an outer call is doing so. */
@@ -213,6 +256,7 @@ bool mpio__group_has(const struct mpio_queue *queue,
 bool mpio__plug_takes(const struct mpio_queue *queue,
 		      const struct mpio_bio *bio);
 void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio);
+void mpio__plug_remove(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Send all that wait, and push them. */
 void mpio__plug_flush(struct mpio_queue *queue);
 
@@ -222,7 +266,31 @@ void mpio__event(struct mpio_queue *queue, enum mpio_event_type type,
 
 /* ---- The plan, inline ------------------------------------------------- */
 
-/* Why a run cannot continue an I/O with even one byte. */
+/*
+ * What becomes of a run behind the end of an I/O: a gap to be read across, or
+ * the reason why not. A gap is to save an I/O, so all of the run must fit
+ * behind it.
+ */
+static inline enum mpio_cut
+mpio__plan_gap(const struct mpio_plan_io *io, const struct mpio_plan_run *run,
+	       const struct mpio_plan_limits *limits)
+{
+	uint64_t gap = run->offset - io->end;
+	uint64_t wasted = io->wasted + gap;
+	uint64_t length = io->length + gap + run->length;
+
+	if (!run->may_gap || run->offset < io->end || gap > limits->gap_max)
+		return MPIO_CUT_NOT_ADJACENT;
+	if (length > mpio__min_u32(limits->bytes_max, limits->gap_io_max) ||
+	    wasted * 100 > length * limits->gap_percent)
+		return MPIO_CUT_NOT_ADJACENT;
+	if ((uint64_t)io->pieces + 2 > limits->pieces_max ||
+	    (uint64_t)io->segments + 2 > limits->segments_max)
+		return MPIO_CUT_SEGMENTS;
+	return MPIO_CUT_GAP;
+}
+
+/* Why a run cannot continue an I/O with even one byte, as it is. */
 static inline enum mpio_cut
 mpio__plan_obstacle(const struct mpio_plan_io *io,
 		    const struct mpio_plan_run *run,
@@ -233,7 +301,7 @@ mpio__plan_obstacle(const struct mpio_plan_io *io,
 	if (run->operation != io->operation)
 		return MPIO_CUT_OPERATION;
 	if (run->offset != io->end)
-		return MPIO_CUT_NOT_ADJACENT;
+		return mpio__plan_gap(io, run, limits);
 	if (io->pieces >= limits->pieces_max && run->memory != io->memory_end)
 		return MPIO_CUT_SEGMENTS;
 	if (io->segments >= limits->segments_max && !run->same_segment)
@@ -279,6 +347,7 @@ struct mpio__build {
 	uint32_t *sent; /* counts the bios in flight, or NULL */
 	uint8_t op;     /* as in the bio */
 	uint16_t flags;
+	uint32_t wasted; /* bytes of the bio that are gaps */
 };
 
 /*
@@ -309,10 +378,11 @@ struct mpio__walk {
 	struct mpio_queue *queue;
 	struct mpio_mapping *mapping;
 	uint32_t shift;         /* log2 of the block size */
-	uint32_t map_flags;     /* MPIO_MAP_* flags */
+	uint16_t map_flags;     /* MPIO_MAP_* flags */
 	bool plain;             /* no hook wants to look at each page */
 	uint64_t device_blocks; /* whole ones of the queue's own device */
 	uint64_t eof_block;     /* the first that lies wholly past the end */
+	uint64_t gap_max;       /* bytes; largest gap on the queue's device */
 	struct mpio__map map;
 	struct mpio__build build;
 };

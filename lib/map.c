@@ -32,6 +32,7 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 		.queue = queue,
 		.mapping = mapping,
 		.shift = mpio__log2(block_size),
+		.gap_max = queue->limits.gap_max,
 		.plain = mapping->ops->still_valid == NULL &&
 			 mapping->ops->verify == NULL &&
 			 mapping->ops->seal == NULL &&

@@ -181,6 +181,18 @@ void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio)
 	queue->plugged[queue->plugged_count++] = bio;
 }
 
+void mpio__plug_remove(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	struct mpio_bio **bios = queue->plugged;
+	uint32_t i = 0;
+
+	while (bios[i] != bio)
+		i++;
+	queue->plugged_count--;
+	memmove(&bios[i], &bios[i + 1],
+		(queue->plugged_count - i) * sizeof(struct mpio_bio *));
+}
+
 void mpio_queue_plug(struct mpio_queue *queue)
 {
 	queue->plug_depth++;

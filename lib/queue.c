@@ -32,6 +32,8 @@ void mpio__event(struct mpio_queue *queue, enum mpio_event_type type,
 		event->cut = (enum mpio_cut)detail;
 	else if (type == MPIO_EVENT_SUBMIT)
 		event->retry = detail;
+	else if (type == MPIO_EVENT_GAP)
+		event->gap = (uint32_t)detail;
 	else
 		event->status = detail;
 	queue->event(queue->event_ctx, event);
@@ -71,24 +73,26 @@ static int reap(struct mpio_queue *queue, bool wait)
 	return (int)(before - queue->stats.in_flight);
 }
 
-/*
- * A misaligned piece of memory would be refused late and obscurely. The last
- * piece of a bio that the device's end cuts may have any length.
- */
+/* How long the last piece is follows from the length of the bio. */
 static bool is_aligned(const struct mpio_queue *queue,
 		       const struct mpio_bio *bio)
 {
-	bool is_cut = !mpio__is_aligned(bio->length, queue->limits.block);
 	uintptr_t bits = 0;
 
 	if (queue->memory_alignment == 1)
 		return true;
 	for (uint32_t i = 0; i < bio->vec_count; i++) {
 		bits |= (uintptr_t)bio->vecs[i].base;
-		if (!is_cut || i + 1 < bio->vec_count)
+		if (i + 1 < bio->vec_count)
 			bits |= bio->vecs[i].length;
 	}
 	return (bits & (queue->memory_alignment - 1)) == 0;
+}
+
+/* Whether a bio can be sent, through memory that is aligned if its is not. */
+static bool is_ready(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	return is_aligned(queue, bio) || mpio__bounce_begin(queue, bio);
 }
 
 static bool has_feature(const struct mpio_queue *queue, uint32_t feature)
@@ -104,7 +108,7 @@ static int refusal(const struct mpio_queue *queue, const struct mpio_bio *bio)
 	if (bio->op != MPIO_BIO_READ && bio->op != MPIO_BIO_FLUSH &&
 	    has_feature(queue, MPIO_DEVICE_READONLY))
 		return -MPIO_EROFS;
-	return is_aligned(queue, bio) ? 0 : -MPIO_EINVAL;
+	return 0;
 }
 
 /* The device does not take it now: let it get rid of something first. */
@@ -155,9 +159,7 @@ MPIO__APART static void make_room(struct mpio_queue *queue)
 		mpio__min_u32(stats->in_flight_peak, queue->in_flight_max);
 }
 
-/* A bio that was refused for good, or that no device needs to see. */
-static void end_unsent(struct mpio_queue *queue, struct mpio_bio *bio,
-		       int status)
+void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
 {
 	queue->stats.in_flight++;
 	bio->state = MPIO__BIO_FLYING;
@@ -189,9 +191,10 @@ static void land(struct mpio_queue *queue, struct mpio_bio *bio)
 
 void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio)
 {
+	if (bio->bounce != NULL)
+		mpio__redrive_bounce(bio);
 	if (queue->event != NULL)
-		mpio__event(queue, MPIO_EVENT_SUBMIT, bio,
-			    bio->tries != 0 || bio->full_vec_count != 0);
+		mpio__event(queue, MPIO_EVENT_SUBMIT, bio, mpio__is_retry(bio));
 	offer(queue, bio);
 	land(queue, bio);
 }
@@ -218,15 +221,28 @@ static inline bool is_done(const struct mpio_bio *bio)
 	       !(bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH));
 }
 
+/* Whether a bio is over; if not, it is sent again. */
+static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	struct mpio_bio *next;
+
+	if (!mpio__redrive(queue, bio)) {
+		mpio__queue_send(queue, bio);
+		return false;
+	}
+	next = mpio__bounce_next(queue);
+	if (next != NULL)
+		mpio__queue_send(queue, next);
+	return true;
+}
+
 /* A try has ended: finish the bio, or drive it again. 1 if it is finished. */
 static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_END, bio, bio->status);
-	if (!is_done(bio) && !mpio__redrive(queue, bio)) {
-		mpio__queue_send(queue, bio);
+	if (!is_done(bio) && !is_over(queue, bio))
 		return 0;
-	}
 	if (bio->status != 0)
 		queue->stats.errors++;
 	bio->state = MPIO__BIO_HELD;
@@ -235,6 +251,15 @@ static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
 	else
 		mpio_bio_put(bio);
 	return 1;
+}
+
+/* A bio for a page is there; its queue may be another. */
+static void reread(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (is_ready(bio->queue, bio))
+		mpio__queue_send(bio->queue, bio);
+	if (bio->queue != queue)
+		mpio__queue_commit(bio->queue);
 }
 
 /* Finish all that has ended; how many. */
@@ -250,7 +275,8 @@ static int finish_all(struct mpio_queue *queue)
 			n += finish(queue, bio);
 		while (queue->rereads != NULL &&
 		       (bio = mpio__reread(queue)) != NULL)
-			mpio__queue_send(bio->queue, bio);
+			reread(queue, bio);
+		mpio__queue_commit(queue); /* what was sent again */
 	} while (queue->ended != NULL);
 	queue->care &= ~(MPIO__CARE_FINISHING ^ inner);
 	return n;
@@ -270,7 +296,7 @@ bool mpio__queue_is_busy(const struct mpio_queue *queue)
 }
 
 /* Finish what has ended, after a reap that may wait if nothing has. */
-static int step(struct mpio_queue *queue, bool wait)
+static inline int step(struct mpio_queue *queue, bool wait)
 {
 	int result;
 
@@ -317,27 +343,30 @@ void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
 
 	count(&queue->stats, bio);
 	if (status != 0)
-		end_unsent(queue, bio, status);
-	else
+		mpio__queue_end(queue, bio, status);
+	else if (is_ready(queue, bio))
 		mpio__queue_send(queue, bio);
 }
 
 /* A flush, or a write that flushes go with, perhaps as stages of it. */
 static void launch_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	int status = refusal(queue, bio); /* of the data, not of a stage */
+	int status = refusal(queue, bio);
+	bool ready;
 
 	/* What is still in flight would not be covered by the flush. */
 	if (status == 0 &&
 	    (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH)))
 		status = quiesce(queue);
 	count(&queue->stats, bio);
-	if (status == 0)
-		mpio__stage_begin(queue, bio);
 	if (status != 0 || (bio->op == MPIO_BIO_FLUSH &&
-			    !has_feature(queue, MPIO_DEVICE_FLUSH)))
-		end_unsent(queue, bio, status);
-	else
+			    !has_feature(queue, MPIO_DEVICE_FLUSH))) {
+		mpio__queue_end(queue, bio, status);
+		return;
+	}
+	ready = is_ready(queue, bio); /* with its data, not as a stage */
+	mpio__stage_begin(queue, bio);
+	if (ready)
 		mpio__queue_send(queue, bio);
 }
 
@@ -426,10 +455,10 @@ static int wait_here(struct mpio_queue *queue)
 {
 	int result = 0;
 
-	mpio__plug_flush(queue);
-	while (result == 0 &&
-	       (queue->stats.in_flight != 0 || queue->ended != NULL))
+	while (result == 0 && mpio__queue_is_busy(queue)) {
+		mpio__plug_flush(queue);
 		result = step(queue, true);
+	}
 	return result;
 }
 
@@ -522,6 +551,21 @@ int mpio_queue_flush(struct mpio_queue *queue)
 }
 
 /* ---- What it is ------------------------------------------------------- */
+
+int mpio_queue_register_memory(struct mpio_queue *queue, void *base,
+			       size_t length)
+{
+	struct mpio_device *device = queue->device;
+
+	if (base == NULL || length == 0 ||
+	    length - 1 > UINTPTR_MAX - (uintptr_t)base)
+		return -MPIO_EINVAL;
+	if (device->ops.register_memory == NULL ||
+	    device->ops.register_memory(device, queue->channel, base, length) !=
+		    0)
+		queue->stats.memory_refused++;
+	return 0;
+}
 
 int mpio_queue_event_fd(struct mpio_queue *queue)
 {

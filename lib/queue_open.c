@@ -5,7 +5,8 @@
  * One block holds everything, so that a boot loader can give it statically
  * and a server by one call of its allocator:
  *
- *     | queue | plugged | walk pages | bios | pieces | segments |
+ *     | queue | plugged | walk pages | bios | pieces | segments | scrap |
+ *                                                     slots | bounce |
  *
  * Bios come in two sizes, as many of each: large ones, with room for all that
  * the limits allow, and small ones for a page or two.
@@ -19,6 +20,10 @@
 #define WALK_PAGES 512u
 #define BYTES (1u << 30)
 #define LOGICAL_BLOCK 512u
+#define GAP_MAX (1u << 20)
+#define GAP_PERCENT 75u
+#define BOUNCE (1u << 18)
+#define BOUNCE_SLOTS 4u
 
 /* What a configuration comes to on a device. */
 struct shape {
@@ -32,6 +37,11 @@ struct shape {
 	size_t bios_at;
 	size_t vecs_at;
 	size_t segments_at;
+	size_t scrap_at; /* aligned as the device asks within the slack */
+	size_t slots_at;
+	size_t bounce_at;     /* the same as scrap */
+	uint32_t bounce_size; /* bytes; of each slot */
+	uint32_t slots;
 	size_t size;
 };
 
@@ -44,6 +54,24 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
 static uint32_t clamp(uint32_t value, uint32_t limit)
 {
 	return limit != 0 ? mpio__min_u32(value, limit) : value;
+}
+
+/* How far gaps are read across, if at all. */
+static void shape_gaps(struct shape *shape, const struct mpio_limits *device,
+		       const struct mpio_queue_config *config)
+{
+	const uint32_t never = MPIO_QUEUE_NO_GAPS | MPIO_QUEUE_NO_ISOLATION;
+	struct mpio_plan_limits *limits = &shape->limits;
+	uint32_t unit = mpio__max_u32(limits->block, shape->memory_alignment);
+	uint32_t gap = or_default(config->gap_bytes, device->gap_bytes);
+
+	limits->gap_percent = or_default(config->gap_percent, GAP_PERCENT);
+	limits->gap_io_max = clamp(limits->bytes_max, config->gap_io_bytes);
+	/* A page, a gap, a page: that is three pieces. */
+	if ((config->flags & never) || limits->pieces_max < 3)
+		gap = 0;
+	gap = mpio__min_u32(gap, GAP_MAX);
+	limits->gap_max = mpio__min_u32(gap, limits->gap_io_max) & ~(unit - 1);
 }
 
 static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
@@ -67,7 +95,31 @@ static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
 					  mpio__min_u32(bytes, BYTES));
 	limits->bytes_max &=
 		~(mpio__max_u32(limits->block, shape->memory_alignment) - 1);
+	shape_gaps(shape, device, config);
 	return limits->bytes_max != 0;
+}
+
+/*
+ * Slots for bios that bounce: some, for they shall not wait for each other,
+ * and large. Each must take what the device does not take apart.
+ */
+static void shape_bounce(struct shape *shape, const struct mpio_limits *device,
+			 const struct mpio_queue_config *config)
+{
+	uint32_t bytes = or_default(config->bounce_bytes, BOUNCE);
+	uint32_t most =
+		mpio__min_u32(bytes / BOUNCE_SLOTS, shape->limits.bytes_max);
+	uint32_t size =
+		mpio__max_u32(shape->limits.block, shape->memory_alignment);
+
+	if (shape->memory_alignment == 1)
+		return;
+	size = mpio__max_u32(size, device->atomic_unit);
+	while (size <= most / 2)
+		size *= 2;
+	shape->bounce_size = size;
+	shape->slots = mpio__min_u32(bytes / size, 2 * shape->bios);
+	shape->slots = mpio__max_u32(shape->slots, 1);
 }
 
 /* Put n objects behind what there is; returns where. */
@@ -80,6 +132,14 @@ static bool place(struct shape *shape, size_t *at, uint64_t n, size_t size)
 	shape->size &= ~mask;
 	*at = shape->size;
 	return mpio__size_add(&shape->size, (size_t)n, size);
+}
+
+/* The same for bytes that a device is to touch, with slack to align them. */
+static bool place_aligned(struct shape *shape, size_t *at, uint32_t n)
+{
+	uint32_t slack = shape->memory_alignment - 1;
+
+	return place(shape, at, n != 0 ? (uint64_t)n + slack : 0, 1);
 }
 
 static bool shape_make(struct shape *shape, const struct mpio_device *device,
@@ -97,6 +157,7 @@ static bool shape_make(struct shape *shape, const struct mpio_device *device,
 	shape->bios = bios;
 	shape->walk_pages = or_default(config->walk_pages, WALK_PAGES);
 	shape->in_flight_max = or_default(config->in_flight_max, 2 * bios);
+	shape_bounce(shape, &device->limits, config);
 	return place(shape, &queue_at, 1, sizeof(struct mpio_queue)) &&
 	       place(shape, &shape->plugged_at, 2 * (uint64_t)bios,
 		     sizeof(struct mpio_bio *)) &&
@@ -109,10 +170,24 @@ static bool shape_make(struct shape *shape, const struct mpio_device *device,
 		     sizeof(struct mpio_iovec)) &&
 	       place(shape, &shape->segments_at,
 		     bios * (shape->limits.segments_max + small),
-		     sizeof(struct mpio_segment));
+		     sizeof(struct mpio_segment)) &&
+	       place_aligned(shape, &shape->scrap_at, shape->limits.gap_max) &&
+	       place(shape, &shape->slots_at, shape->slots,
+		     sizeof(struct mpio_bounce)) &&
+	       place_aligned(shape, &shape->bounce_at,
+			     shape->slots * shape->bounce_size);
 }
 
 /* ---- Filling the block ------------------------------------------------ */
+
+/* Where memory that was placed with slack begins. */
+static void *aligned(const struct mpio_queue *queue, void *memory)
+{
+	uintptr_t mask = queue->memory_alignment - 1;
+	uintptr_t past = (uintptr_t)memory & mask;
+
+	return (char *)memory + (past != 0 ? mask + 1 - past : 0);
+}
 
 static void make_bios(struct mpio_queue *queue, const struct shape *shape)
 {
@@ -144,6 +219,25 @@ static void make_bios(struct mpio_queue *queue, const struct shape *shape)
 		vec += bio->vecs_max;
 		segment += bio->segments_max;
 		mpio_bio_put(bio);
+	}
+}
+
+static void make_slots(struct mpio_queue *queue, const struct shape *shape)
+{
+	char *block = (char *)queue;
+	void *slots = block + shape->slots_at;
+	struct mpio_bounce *slot = slots;
+	char *memory = aligned(queue, block + shape->bounce_at);
+
+	queue->bounce_size = shape->bounce_size;
+	queue->waiting_tail = &queue->waiting;
+	for (uint32_t i = 0; i < shape->slots; i++, slot++) {
+		*slot = (struct mpio_bounce){
+			.next = queue->free_bounces,
+			.piece.base = memory,
+		};
+		queue->free_bounces = slot;
+		memory += shape->bounce_size;
 	}
 }
 
@@ -180,7 +274,10 @@ static void fill(struct mpio_queue *queue, const struct shape *shape,
 	    (device->limits.features & MPIO_DEVICE_READONLY))
 		queue->care |= MPIO__CARE_PICKY;
 	queue->ended_tail = &queue->ended;
+	queue->scrap.data = aligned(queue, block + shape->scrap_at);
+	queue->scrap.pending = 1;
 	make_bios(queue, shape);
+	make_slots(queue, shape);
 }
 
 /* ---- Opening and closing ---------------------------------------------- */

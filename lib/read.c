@@ -60,10 +60,11 @@ void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page)
 /* A page has one run less to wait for. */
 static void put_page(struct mpio_queue *queue, struct mpio_page *page)
 {
-	const struct mpio_mapping_ops *ops = page->mapping->ops;
+	const struct mpio_mapping_ops *ops;
 
 	if (--page->pending != 0)
 		return;
+	ops = page->mapping->ops;
 	if (ops->verify != NULL || ops->reread != NULL)
 		mpio__read_page_end(queue, page);
 	else
@@ -332,9 +333,13 @@ static inline bool find_place(struct mpio__walk *walk,
 	if (walk->map.queue != queue)
 		return false;
 	if (bio != NULL) {
+		uint64_t gap = offset - (bio->offset + bio->length);
+
 		if (bio->queue != queue)
 			return false;
-		if (bio->offset + bio->length == offset) {
+		if (gap <= walk->gap_max) {
+			if (gap != 0)
+				return false;
 			*place = mpio__place_open(build, row);
 			return place->room >= row->size;
 		}

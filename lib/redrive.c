@@ -15,7 +15,11 @@
  * Isolation visits the nodes of a binary tree over the bio's units, depth
  * first. No stack is kept: the next window after one that is settled is the
  * largest node of the tree that begins where it ended, and after one that
- * failed, the largest one smaller that begins where it began.
+ * failed, the largest one smaller that begins where it began. Where that
+ * would be in a gap, which nobody needs, it begins behind it.
+ *
+ * A bio that bounces (bounce.c) has a window from the beginning: it is driven
+ * in parts that a slot can hold, each with a tree of its own.
  *
  * A preflush or fua write on a device that knows neither is driven in stages,
  * flush, data, flush, by the same bio.
@@ -26,11 +30,14 @@
 
 /* ---- The window ------------------------------------------------------- */
 
-/* The least that the device can move alone. */
+/* The least that the device can move alone; a slot is always aligned. */
 static uint32_t device_unit(const struct mpio_bio *bio)
 {
-	return mpio__max_u32(bio->queue->limits.block,
-			     bio->queue->memory_alignment);
+	const struct mpio_queue *queue = bio->queue;
+
+	return bio->bounce != NULL ? queue->limits.block
+				   : mpio__max_u32(queue->limits.block,
+						   queue->memory_alignment);
 }
 
 /*
@@ -41,9 +48,12 @@ static uint32_t device_unit(const struct mpio_bio *bio)
 static uint32_t smallest(const struct mpio_bio *bio)
 {
 	uint32_t unit = device_unit(bio);
+	uint32_t wanted = bio->unit;
 
-	return mpio__is_aligned(bio->offset, bio->unit)
-		       ? mpio__max_u32(bio->unit, unit)
+	if (bio->bounce != NULL)
+		wanted = mpio__min_u32(wanted, bio->queue->bounce_size);
+	return mpio__is_aligned(bio->offset, wanted)
+		       ? mpio__max_u32(wanted, unit)
 		       : unit;
 }
 
@@ -108,30 +118,82 @@ static void window_set(struct mpio_bio *bio, uint32_t start, uint32_t end)
 	bio->window_end = end;
 }
 
-/* The bio is not over: it is to be sent as it now is. */
-static bool try_again(struct mpio_queue *queue)
+/* ---- Parts of a bio that bounces -------------------------------------- */
+
+struct part {
+	uint32_t start; /* bytes */
+	uint32_t end;
+};
+
+/*
+ * The part that a byte lies in. All parts but the first and the last are as
+ * large as a slot, and so that they end where atomic units of the device do. A
+ * bio that does not bounce is one part.
+ */
+static struct part part_of(const struct mpio_bio *bio, uint32_t byte)
 {
-	queue->stats.retries++;
+	uint32_t atomic = bio->queue->device->limits.atomic_unit;
+	uint64_t mask = bio->queue->bounce_size - 1;
+	uint64_t skew, start, end;
+
+	if (bio->bounce == NULL)
+		return (struct part){.end = bio->full_length};
+	skew = atomic != 0 ? bio->full_offset & (atomic - 1) : 0;
+	start = (byte + skew) & ~mask;
+	end = start + mask + 1 - skew;
+	return (struct part){
+		.start = start > skew ? (uint32_t)(start - skew) : 0,
+		.end = (uint32_t)mpio__min_u64(end, bio->full_length),
+	};
+}
+
+bool mpio__is_retry(const struct mpio_bio *bio)
+{
+	struct part part;
+
+	if (bio->tries != 0 || !is_windowed(bio))
+		return bio->tries != 0;
+	part = part_of(bio, bio->window_start);
+	return bio->window_start != part.start || bio->window_end != part.end;
+}
+
+void mpio__redrive_bounce(struct mpio_bio *bio)
+{
+	if (bio->stage != MPIO__STAGE_DATA)
+		return;
+	if (!is_windowed(bio)) {
+		window_open(bio);
+		window_set(bio, 0, part_of(bio, 0).end);
+	}
+	mpio__bounce_in(bio);
+}
+
+/* The bio is not over: it is to be sent as it now is. */
+static bool try_again(struct mpio_queue *queue, const struct mpio_bio *bio)
+{
+	queue->stats.retries += mpio__is_retry(bio);
 	return false;
 }
 
 /* ---- The tree of isolation -------------------------------------------- */
 
 /*
- * The largest node of the tree over [0, length) that begins at `start` and is
+ * The largest node of the tree over a part that begins at `start` and is
  * smaller than `below`; its end, in bytes. A node ends at a multiple of the
- * unit, or where the bio does.
+ * unit, or where the part does.
  */
 static uint32_t node_end(const struct mpio_bio *bio, uint32_t start,
 			 uint32_t below)
 {
+	struct part part = part_of(bio, start);
 	uint32_t shift = mpio__log2(bio->unit);
-	uint64_t at = start >> shift;
+	uint64_t at = (start - part.start) >> shift;
 	uint64_t from = 0;
-	uint64_t to = mpio__bytes_to_blocks_up(bio->full_length, shift);
+	uint64_t to = mpio__bytes_to_blocks_up(part.end - part.start, shift);
 
 	for (;;) {
-		uint64_t end = mpio__min_u64(to << shift, bio->full_length);
+		uint64_t end =
+			mpio__min_u64(part.start + (to << shift), part.end);
 
 		if ((from == at && end - start < below) || to - from <= 1)
 			return (uint32_t)end;
@@ -148,11 +210,12 @@ static bool is_medium_error(int status)
 	       status == -MPIO_EILSEQ || status == -MPIO_EREMOTEIO;
 }
 
-static bool can_isolate(const struct mpio_queue *queue,
+/* Whether what failed tells nothing of the rest of the bio. */
+static bool is_isolated(const struct mpio_queue *queue,
 			const struct mpio_bio *bio)
 {
 	return !(queue->flags & MPIO_QUEUE_NO_ISOLATION) &&
-	       mpio__segment_count(bio) != 0 && bio->length > smallest(bio) &&
+	       mpio__segment_count(bio) != 0 &&
 	       !(bio->flags & MPIO_BIO_ATOMIC) && is_medium_error(bio->status);
 }
 
@@ -163,6 +226,8 @@ static bool advance(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	uint32_t start = bio->window_end;
 
+	if (mpio__is_retry(bio))
+		start = mpio__segments_behind_gap(bio, start);
 	if (start == bio->full_length) {
 		int failure = bio->failure;
 
@@ -172,7 +237,7 @@ static bool advance(struct mpio_queue *queue, struct mpio_bio *bio)
 	}
 	bio->tries = 0;
 	window_set(bio, start, node_end(bio, start, UINT32_MAX));
-	return try_again(queue);
+	return try_again(queue, bio);
 }
 
 static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
@@ -181,21 +246,25 @@ static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
 
 	if ((status == -MPIO_EAGAIN || status == -MPIO_EINTR) &&
 	    ++bio->tries < TRIES_MAX) {
-		return try_again(queue);
+		return try_again(queue, bio);
 	}
-	if (can_isolate(queue, bio)) {
+	if (is_isolated(queue, bio) && bio->length > smallest(bio)) {
 		if (!is_windowed(bio))
 			window_open(bio);
 		bio->tries = 0;
 		window_set(bio, bio->window_start,
 			   node_end(bio, bio->window_start, bio->length));
-		return try_again(queue);
+		return try_again(queue, bio);
 	}
 	if (!is_windowed(bio)) {
 		mpio__segments_fail(bio, 0, bio->length, status);
 		return true;
 	}
-	mpio__segments_fail(bio, bio->window_start, bio->length, status);
+	/* Memory that is aligned would have been one try, and failed whole. */
+	if (bio->bounce != NULL && !is_isolated(queue, bio))
+		bio->window_end = bio->full_length;
+	mpio__segments_fail(bio, bio->window_start,
+			    bio->window_end - bio->window_start, status);
 	if (bio->failure == 0)
 		bio->failure = status;
 	return advance(queue, bio);
@@ -215,14 +284,19 @@ static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 	if (!is_windowed(bio))
 		window_open(bio);
 	if (moved != 0) {
+		uint32_t start = bio->window_start + moved;
+
 		bio->tries = 0;
 		if (!mpio__is_aligned(moved, bio->unit))
 			bio->unit = unit; /* a finer tree has a node there */
 		if (bio->op == MPIO_BIO_READ)
 			mpio__segments_good(bio, bio->window_start, moved);
-		window_set(bio, bio->window_start + moved, bio->window_end);
+		start = mpio__segments_behind_gap(bio, start);
+		if (start >= bio->window_end)
+			return advance(queue, bio);
+		window_set(bio, start, bio->window_end);
 	}
-	return try_again(queue);
+	return try_again(queue, bio);
 }
 
 static bool data_tried(struct mpio_queue *queue, struct mpio_bio *bio)
@@ -305,10 +379,31 @@ static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 	return true;
 }
 
+/* A bio that was cancelled is not over: now it is. It has no pages. */
+static void break_off(struct mpio_bio *bio)
+{
+	if (bio->stage != MPIO__STAGE_DATA)
+		stage_end(bio);
+	if (is_windowed(bio))
+		window_close(bio);
+	bio->status = -MPIO_ECANCELED;
+}
+
 bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (!is_over(queue, bio))
-		return false;
+	bool is_cancelled = bio->tries == MPIO__CANCELLED;
+
+	if (is_cancelled)
+		bio->tries = 0;
+	if (bio->bounce != NULL && bio->stage == MPIO__STAGE_DATA)
+		mpio__bounce_out(bio);
+	if (!is_over(queue, bio)) {
+		if (!is_cancelled)
+			return false;
+		break_off(bio);
+	}
 	bio->tries = 0; /* as a bio in the pool is: whole, and not tried */
+	if (bio->bounce != NULL)
+		mpio__bounce_end(queue, bio);
 	return true;
 }

@@ -34,9 +34,6 @@ static struct mpio_queue *locate(struct mpio_queue *queue,
 	    !mpio__blocks_have_bytes(extent.block, 0, shift))
 		return NULL;
 	*offset = extent.block << shift;
-	if ((((uintptr_t)page->data | page->size) &
-	     (where->memory_alignment - 1)) != 0)
-		return NULL;
 	if (page->size > where->limits.bytes_max ||
 	    !mpio__range_fits(*offset, page->size, where->device->size))
 		return NULL;

@@ -31,6 +31,7 @@ extern "C" {
 struct mpio_page;
 struct mpio_queue;
 struct mpio_bio;
+struct mpio_bounce;
 
 enum mpio_bio_op {
 	MPIO_BIO_READ,
@@ -116,6 +117,7 @@ struct mpio_bio {
 	uint8_t tries; /* of this window without progress */
 	bool small;
 	bool plain; /* its pages lie whole in it, all of one mapping */
+	struct mpio_bounce *bounce; /* aligned memory in place of its own */
 };
 
 /**
@@ -170,10 +172,13 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  * to the queue before has ended; so it may be called from an `end_io`, but
  * then runs other bios' callbacks inside.
  *
+ * Memory may lie anywhere. What the device finds misaligned is copied through
+ * memory of the queue (`bounce_bytes` of its configuration), which costs time
+ * and, if there is more of it, several turns.
+ *
  * @param bio  from mpio_bio_get(), filled
  * @return 0: `end_io` is called exactly once, perhaps before this returns;
- *         there also come memory that the device finds misaligned
- *         (-MPIO_EINVAL), a write to a device that is READONLY (-MPIO_EROFS)
+ *         there also come a write to a device that is READONLY (-MPIO_EROFS)
  *         and a discard on one that has none (-MPIO_EOPNOTSUPP). Or, the bio
  *         still being the caller's,
  * @retval -MPIO_EINVAL  empty, not a multiple of the device's logical block,
@@ -186,11 +191,12 @@ int mpio_bio_submit(struct mpio_bio *bio);
  * `end_io`: with -MPIO_ECANCELED if the device had not begun it or could be
  * stopped, else with what came of it. Many devices cannot be stopped.
  *
- * A bio that waits in a plug is taken out of it. What a write has changed on
- * the device when it is cancelled is not known.
+ * A bio that waits in a plug, or for memory to bounce through, is taken out of
+ * there. One that came short or failed in passing is not driven on. What a
+ * write has changed on the device when it is cancelled is not known.
  *
- * @param bio  filled by hand, and submitted; one that has ended is left alone.
- *             Its `end_io` may run inside.
+ * @param bio  filled by hand, and submitted; one that has ended is left alone,
+ *             and so is one of pages. Its `end_io` may run inside.
  */
 void mpio_bio_cancel(struct mpio_bio *bio);
 

@@ -12,10 +12,10 @@
  * The library promises: offset and length are multiples of the logical block
  * size and inside the device, but for a last block that the device's end
  * cuts; length is not 0 but for a flush; pieces of memory are aligned as the
- * limits ask (but for the length of the one that the device's end cuts), none
- * is empty, and their number and sum keep the limits; nothing is written to a
- * device that says READONLY, nor discarded on one that does not say DISCARD;
- * one channel is used by one thread at a time.
+ * limits ask (but for the length of the last one, which takes what is left of
+ * the bio's), none is empty, and their number and sum keep the limits; nothing
+ * is written to a device that says READONLY, nor discarded on one that does
+ * not say DISCARD; one channel is used by one thread at a time.
  *
  * The backend promises: each bio accepted ends exactly once, inside submit,
  * commit or reap of its own channel; no bio is changed; a transfer that came
@@ -111,7 +111,8 @@ struct mpio_device_ops {
 struct mpio_limits {
 	uint32_t logical_block_size; /* bytes, power of two; 0: 512 */
 	uint32_t memory_alignment;   /* bytes, power of two, of address and
-				      * length of each piece; 0: any */
+				      * length of each piece, but for the
+				      * length of the last; 0: any */
 	uint32_t segments_max;       /* pieces of memory */
 	uint32_t bytes_max;
 	uint32_t atomic_unit; /* bytes, power of two: a write inside one

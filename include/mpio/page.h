@@ -51,11 +51,11 @@ struct mpio_mapping;
 #define MPIO_PAGE_ATOMIC (1u << 7)
 
 struct mpio_page {
-	uint64_t pos;  /* bytes; place in the mapping, multiple of the block
+	uint64_t pos;   /* bytes; place in the mapping, multiple of the block
 			* size */
-	void *data;    /* `size` bytes; if they are not aligned as the device's
+	void *data;     /* `size` bytes; if they are not aligned as the device's
 			* limits ask, they are copied on their way */
-	uint32_t size; /* bytes; any multiple of the mapping's block size;
+	uint32_t size;  /* bytes; any multiple of the mapping's block size;
 			* pages of one mapping may differ */
 	uint32_t flags; /* MPIO_PAGE_*; all other bits are the library's */
 	struct mpio_mapping *mapping; /* whose page it is */

@@ -7,7 +7,8 @@
  * the I/O that is being gathered, the next run of device bytes and the limits,
  * and answers how much of the run continues the I/O, and why not all of it.
  * Taking as much as it can at each step gives the least number of I/Os that
- * keeps the order of the runs.
+ * keeps the order of the runs. Reading across a gap between two runs saves an
+ * I/O each time, and is answered only where it does.
  */
 #ifndef MPIO_PLAN_H
 #define MPIO_PLAN_H
@@ -67,7 +68,8 @@ struct mpio_plan_limits {
 	uint32_t block;        /* bytes; a split falls on a multiple of it */
 	uint32_t gap_max;      /* bytes of the largest gap; 0: none */
 	uint32_t gap_percent;  /* most of an I/O that may be gaps */
-	uint32_t gap_io_max;   /* bytes; none grows larger across a gap */
+	uint32_t gap_io_max;   /* bytes; none becomes larger by a gap and the
+				* run behind it */
 };
 
 /**
@@ -84,7 +86,8 @@ struct mpio_plan_limits {
  *         that fits in no I/O: then 0 and MPIO_CUT_ATOMIC. MPIO_CUT_GAP, with
  *         `*take` 0, is no cut: `io` is to be extended by the bytes from its
  *         end to the run, into memory that nobody looks at (a piece and a
- *         segment of its own, counted in `wasted`), and the plan asked again.
+ *         segment of its own, counted in `wasted`), and the plan asked again:
+ *         then all of the run is taken.
  */
 enum mpio_cut mpio_plan(const struct mpio_plan_io *io,
 			const struct mpio_plan_run *run,

@@ -35,7 +35,8 @@ struct mpio_queue;
  * set `allocator`, or `memory` and `memory_size`.
  *
  * The default takes about 410 KiB on a 64-bit machine, most of it for
- * `pages_max` and `segments_max`. { .bios = 2, .segments_max = 16,
+ * `pages_max` and `segments_max`, and as much more as the device's gaps and
+ * bounce memory ask for. { .bios = 2, .segments_max = 16,
  * .pages_max = 32, .walk_pages = 1 } takes about 3.5 KiB.
  */
 struct mpio_queue_config {
@@ -57,19 +58,23 @@ struct mpio_queue_config {
 	 * Gaps: when the next run of a read lies a little further on the
 	 * device, one I/O that reads what lies between into scrap memory beats
 	 * two. Not with NO_ISOLATION: a bad block in a gap would fail pages.
+	 * Nor with a segments_max below 3.
 	 */
 	uint32_t gap_bytes;    /* largest gap; 0: the device's
 				* limits.gap_bytes; clamped to 1 MiB. The
 				* queue's memory holds as much scrap. */
-	uint32_t gap_percent;  /* most of an I/O that may be gaps; 0: 75 */
-	uint32_t gap_io_bytes; /* an I/O that grows across a gap does not
-				* become larger than this; 0: bytes_max */
+	uint32_t gap_percent;  /* most of an I/O that may be gaps, as it is
+				* when one is crossed; 0: 75 */
+	uint32_t gap_io_bytes; /* no gap is crossed by an I/O that would be
+				* larger than this behind it; 0: bytes_max */
 	/*
 	 * Memory that bios go through whose own is not aligned as the device
 	 * asks, piece by piece. Part of the queue's memory, and only there
-	 * for a device that asks for alignment.
+	 * for a device that asks for alignment. It is cut into slots, four if
+	 * it can be, of a power of two each: so many bios bounce at once.
 	 */
-	uint32_t bounce_bytes; /* 0: 256 KiB; at least a logical block */
+	uint32_t bounce_bytes; /* 0: 256 KiB; at least a logical block, the
+				* memory's alignment and an atomic unit */
 	/*
 	 * Another queue of the same thread, or NULL. Queues of a group are
 	 * polled, waited for and drained together, and get_block may answer
@@ -137,7 +142,8 @@ void mpio_queue_plug(struct mpio_queue *queue);
  * neighbours (bios of pages, not those filled by hand) merged within the
  * limits, in one batch. Bios never pass a flush or a fua write; overlapping
  * ones are sent in their order if one of them writes (one that the device has
- * to be asked for twice may still end later).
+ * to be asked for twice, or that has to wait for memory to bounce through, may
+ * still end later).
  * Waiting sends it too, and so does a plug that is full.
  *
  * @param queue  the calling thread's; callbacks of ended bios run inside

@@ -25,7 +25,8 @@ struct mpio_stats {
 	uint64_t bytes_written;
 	uint64_t segments; /* pieces of memory of those bios, neighbours
 				  * joined */
-	uint64_t cuts[MPIO_CUT_COUNT]; /* why bios of pages ended */
+	uint64_t cuts[MPIO_CUT_COUNT]; /* why bios of pages ended; of GAP,
+					* how many gaps they crossed */
 	uint64_t bytes_wasted;   /* read in gaps; counted in bytes_read too */
 	uint64_t bounces;        /* bios whose memory was not aligned */
 	uint64_t bytes_bounced;  /* of those bios */
@@ -38,7 +39,8 @@ struct mpio_stats {
 	uint64_t commits;        /* calls of the device's commit */
 	uint64_t reaps;          /* calls of the device's reap */
 	uint64_t waits;          /* of those, that were willing to wait */
-	uint32_t in_flight;      /* bios now, but for those in a plug */
+	uint32_t in_flight;      /* bios now, but for those in a plug, and those
+				  * that wait for memory to bounce through */
 	uint32_t in_flight_peak; /* most at once */
 };
 

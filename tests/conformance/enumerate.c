@@ -17,6 +17,7 @@
  */
 #include "enumerate.h"
 #include "enumerate_families.h"
+#include "enumerate_gap.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,12 +95,28 @@ static void run_family(struct run *run)
 	}
 }
 
-static void run_plan(struct run *run)
-{
-	uint64_t stride = run->quick ? 97 : 1;
+/** Grids that are no families, in the order in which they are run. */
+static const struct {
+	const char *name;
+	const char *about;
+	uint64_t (*run)(uint64_t stride, uint64_t first, uint64_t *failed);
+	unsigned quick; /* --quick: each so-many-th state */
+} grids[] = {
+	{"plan", "the plan alone, over a grid of states", plan_enumerate, 97},
+	{"gap-plan", "the plan alone, every short sequence of runs",
+	 gap_plan_enumerate, 101},
+	{"gaps", "reads across gaps, every layout of six blocks", gap_enumerate,
+	 211},
+};
 
-	run->passed = plan_enumerate(stride * run->shards, stride * run->shard,
-				     &run->failed);
+enum { GRIDS = sizeof(grids) / sizeof(grids[0]) };
+
+static void run_grid(struct run *run, unsigned grid)
+{
+	uint64_t stride = run->quick ? grids[grid].quick : 1;
+
+	run->passed = grids[grid].run(stride * run->shards, stride * run->shard,
+				      &run->failed);
 }
 
 static void print_count(const char *name, const struct run *run, double start)
@@ -119,8 +136,10 @@ static uint64_t run_all(const struct run *options, const char *only)
 	uint64_t passed = 0;
 	uint64_t failed = 0;
 
-	for (unsigned i = 0; i <= family_count; i++) {
-		const char *name = i < family_count ? families[i].name : "plan";
+	for (unsigned i = 0; i < family_count + GRIDS; i++) {
+		const char *name = i < family_count
+					   ? families[i].name
+					   : grids[i - family_count].name;
 		struct run run = *options;
 		double start = (double)clock() / CLOCKS_PER_SEC;
 
@@ -130,7 +149,7 @@ static uint64_t run_all(const struct run *options, const char *only)
 		if (i < family_count)
 			run_family(&run);
 		else
-			run_plan(&run);
+			run_grid(&run, i - family_count);
 		print_count(name, &run, start);
 		passed += run.passed;
 		failed += run.failed;
@@ -171,7 +190,8 @@ static int list(void)
 {
 	for (unsigned i = 0; i < family_count; i++)
 		printf("%-14s %s\n", families[i].name, families[i].about);
-	printf("%-14s the plan alone, over a grid of states\n", "plan");
+	for (unsigned i = 0; i < GRIDS; i++)
+		printf("%-14s %s\n", grids[i].name, grids[i].about);
 	return 0;
 }
 

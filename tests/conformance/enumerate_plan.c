@@ -5,7 +5,8 @@
  * mpio_plan() is asked about every state of the grid, and its answer compared
  * with a specification that works differently: it tries each length that may
  * be taken, from all of the run downwards, and takes the first that breaks no
- * rule. The reason given must be one of those that hold.
+ * rule. The reason given must be one of those that hold. A second grid asks
+ * about gaps.
  */
 #include "enumerate.h"
 #include <stdio.h>
@@ -117,6 +118,67 @@ static bool is_right(const struct question *q, bool verbose)
 	return right;
 }
 
+/*
+ * Gaps. What may be crossed is found from what may be taken: behind the gap,
+ * with the gap in the I/O, all of the run is.
+ */
+
+/** Whether an I/O, lengthened by the gap, takes all and keeps its share. */
+static bool may_cross(const struct question *q)
+{
+	struct question behind = *q;
+	uint64_t gap = 0;
+
+	if (!q->run.may_gap)
+		return false;
+	while (behind.io.end < q->run.offset) {
+		behind.io.end++;
+		behind.io.length++;
+		behind.io.wasted++;
+		if (++gap > q->limits.gap_max)
+			return false;
+	}
+	behind.io.pieces++;
+	behind.io.segments++;
+	if (gap == 0 || most(&behind) != q->run.length)
+		return false;
+	behind.io.length += q->run.length;
+	return behind.io.length <= q->limits.gap_io_max &&
+	       100.0 * behind.io.wasted / behind.io.length <=
+		       q->limits.gap_percent;
+}
+
+/** What the plan says of a run that is not adjacent. */
+static enum mpio_cut gap_answer(const struct question *q)
+{
+	struct question roomy = *q;
+
+	roomy.limits.pieces_max = roomy.limits.segments_max = 100;
+	if (may_cross(q))
+		return MPIO_CUT_GAP;
+	return may_cross(&roomy) ? MPIO_CUT_SEGMENTS : MPIO_CUT_NOT_ADJACENT;
+}
+
+static bool gap_is_right(const struct question *q, bool verbose)
+{
+	enum mpio_cut want = gap_answer(q);
+	uint32_t take = 12345;
+	enum mpio_cut cut = mpio_plan(&q->io, &q->run, &q->limits, &take);
+	bool right = take == 0 && cut == want;
+
+	if (!right && verbose)
+		printf("plan: io end %u length %u wasted %u pieces %u; run "
+		       "offset %u length %u%s; limits %u pieces %u bytes, "
+		       "gaps %u, %u %%, I/Os %u: %s, not %s\n",
+		       (unsigned)q->io.end, q->io.length, q->io.wasted,
+		       q->io.pieces, (unsigned)q->run.offset, q->run.length,
+		       q->run.may_gap ? " may gap" : "", q->limits.pieces_max,
+		       q->limits.bytes_max, q->limits.gap_max,
+		       q->limits.gap_percent, q->limits.gap_io_max,
+		       mpio_cut_name(cut), mpio_cut_name(want));
+	return right;
+}
+
 /* The grid: a state is a number, taken apart digit by digit. */
 
 static uint32_t digit(uint64_t *n, uint32_t count)
@@ -174,6 +236,44 @@ static bool make(uint64_t n, struct question *q)
 	       (joins || !run->same_segment);
 }
 
+/** Make a state with a gap, or a run before the I/O's end. */
+static bool make_gap(uint64_t n, struct question *q)
+{
+	static const uint32_t percents[] = {0, 25, 50, 75, 100, 1000};
+	static const uint32_t io_limits[] = {512, 1024, 2048, 4096, 8192};
+	struct mpio_plan_io *io = &q->io;
+	struct mpio_plan_run *run = &q->run;
+	uint32_t distance;
+
+	memset(q, 0, sizeof(*q));
+	q->limits.block = PLAN_BLOCK;
+	q->limits.pieces_max = 1 + digit(&n, 4);
+	q->limits.segments_max = 1 + digit(&n, 4);
+	q->limits.bytes_max = bytes_limits[digit(&n, 5)];
+	q->limits.gap_max = PLAN_BLOCK * digit(&n, 4);
+	q->limits.gap_percent = percents[digit(&n, 6)];
+	q->limits.gap_io_max = io_limits[digit(&n, 5)];
+	run->queue = io->queue = &device_a;
+	run->length = run_lengths[digit(&n, 10)];
+	run->memory = memory;
+	run->whole = digit(&n, 2) != 0;
+	run->may_gap = digit(&n, 2) != 0;
+	io->end = 8 * PLAN_BLOCK;
+	io->length = PLAN_BLOCK * (1 + digit(&n, 4));
+	io->wasted = PLAN_BLOCK * digit(&n, 3);
+	io->pieces = 1 + digit(&n, 4);
+	io->segments = 1 + digit(&n, 2);
+	io->memory_end = memory + PLAN_BLOCK;
+	distance = digit(&n, 5);
+	run->offset = io->end + PLAN_BLOCK * (distance + 1);
+	if (distance == 4)
+		run->offset = io->end - PLAN_BLOCK;
+	return io->length <= q->limits.bytes_max &&
+	       io->pieces <= q->limits.pieces_max &&
+	       io->segments <= q->limits.segments_max &&
+	       io->wasted < io->length;
+}
+
 /** Each reason has a name, and no two the same. */
 static bool names_differ(void)
 {
@@ -183,6 +283,27 @@ static bool names_differ(void)
 				   mpio_cut_name((enum mpio_cut)j)) == 0)
 				return false;
 	return true;
+}
+
+static uint64_t enumerate_gaps(uint64_t stride, uint64_t first,
+			       uint64_t *failed)
+{
+	const uint64_t states = (uint64_t)4 * 4 * 5 * 4 * 6 * 5 * 10 * 2 * 2 *
+				4 * 3 * 4 * 2 * 5;
+	uint64_t passed = 0;
+
+	/* There are many: a part of them, another of each shard. */
+	for (uint64_t n = first; n < states; n += 13 * stride) {
+		struct question q;
+
+		if (!make_gap(n, &q))
+			continue;
+		if (gap_is_right(&q, *failed < 5))
+			passed++;
+		else
+			(*failed)++;
+	}
+	return passed;
 }
 
 uint64_t plan_enumerate(uint64_t stride, uint64_t first, uint64_t *failed)
@@ -202,5 +323,5 @@ uint64_t plan_enumerate(uint64_t stride, uint64_t first, uint64_t *failed)
 		else
 			(*failed)++;
 	}
-	return passed;
+	return passed + enumerate_gaps(stride, first, failed);
 }

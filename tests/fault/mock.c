@@ -39,8 +39,10 @@ static void check_memory(const struct mock *mock, const struct mpio_bio *bio)
 		const struct mpio_iovec *vec = &bio->vecs[i];
 
 		check(vec->length != 0);
-		check(is_aligned((uintptr_t)vec->base | vec->length,
+		check(is_aligned((uintptr_t)vec->base,
 				 limits->memory_alignment));
+		check(is_aligned(vec->length, limits->memory_alignment) ||
+		      i + 1 == bio->vec_count);
 		sum += vec->length;
 	}
 	check(bio->op > MPIO_BIO_WRITE || sum == bio->length);

@@ -86,6 +86,7 @@ struct scenario {
 	uint16_t uptodate;       /* a bit for each block of 16 */
 	uint16_t dirty;          /* the same; these are uptodate too */
 	bool adjacent;           /* pages follow each other in memory */
+	uint32_t skew;           /* bytes; how far all memory is from aligned */
 
 	/* The devices, all alike. */
 	uint32_t devices;     /* 0: one */
@@ -111,5 +112,6 @@ extern const struct scenario_table scenarios_read_hooks;
 extern const struct scenario_table scenarios_write;
 extern const struct scenario_table scenarios_write_hooks;
 extern const struct scenario_table scenarios_raw;
+extern const struct scenario_table scenarios_bounce;
 
 #endif

@@ -159,7 +159,7 @@ const struct scenario_table scenarios_raw = {
 
 static const struct scenario_table *const tables[] = {
 	&scenarios_read,        &scenarios_read_hooks, &scenarios_write,
-	&scenarios_write_hooks, &scenarios_raw,
+	&scenarios_write_hooks, &scenarios_raw,        &scenarios_bounce,
 };
 
 const struct scenario *scenario_get(size_t index)

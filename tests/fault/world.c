@@ -86,6 +86,7 @@ static void lay_out_pages(struct world *world)
 	uint32_t past_end = scenario->pages_past_end;
 	uint32_t block = 0;
 
+	world->arena_size = scenario->skew;
 	while (block < mapped || past_end != 0) {
 		struct mpio_page *page =
 			&world->frames[world->frame_count].page;
@@ -109,8 +110,8 @@ static void lay_out_pages(struct world *world)
 
 static void place_pages(struct world *world)
 {
-	unsigned char *at = world->arena;
-	unsigned char *shadow = world->shadows;
+	unsigned char *at = world->arena + world->scenario->skew;
+	unsigned char *shadow = world->shadows + world->scenario->skew;
 
 	for (uint32_t i = 0; i < world->frame_count; i++) {
 		struct frame *frame = &world->frames[i];
@@ -278,13 +279,14 @@ static void make_raws(struct world *world)
 	unsigned char *at;
 
 	world->raw_count = scenario->raw_count;
+	world->raw_size = scenario->skew;
 	check(world->raw_count <= RAWS_MAX);
 	for (size_t i = 0; i < world->raw_count; i++)
 		world->raw_size += scenario->raws[i].length + GAP;
 	if (world->raw_size == 0)
 		return;
 	world->raw_memory = get_memory(world->raw_size);
-	at = world->raw_memory;
+	at = world->raw_memory + scenario->skew;
 	for (size_t i = 0; i < world->raw_count; i++) {
 		world->raws[i].io = scenario->raws[i];
 		world->raws[i].data = at;

@@ -67,12 +67,14 @@ struct mock_device {
 	bool asynchronous; /* set by mock_asynchronous() */
 	bool lifo;         /* the last that was pushed ends first */
 	bool slow;         /* ends something only when waited for */
+	bool prompt;       /* ends all in commit */
 	uint32_t reap_max; /* most that end in one reap; 0: all */
 	uint32_t refuse;   /* so many submits are refused, with `refusal` */
 	int refusal;
-	int reap_error; /* what reap returns, having done nothing */
-	int open_error; /* what channel_open returns */
-	int fd;         /* what event_fd returns */
+	int reap_error;     /* what reap returns, having done nothing */
+	int open_error;     /* what channel_open returns */
+	int fd;             /* what event_fd returns */
+	int register_error; /* what register_memory returns */
 	struct mock_fault faults[16];
 	uint32_t fault_count;
 
@@ -84,12 +86,17 @@ struct mock_device {
 	struct mpio_bio *pending[256]; /* taken and not ended */
 	uint32_t pending_count;
 	uint32_t pushed; /* of them, by commit */
+	void *registered;
+	size_t registered_length;
 };
 
 void mock_init(struct mock_device *mock, struct rig *rig, char name);
 void mock_free(struct mock_device *mock);
 /* From now on bios end in reap, after they were pushed by commit. */
 void mock_asynchronous(struct mock_device *mock);
+/* It can cancel what was pushed, or take note of memory. */
+void mock_cancelling(struct mock_device *mock);
+void mock_registering(struct mock_device *mock);
 /* I/Os on some blocks fail; the fault, for more. */
 struct mock_fault *mock_fail(struct mock_device *mock, uint64_t block,
 			     uint64_t count, int status);
@@ -134,7 +141,7 @@ struct mock_io {
 #define WATCH_END (1u << 3)    /* read_end 0, write_end 0:-5, end_io 0 */
 #define WATCH_FLAGS (1u << 4)  /* read 100+4 sync */
 #define WATCH_PIECES (1u << 5) /* read 100+4 in 2 */
-#define WATCH_CALLS (1u << 6)  /* commit, reap, wait, refuse */
+#define WATCH_CALLS (1u << 6)  /* commit, reap, wait, refuse, cancel */
 
 struct rig {
 	struct mock_device a;

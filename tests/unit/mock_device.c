@@ -26,8 +26,10 @@ static void check_memory(struct mock_device *mock, const struct mpio_bio *bio)
 
 		if (vec->length == 0)
 			trouble(mock->rig, "an empty piece of memory");
-		if ((((uintptr_t)vec->base | vec->length) & mask) != 0)
+		if (((uintptr_t)vec->base & mask) != 0)
 			trouble(mock->rig, "misaligned memory");
+		if (i + 1 < bio->vec_count && (vec->length & mask) != 0)
+			trouble(mock->rig, "a misaligned length of memory");
 		sum += vec->length;
 	}
 	if (bio->op <= MPIO_BIO_WRITE && sum != bio->length)
@@ -220,6 +222,10 @@ static int commit(struct mpio_device *device, void *channel)
 		trouble(mock->rig, "not the channel that was opened");
 	trace(mock->rig, WATCH_CALLS, "commit");
 	mock->pushed = mock->pending_count;
+	while (mock->prompt && mock->pushed != 0) {
+		mock->pending_count--;
+		end(mock, mock->pending[--mock->pushed]);
+	}
 	return 0;
 }
 
@@ -286,7 +292,51 @@ static void channel_close(struct mpio_device *device, void *channel)
 	mock->channels--;
 }
 
+static void cancel(struct mpio_device *device, void *channel,
+		   struct mpio_bio *bio)
+{
+	struct mock_device *mock = (struct mock_device *)device;
+	uint32_t i = 0;
+
+	if (channel != &mock->channels)
+		trouble(mock->rig, "not the channel that was opened");
+	trace(mock->rig, WATCH_CALLS, "cancel");
+	while (i < mock->pending_count && mock->pending[i] != bio)
+		i++;
+	if (i >= mock->pushed) {
+		trouble(mock->rig, "cancels what was not pushed");
+		return;
+	}
+	mock->pushed--;
+	mock->pending_count--;
+	memmove(&mock->pending[i], &mock->pending[i + 1],
+		(mock->pending_count - i) * sizeof(bio));
+	mpio_bio_end(bio, -MPIO_ECANCELED);
+}
+
+static int register_memory(struct mpio_device *device, void *channel,
+			   void *base, size_t length)
+{
+	struct mock_device *mock = (struct mock_device *)device;
+
+	if (channel != &mock->channels)
+		trouble(mock->rig, "not the channel that was opened");
+	mock->registered = base;
+	mock->registered_length = length;
+	return mock->register_error;
+}
+
 /* ---- Setting it up ------------------------------------------------------ */
+
+void mock_cancelling(struct mock_device *mock)
+{
+	mock->device.ops.cancel = cancel;
+}
+
+void mock_registering(struct mock_device *mock)
+{
+	mock->device.ops.register_memory = register_memory;
+}
 
 void mock_asynchronous(struct mock_device *mock)
 {

@@ -24,6 +24,9 @@ static void check_members(struct rig *rig, const struct mpio_event *event)
 		trouble(rig, "event %d with a status", (int)event->type);
 	if (event->type != MPIO_EVENT_SUBMIT && event->retry != 0)
 		trouble(rig, "event %d with retry", (int)event->type);
+	if ((event->type != MPIO_EVENT_GAP) != (event->gap == 0))
+		trouble(rig, "event %d with gap %u", (int)event->type,
+			event->gap);
 }
 
 static void on_event(void *ctx, const struct mpio_event *event)
@@ -42,6 +45,10 @@ static void on_event(void *ctx, const struct mpio_event *event)
 	case MPIO_EVENT_CUT:
 		trace(rig, WATCH_CALLS, "CUT %" PRIu64 "+%u %s", block, count,
 		      mpio_cut_name(event->cut));
+		break;
+	case MPIO_EVENT_GAP:
+		trace(rig, WATCH_CALLS, "GAP %" PRIu64 "+%u over %u", block,
+		      count, event->gap / BLOCK);
 		break;
 	case MPIO_EVENT_MERGE:
 		trace(rig, WATCH_CALLS, "MERGE %" PRIu64 "+%u", block, count);
@@ -170,6 +177,20 @@ static void what_a_boundary_cuts_is_told(void **state)
 			  "SUBMIT 102+2, END 102+2:0");
 }
 
+static void a_gap_is_told_before_it_is_crossed(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.gap_bytes = 8 * BLOCK;
+	map_blocks(rig, 0, 4, 100);
+	map_blocks(rig, 4, 4, 107);
+	add_pages(rig, 0, 4, 2);
+	open_watched(rig);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "MAP 0+4:0, MAP 4+4:0, GAP 100+4 over 3, "
+			  "CUT 100+11 batch end, SUBMIT 100+11, END 100+11:0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +202,7 @@ int main(void)
 		RIG_TEST(a_plug_tells_what_it_joins),
 		RIG_TEST(a_refused_bio_is_ended_without_being_submitted),
 		RIG_TEST(what_a_boundary_cuts_is_told),
+		RIG_TEST(a_gap_is_told_before_it_is_crossed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

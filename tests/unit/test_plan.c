@@ -245,6 +245,198 @@ static void a_run_of_4_gib_less_a_block_is_split(void **state)
 	check(&none, &run, limits, MPIO_CUT_BYTES, UINT32_C(1) << 30);
 }
 
+/* ---- Gaps --------------------------------------------------------------- */
+
+/* A read that begins so many sectors behind the I/O. */
+static struct mpio_plan_run a_run_behind(uint32_t sectors)
+{
+	struct mpio_plan_run run = a_run();
+
+	run.offset += (uint64_t)sectors * SECTOR;
+	run.may_gap = true;
+	return run;
+}
+
+static struct mpio_plan_limits gaps_of(uint32_t sectors)
+{
+	struct mpio_plan_limits limits = limits_of(256, 512, 1000);
+
+	limits.gap_max = sectors * SECTOR;
+	limits.gap_percent = 75;
+	limits.gap_io_max = limits.bytes_max;
+	return limits;
+}
+
+static void a_gap_is_crossed_up_to_its_limit(void **state)
+{
+	struct mpio_plan_io io = an_io();
+	struct mpio_plan_run near = a_run_behind(1);
+	struct mpio_plan_run far = a_run_behind(20);
+	struct mpio_plan_run too_far = a_run_behind(21);
+
+	(void)state;
+	check(&io, &near, gaps_of(20), MPIO_CUT_GAP, 0);
+	check(&io, &far, gaps_of(20), MPIO_CUT_GAP, 0);
+	check(&io, &too_far, gaps_of(20), MPIO_CUT_NOT_ADJACENT, 0);
+	check(&io, &near, gaps_of(0), MPIO_CUT_NOT_ADJACENT, 0);
+}
+
+/* As the answer asks: the gap, a piece and a part of its own. */
+static void cross(struct mpio_plan_io *io, uint32_t sectors)
+{
+	io->end += (uint64_t)sectors * SECTOR;
+	io->length += sectors * SECTOR;
+	io->wasted += sectors * SECTOR;
+	io->pieces++;
+	io->segments++;
+	io->memory_end = memory + 65536;
+}
+
+static void behind_a_gap_all_of_the_run_is_taken(void **state)
+{
+	struct mpio_plan_io io = an_io();
+	struct mpio_plan_run run = a_run_behind(6);
+	struct mpio_plan_limits limits = gaps_of(6);
+
+	(void)state;
+	limits.pieces_max = 4;
+	limits.segments_max = 4;
+	limits.bytes_max = limits.gap_io_max = 18 * SECTOR;
+	check(&io, &run, limits, MPIO_CUT_GAP, 0);
+	cross(&io, 6);
+	check(&io, &run, limits, MPIO_CUT_NONE, 4 * SECTOR);
+}
+
+static void only_what_lies_behind_is_behind_a_gap(void **state)
+{
+	struct mpio_plan_io io = an_io();
+	struct mpio_plan_run run = a_run();
+
+	(void)state;
+	run.may_gap = true;
+	run.offset -= SECTOR;
+	check(&io, &run, gaps_of(20), MPIO_CUT_NOT_ADJACENT, 0);
+	run.offset = 0;
+	check(&io, &run, gaps_of(20), MPIO_CUT_NOT_ADJACENT, 0);
+}
+
+static void only_a_read_on_the_same_device_crosses_a_gap(void **state)
+{
+	struct mpio_plan_io io = an_io();
+	struct mpio_plan_run run = a_run_behind(1);
+
+	(void)state;
+	run.may_gap = false;
+	check(&io, &run, gaps_of(20), MPIO_CUT_NOT_ADJACENT, 0);
+	run = a_run_behind(1);
+	run.queue = &device[1];
+	check(&io, &run, gaps_of(20), MPIO_CUT_QUEUE, 0);
+	run = a_run_behind(1);
+	run.operation = MPIO_BIO_READ | MPIO_BIO_META << 8;
+	check(&io, &run, gaps_of(20), MPIO_CUT_OPERATION, 0);
+	run = a_run_behind(0);
+	check(&io, &run, gaps_of(20), MPIO_CUT_NONE, 4 * SECTOR);
+}
+
+static void a_gap_must_leave_room_for_all_of_the_run(void **state)
+{
+	struct mpio_plan_io io = an_io();
+	struct mpio_plan_run run = a_run_behind(6);
+	struct mpio_plan_limits limits = gaps_of(6);
+
+	(void)state;
+	limits.bytes_max = 18 * SECTOR;
+	check(&io, &run, limits, MPIO_CUT_GAP, 0);
+	limits.bytes_max = 17 * SECTOR;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	limits.bytes_max = 1000 * SECTOR;
+	limits.gap_io_max = 18 * SECTOR;
+	check(&io, &run, limits, MPIO_CUT_GAP, 0);
+	limits.gap_io_max = 17 * SECTOR;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	/* It is for gaps only. */
+	limits.gap_io_max = 1;
+	run.offset = io.end;
+	check(&io, &run, limits, MPIO_CUT_NONE, 4 * SECTOR);
+}
+
+static void gaps_keep_their_share_of_the_io(void **state)
+{
+	struct mpio_plan_io io = an_io();
+	struct mpio_plan_run run = a_run_behind(12); /* of 24 */
+	struct mpio_plan_limits limits = gaps_of(100);
+
+	(void)state;
+	limits.gap_percent = 50;
+	check(&io, &run, limits, MPIO_CUT_GAP, 0);
+	io.wasted = 1;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	io.wasted = 0;
+	run.length--;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	limits.gap_percent = 0;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	limits.gap_percent = UINT32_MAX;
+	io.wasted = io.length;
+	check(&io, &run, limits, MPIO_CUT_GAP, 0);
+}
+
+static void a_gap_needs_two_pieces_and_two_parts(void **state)
+{
+	struct mpio_plan_io io = an_io();
+	struct mpio_plan_run run = a_run_behind(1);
+	struct mpio_plan_limits limits = gaps_of(1);
+
+	(void)state;
+	limits.pieces_max = 4;
+	limits.segments_max = 4;
+	check(&io, &run, limits, MPIO_CUT_GAP, 0);
+	limits.pieces_max = 3;
+	check(&io, &run, limits, MPIO_CUT_SEGMENTS, 0);
+	limits.pieces_max = 1;
+	check(&io, &run, limits, MPIO_CUT_SEGMENTS, 0);
+	limits.pieces_max = 4;
+	limits.segments_max = 3;
+	check(&io, &run, limits, MPIO_CUT_SEGMENTS, 0);
+	/* What a larger I/O would not mend comes first. */
+	limits.gap_percent = 1;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+}
+
+static void gaps_at_the_ends_of_numbers_do_not_wrap(void **state)
+{
+	struct mpio_plan_limits limits = gaps_of(0);
+	struct mpio_plan_io io = an_io();
+	struct mpio_plan_run run = a_run_behind(0);
+
+	(void)state;
+	limits.gap_max = UINT32_MAX;
+	limits.gap_percent = UINT32_MAX;
+	limits.bytes_max = UINT32_MAX;
+	limits.gap_io_max = UINT32_MAX;
+	io.end = UINT64_MAX - SECTOR + 1;
+	run.offset = 0;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	run.offset = SECTOR;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	io.end = SECTOR;
+	run.offset = SECTOR + (UINT64_C(1) << 32);
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	run.offset = SECTOR + (UINT64_C(1) << 32) - 1;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0); /* no room */
+	run.offset = UINT64_MAX;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+	io.length = UINT32_MAX - 512;
+	io.wasted = UINT32_MAX;
+	run.offset = io.end + 256;
+	run.length = 256;
+	check(&io, &run, limits, MPIO_CUT_GAP, 0);
+	run.length = 257;
+	check(&io, &run, limits, MPIO_CUT_NOT_ADJACENT, 0);
+}
+
+/* ---- Any run ------------------------------------------------------------ */
+
 /* Nothing is changed but the answer, and asking again gives the same. */
 static void the_plan_is_pure(void **state)
 {
@@ -298,6 +490,14 @@ int main(void)
 		cmocka_unit_test(a_whole_run_that_fits_in_no_io_is_not_taken),
 		cmocka_unit_test(numbers_at_the_end_of_64_bits_are_compared),
 		cmocka_unit_test(a_run_of_4_gib_less_a_block_is_split),
+		cmocka_unit_test(a_gap_is_crossed_up_to_its_limit),
+		cmocka_unit_test(behind_a_gap_all_of_the_run_is_taken),
+		cmocka_unit_test(only_what_lies_behind_is_behind_a_gap),
+		cmocka_unit_test(only_a_read_on_the_same_device_crosses_a_gap),
+		cmocka_unit_test(a_gap_must_leave_room_for_all_of_the_run),
+		cmocka_unit_test(gaps_keep_their_share_of_the_io),
+		cmocka_unit_test(a_gap_needs_two_pieces_and_two_parts),
+		cmocka_unit_test(gaps_at_the_ends_of_numbers_do_not_wrap),
 		cmocka_unit_test(the_plan_is_pure),
 		cmocka_unit_test(each_reason_has_a_name),
 	};

@@ -284,6 +284,38 @@ static void copies_are_tried_one_after_the_other(void **state)
 	assert_status(rig, 0, 0);
 }
 
+static int waited;
+
+static void wait_once(struct rig *rig, struct frame *frame)
+{
+	rig->after_end = NULL;
+	assert_ptr_equal(frame, &rig->frames[1]);
+	assert_int_equal(rig->frames[0].reads, 0);
+	waited = mpio_queue_wait(rig->queue);
+	assert_int_equal(rig->frames[0].reads, 1);
+}
+
+/* Nothing is in flight at that moment, but something is to be. */
+static void a_callback_can_wait_for_a_page_that_waits_for_its_copy(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rot(100);
+	rig->after_end = wait_once;
+	open_verified(rig, 2);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(waited, 1);
+	assert_page(rig, 0, "a200 a201 a202 a203");
+}
+
+static void the_same_if_bios_end_later(void **state)
+{
+	mock_asynchronous(&((struct rig *)*state)->a);
+	a_callback_can_wait_for_a_page_that_waits_for_its_copy(state);
+}
+
 static void when_no_copy_is_left_the_page_ends_with_its_error(void **state)
 {
 	struct rig *rig = *state;
@@ -458,6 +490,8 @@ int main(void)
 		TEST(without_verify_too_a_bad_page_has_another_copy),
 		TEST(without_verify_blocks_that_were_read_are_uptodate),
 		TEST(copies_are_tried_one_after_the_other),
+		TEST(a_callback_can_wait_for_a_page_that_waits_for_its_copy),
+		TEST(the_same_if_bios_end_later),
 		TEST(when_no_copy_is_left_the_page_ends_with_its_error),
 		TEST(the_255th_copy_is_the_last),
 		TEST(a_copy_past_the_devices_end_is_none),
