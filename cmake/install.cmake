@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # What is installed: headers, archives, a CMake config package and a .pc file
-# for each library. All of it may be moved to another place afterwards.
+# for each library, and the device suite. All of it may be moved to another place afterwards.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -23,6 +23,16 @@ write_basic_package_version_file(
 install(FILES ${PROJECT_BINARY_DIR}/mpioConfig.cmake
               ${PROJECT_BINARY_DIR}/mpioConfigVersion.cmake
         DESTINATION ${config_dir})
+
+# The device suite, as source: whoever writes a backend compiles it with that.
+if(NOT LIBMPIO_FREESTANDING)
+  file(GLOB device_suite CONFIGURE_DEPENDS tests/conformance/device_suite*.[ch])
+  list(FILTER device_suite EXCLUDE REGEX "_(main|selftest|broken.*)\\.[ch]$")
+  install(FILES ${device_suite}
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
+  install(FILES tests/conformance/device_suite.md RENAME README.md
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
+endif()
 
 # A .pc file finds its prefix from where it lies: as many steps up as the
 # library directory and `pkgconfig` are deep. Directories that were given as
