@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # The stack that a public call needs, in a Release build: see stack.py. It
-# wants the files in which gcc writes down who calls whom.
+# wants the files in which gcc writes down who calls whom. The core keeps to a
+# kilobyte, since it runs where there is little; the hosted backends call the C
+# library, which takes more than that, and keep to two.
 . "$(dirname "$0")/common.sh"
 need gcc python3
 
@@ -14,4 +16,11 @@ for source in lib/*.c backends/*.c; do
 	fi
 done
 
-python3 tests/checks/stack.py --limit 1024 "$scratch"/*.ci
+python3 tests/checks/stack.py --limit 1024 "$scratch"/lib-*.ci \
+	"$scratch/backends-mem.ci"
+if ! python3 tests/checks/stack.py --limit 2048 "$scratch"/*.ci \
+	>"$scratch/all"; then
+	cat "$scratch/all"
+	exit 1
+fi
+tail -n 1 "$scratch/all"

@@ -19,7 +19,7 @@ fi
 
 # FILE: TYPE NAME, without the compiler's own names for 32-bit position-
 # independent code, which are hidden.
-nm --defined-only -A "$@" | awk '{ print $1, $(NF - 1), $NF }' |
+nm --defined-only -A "$@" | awk 'NF > 2 { print $1, $(NF - 1), $NF }' |
 	grep -v ' __x86\.get_pc_thunk\.' >"$scratch/defined"
 
 awk '$2 !~ /^[TtRr]$/' "$scratch/defined" >"$scratch/data"

@@ -6,17 +6,25 @@
  *
  * Each queue has a ring of its own, with the file registered. What a plug or a
  * page verb sends is one system call; completions are read from the ring
- * without one. A bio of one piece of memory that lies in memory announced by
- * mpio_queue_register_memory() is a fixed read or write; others are readv and
- * writev. A submission that the kernel refuses is tried again when something
- * has ended; with nothing in flight it is done blocking. Short transfers are
- * continued.
+ * without one. A bio that lies in memory announced by
+ * mpio_queue_register_memory() is a fixed read or write (one of many pieces
+ * since Linux 6.15, all of them in one announced range); others are plain, or
+ * readv and writev. A submission that the kernel refuses is tried again when
+ * something has ended; with nothing in flight it is done blocking. Short
+ * transfers are continued.
  *
  * What the kernel has is found once, when the device is opened, from the best
- * down; mpio_device_describe() says what was taken. Where the kernel has it,
- * the ring belongs to one thread (SINGLE_ISSUER, DEFER_TASKRUN): the one that
- * submits first on the queue, and no other may use it from then on. Say
- * `roaming` for a queue that goes from thread to thread.
+ * down; mpio_device_describe() says what was taken, and why not more. Where the
+ * kernel has it, the ring belongs to one thread (SINGLE_ISSUER,
+ * DEFER_TASKRUN): the one that submits first on the queue. No other may use it
+ * from then on; its bios end with -MPIO_EEXIST. Say `roaming` for a queue that
+ * goes from thread to thread; no thread may end while something that it has
+ * submitted is in flight. Linux 5.6 is the least.
+ *
+ * Up to 64 ranges of memory may be announced on a queue, each of 1 GiB; more
+ * memory takes several. The queue's descriptor for event loops is the ring's,
+ * or an eventfd that is made when it is asked for; under polled I/O there is
+ * none.
  *
  * Flush is an asynchronous fdatasync, fua is RWF_DSYNC, discard blocks. What
  * is said in mpio/backends/posix.h of the rest holds here too. Under direct
@@ -55,7 +63,7 @@ struct mpio_io_uring_config {
  * @param[out] device  close it with mpio_device_close() of mpio/open.h;
  *                     untouched on failure
  * @return 0, or a negative errno: as mpio_posix_open(), and
- * @retval -MPIO_ENOSYS  the kernel has no io_uring
+ * @retval -MPIO_ENOSYS  the kernel has no io_uring, or too old a one
  * @retval -MPIO_EPERM   the system forbids it
  * @retval -MPIO_ENOMEM  no memory may be locked for the ring; opening a queue
  *                       may fail with it too
