@@ -282,6 +282,41 @@ static void text_that_is_too_long_is_cut(void **state)
 	mpio_device_close(device);
 }
 
+/* The answer is the machine's; that there is one, and in bounds, is ours. */
+static void a_disk_is_timed_if_that_is_asked_for(void **state)
+{
+	static const char large[] =
+		"posix:" FILE_NAME ".new?create=1&size=32M&measure=1";
+	struct mpio_device *device;
+	char *line;
+
+	(void)state;
+	unlink(FILE_NAME ".new");
+	assert_int_equal(truncate(FILE_NAME, 32 << 20), 0);
+	assert_int_equal(
+		mpio_device_open("posix:" FILE_NAME "?measure=1", &device), 0);
+	line = line_of(device, "gap: ");
+	assert_memory_equal(line, "measured, ", 10);
+	free(line);
+	assert_in_range(device->limits.gap_bytes, 4096, 1 << 20);
+	assert_int_equal(
+		device->limits.gap_bytes & (device->limits.gap_bytes - 1), 0);
+	mpio_device_close(device);
+	/* Where there is too little to read, it is not. */
+	assert_int_equal(truncate(FILE_NAME, 65536), 0);
+	assert_int_equal(
+		mpio_device_open("posix:" FILE_NAME "?measure=1", &device), 0);
+	line = line_of(device, "gap: ");
+	assert_string_equal(line, "assumed, a disk");
+	free(line);
+	assert_int_equal(device->limits.gap_bytes, 65536);
+	mpio_device_close(device);
+	/* A file that is yet to be made as large holds nothing to time. */
+	assert_int_equal(mpio_device_open(large, &device), 0);
+	mpio_device_close(device);
+	assert_int_equal(unlink(FILE_NAME ".new"), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
@@ -295,6 +330,7 @@ int main(void)
 		TEST(options_are_those_of_all),
 		TEST(a_file_that_is_made_is_made_once),
 		TEST(text_that_is_too_long_is_cut),
+		TEST(a_disk_is_timed_if_that_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
