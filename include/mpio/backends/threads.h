@@ -7,7 +7,9 @@
  *
  * The pool belongs to the device and serves all its queues. Its threads touch
  * the memory of bios and nothing else of the library: a bio ends in the reap of
- * its own queue, in the thread that uses the queue. What is said in
+ * its own queue, in the thread that uses the queue. Bios are begun in the order
+ * in which they were sent, and of two of one queue that overlap, one of them
+ * not a read, the second waits for the first. What is said in
  * mpio/backends/posix.h of transfers, flush, fua, discard and direct I/O holds
  * here too.
  *
