@@ -147,6 +147,8 @@ static int open_tail(struct mpio__hostfile *file, const char *path, int flags)
 	if (file->tail_fd < 0 || fstat(file->fd, &first) != 0 ||
 	    fstat(file->tail_fd, &second) != 0)
 		return mpio_error_from_host(errno);
+	/* Reading ahead would bring more of the file into the page cache. */
+	(void)posix_fadvise(file->tail_fd, 0, 0, POSIX_FADV_RANDOM);
 	if (first.st_dev != second.st_dev || first.st_ino != second.st_ino)
 		return -MPIO_ESTALE; /* replaced in between */
 	return 0;

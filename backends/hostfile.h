@@ -81,7 +81,7 @@ void mpio__disk_measure(struct mpio__hostfile *file);
 /*
  * Whether one call on `fd` can do the bio: a read or write of whole units.
  * Everything else is done with mpio__hostfile_do(): flush, discard, and the
- * odd end of a file under direct I/O.
+ * last piece of a file with an odd end under direct I/O.
  */
 bool mpio__hostfile_is_simple(const struct mpio__hostfile *file,
 			      const struct mpio_bio *bio);

@@ -40,6 +40,9 @@ _Static_assert(sizeof(off_t) == 8, "offsets need 64 bits");
 /* Calls that move less than a unit are repeated so often. */
 #define STUCK_MAX 64u
 
+/* No page of the page cache is larger where it matters, nor is a block. */
+#define CACHED_PIECE (64u << 10)
+
 /* ---- Moving bytes ------------------------------------------------------- */
 
 /*
@@ -130,12 +133,31 @@ static int move(const struct mpio__hostfile *file, int fd, uint32_t unit,
 	return 0;
 }
 
-/* The bytes that make no whole unit, at the device's end, go the other way. */
+/*
+ * Bytes of a bio that go directly. Where a file has an odd end, all of the last
+ * piece that the page cache may hold goes through it: a direct write beside a
+ * cached one of the same page would be lost when that is written back.
+ */
+static uint32_t direct_part(const struct mpio__hostfile *file,
+			    const struct mpio_bio *bio)
+{
+	uint64_t cached = file->device.size - file->device.size % CACHED_PIECE;
+
+	if (file->tail_fd < 0)
+		return bio->length - bio->length % file->unit;
+	if (bio->offset >= cached)
+		return 0;
+	return cached - bio->offset < bio->length
+		       ? (uint32_t)(cached - bio->offset)
+		       : bio->length;
+}
+
+/* What cannot go directly, at the device's end, goes the other way. */
 static int transfer(const struct mpio__hostfile *file,
 		    struct mpio__window *window, const struct mpio_bio *bio)
 {
 	uint32_t length = bio->length;
-	uint32_t whole = length - length % file->unit;
+	uint32_t whole = direct_part(file, bio);
 	int error = move(file, file->fd, file->unit, window, bio, 0, whole);
 
 	if (error != 0 || whole == length)
@@ -180,7 +202,8 @@ static int discard(const struct mpio__hostfile *file,
 bool mpio__hostfile_is_simple(const struct mpio__hostfile *file,
 			      const struct mpio_bio *bio)
 {
-	return bio->op <= MPIO_BIO_WRITE && bio->length % file->unit == 0 &&
+	return bio->op <= MPIO_BIO_WRITE &&
+	       direct_part(file, bio) == bio->length &&
 	       bio->vec_count <= IOV_MAX;
 }
 

@@ -119,8 +119,7 @@ int mpio_bio_submit(struct mpio_bio *bio)
 	if (bio->state != MPIO__BIO_HELD || !is_valid(bio))
 		return -MPIO_EINVAL;
 	mpio__queue_submit_any(queue, bio);
-	if (queue->plug_depth == 0)
-		mpio__queue_commit(queue);
+	mpio__queue_commit_last(queue);
 	mpio__queue_finish(queue); /* commit may end bios, too */
 	return 0;
 }

@@ -194,6 +194,7 @@ struct mpio_queue {
 
 	struct mpio_bio **plugged;
 	uint32_t plugged_count;
+	uint32_t plugged_changes; /* of those, that are no reads */
 	uint32_t plugged_max;
 	uint32_t plug_depth;
 
@@ -243,6 +244,8 @@ void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio,
 		     int status);
 /* Push what was sent. */
 void mpio__queue_commit(struct mpio_queue *queue);
+/* The same, unless a plug or an outer call will: one push for many. */
+void mpio__queue_commit_last(struct mpio_queue *queue);
 /* Finish what has ended, unless an outer call is doing so. */
 void mpio__queue_finish(struct mpio_queue *queue);
 /* Whether anything is in flight, or ended and not finished. */

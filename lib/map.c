@@ -67,8 +67,7 @@ void mpio__walk_end(struct mpio__walk *walk)
 	mpio__build_send(&walk->build, MPIO_CUT_BATCH_END);
 	mpio__map_boundary(walk);
 	do {
-		if (queue->plug_depth == 0)
-			mpio__queue_commit(queue);
+		mpio__queue_commit_last(queue);
 		queue = queue->group;
 	} while (queue != walk->queue);
 }

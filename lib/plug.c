@@ -144,6 +144,7 @@ static void send_all(struct mpio_queue *queue)
 	uint32_t n = queue->plugged_count;
 
 	queue->plugged_count = 0;
+	queue->plugged_changes = 0;
 	if (!is_sorted(bios, n))
 		sort(bios, n);
 	for (uint32_t i = 0; i < n;) {
@@ -168,17 +169,23 @@ void mpio__plug_flush(struct mpio_queue *queue)
 bool mpio__plug_takes(const struct mpio_queue *queue,
 		      const struct mpio_bio *bio)
 {
-	for (uint32_t i = 0; i < queue->plugged_count; i++) {
+	uint32_t n = queue->plugged_count;
+
+	/* Reads do not mind each other. */
+	if (bio->op == MPIO_BIO_READ && queue->plugged_changes == 0)
+		return n < queue->plugged_max;
+	for (uint32_t i = 0; i < n; i++) {
 		if (conflicts(queue->plugged[i], bio))
 			return false;
 	}
-	return queue->plugged_count < queue->plugged_max;
+	return n < queue->plugged_max;
 }
 
 void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	bio->state = MPIO__BIO_PLUGGED;
 	queue->plugged[queue->plugged_count++] = bio;
+	queue->plugged_changes += bio->op != MPIO_BIO_READ;
 }
 
 void mpio__plug_remove(struct mpio_queue *queue, struct mpio_bio *bio)
@@ -189,6 +196,7 @@ void mpio__plug_remove(struct mpio_queue *queue, struct mpio_bio *bio)
 	while (bios[i] != bio)
 		i++;
 	queue->plugged_count--;
+	queue->plugged_changes -= bio->op != MPIO_BIO_READ;
 	memmove(&bios[i], &bios[i + 1],
 		(queue->plugged_count - i) * sizeof(struct mpio_bio *));
 }

@@ -16,6 +16,10 @@
  */
 #include "internal.h"
 
+/* Pieces of memory of a read that is choppy, and their mean length. */
+#define CHOPPY_PIECES 16u
+#define CHOPPY_BYTES 2048u
+
 /* Refusals of one bio in a row, with nothing in flight, that are sat out. */
 #define REFUSALS_MAX 64u
 
@@ -54,6 +58,12 @@ void mpio__queue_commit(struct mpio_queue *queue)
 	(void)device->ops.commit(device, queue->channel);
 }
 
+void mpio__queue_commit_last(struct mpio_queue *queue)
+{
+	if (!(queue->care & (MPIO__CARE_PLUGGED | MPIO__CARE_FINISHING)))
+		mpio__queue_commit(queue);
+}
+
 /* End what the device has done; how many, or a negative errno. */
 static int reap(struct mpio_queue *queue, bool wait)
 {
@@ -89,10 +99,24 @@ static bool is_aligned(const struct mpio_queue *queue,
 	return (bits & (queue->memory_alignment - 1)) == 0;
 }
 
-/* Whether a bio can be sent, through memory that is aligned if its is not. */
+/*
+ * A read into many small pieces: a copy of it costs less than what the disk
+ * and the system do for each piece. Only if it need not wait for a slot.
+ */
+static bool is_choppy(const struct mpio_queue *queue,
+		      const struct mpio_bio *bio)
+{
+	return bio->vec_count >= CHOPPY_PIECES && bio->op == MPIO_BIO_READ &&
+	       bio->length / bio->vec_count <= CHOPPY_BYTES &&
+	       bio->length <= queue->bounce_size && queue->free_bounces != NULL;
+}
+
+/* Whether a bio can be sent, through a slot if its own memory does not do. */
 static bool is_ready(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	return is_aligned(queue, bio) || mpio__bounce_begin(queue, bio);
+	if (is_aligned(queue, bio) && !is_choppy(queue, bio))
+		return true;
+	return mpio__bounce_begin(queue, bio);
 }
 
 static bool has_feature(const struct mpio_queue *queue, uint32_t feature)
@@ -117,9 +141,9 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
 		return false;
 	queue->stats.retries++;
+	mpio__queue_commit(queue); /* which may end some already */
 	if (queue->stats.in_flight > 1)
 		return reap(queue, true) >= 0;
-	mpio__queue_commit(queue);
 	return ++*refusals < REFUSALS_MAX;
 }
 
@@ -150,6 +174,8 @@ MPIO__APART static void make_room(struct mpio_queue *queue)
 {
 	struct mpio_stats *stats = &queue->stats;
 
+	if (stats->in_flight >= queue->in_flight_max)
+		mpio__queue_commit(queue); /* which may end some already */
 	while (stats->in_flight >= queue->in_flight_max &&
 	       reap(queue, true) >= 0)
 		;
@@ -483,11 +509,8 @@ static int drain_here(struct mpio_queue *queue)
 {
 	int result = 0;
 
-	while (result >= 0 && mpio__queue_is_busy(queue)) {
+	while (result >= 0 && mpio__queue_is_busy(queue))
 		result = wait_here(queue);
-		if (result == 0 && mpio__queue_is_busy(queue))
-			result = step(queue, false);
-	}
 	return result < 0 ? result : 0;
 }
 

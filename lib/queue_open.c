@@ -23,6 +23,7 @@
 #define GAP_MAX (1u << 20)
 #define GAP_PERCENT 75u
 #define BOUNCE (1u << 18)
+#define BOUNCE_OF_A_DISK (1u << 21) /* a slot takes a whole choppy read */
 #define BOUNCE_SLOTS 4u
 
 #if defined(__has_feature) && !defined(__SANITIZE_THREAD__)
@@ -117,7 +118,8 @@ static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
 static void shape_bounce(struct shape *shape, const struct mpio_limits *device,
 			 const struct mpio_queue_config *config)
 {
-	uint32_t bytes = or_default(config->bounce_bytes, BOUNCE);
+	uint32_t usual = device->gap_bytes != 0 ? BOUNCE_OF_A_DISK : BOUNCE;
+	uint32_t bytes = or_default(config->bounce_bytes, usual);
 	uint32_t most =
 		mpio__min_u32(bytes / BOUNCE_SLOTS, shape->limits.bytes_max);
 	uint32_t size =
@@ -167,7 +169,7 @@ static bool shape_make(struct shape *shape, const struct mpio_device *device,
 		return false;
 	shape->bios = bios;
 	shape->walk_pages = or_default(config->walk_pages, WALK_PAGES);
-	shape->in_flight_max = or_default(config->in_flight_max, 2 * bios);
+	shape->in_flight_max = clamp(2 * bios, config->in_flight_max);
 	shape_bounce(shape, &device->limits, config);
 	return place(shape, &queue_at, 1, sizeof(struct mpio_queue)) &&
 	       place(shape, &shape->plugged_at, 2 * (uint64_t)bios,

@@ -168,6 +168,10 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  * Start a bio; under a plug, it waits there for its kind. While
  * `in_flight_max` bios are on the device, waits for one of them to end.
  *
+ * Called from an `end_io`, it is pushed with all others that are, when the last
+ * of the bios that had ended has been finished: one call of the device for
+ * many.
+ *
  * A flush, or a bio with PREFLUSH, first waits until all that was submitted
  * to the queue before has ended; so it may be called from an `end_io`, but
  * then runs other bios' callbacks inside.

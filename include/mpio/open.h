@@ -15,6 +15,11 @@
  *     file:PATH               the first of io_uring, libaio, threads and posix
  *                             that works here; takes what posix takes
  *
+ * What 'file:' takes is chosen when the device is opened, and may be used by a
+ * queue that goes from thread to thread (io_uring with `roaming`). A queue that
+ * cannot be opened on it (no memory may be locked) does not make it choose
+ * again.
+ *
  * A name is SCHEME:PATH, or SCHEME:PATH?OPTION=VALUE&OPTION=VALUE. Sizes are
  * decimal bytes, or with K, M, G or T behind them (powers of 1024); a switch
  * is 1 or 0. The last of two equal options counts. A path may hold any byte
@@ -65,7 +70,7 @@ void mpio_device_close(struct mpio_device *device);
  * opened: lines of 'NAME: VALUE', for people and logs.
  *
  *     backend: io_uring
- *     chosen: io_uring is there
+ *     chosen: io_uring works
  *     size: 1073741824
  *     logical block: 512
  *     ...

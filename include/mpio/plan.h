@@ -26,7 +26,7 @@ enum mpio_cut {
 	MPIO_CUT_NOT_ADJACENT, /* the next run lies elsewhere */
 	MPIO_CUT_QUEUE,        /* ... on another device */
 	MPIO_CUT_OPERATION,    /* ... and is another operation, or flags */
-	MPIO_CUT_SEGMENTS,     /* no piece of memory more */
+	MPIO_CUT_SEGMENTS,     /* no piece of memory, or part of a page, more */
 	MPIO_CUT_BYTES,        /* no byte more */
 	MPIO_CUT_BOUNDARY,     /* metadata is read next */
 	MPIO_CUT_ATOMIC,       /* a page that must not tear needs more room */

@@ -43,12 +43,13 @@ struct mpio_queue_config {
 	uint32_t bios;          /* large bios in the pool, and as many small
 				* ones; 0: 32; least 2 */
 	uint32_t in_flight_max; /* bios on the device at once; 0: as many as
-				 * there are */
+				 * there are; clamped to that */
 	uint32_t segments_max;  /* pieces of memory in a bio, neighbours
 				* joined; 0: 256; clamped to the device's */
-	uint32_t pages_max;     /* pages, or parts of pages, in a bio; 0: 512
-				* or segments_max, whichever is more; clamped
-				* up to segments_max */
+	uint32_t pages_max;     /* pages, or parts of pages, in a bio, where a
+				* gap counts as one; 0: 512 or segments_max,
+				* whichever is more; clamped up to
+				* segments_max */
 	uint32_t bytes_max;     /* bytes in a bio; 0: the device's; clamped to
 				* that and to 1 GiB */
 	uint32_t walk_pages;    /* dirty pages that a write-back walk looks at
@@ -58,11 +59,14 @@ struct mpio_queue_config {
 	 * Gaps: when the next run of a read lies a little further on the
 	 * device, one I/O that reads what lies between into scrap memory beats
 	 * two. Not with NO_ISOLATION: a bad block in a gap would fail pages.
-	 * Nor with a segments_max below 3.
+	 * Nor with a segments_max below 3. A disk takes scrap as one piece
+	 * only if it lies in one piece of the machine's memory, too: memory
+	 * of huge pages for the queue makes gaps cheaper.
 	 */
 	uint32_t gap_bytes;    /* largest gap; 0: the device's
-				* limits.gap_bytes; clamped to 1 MiB. The
-				* queue's memory holds as much scrap. */
+				* limits.gap_bytes; clamped to 1 MiB, rounded
+				* down to the alignment. The queue's memory
+				* holds as much scrap. */
 	uint32_t gap_percent;  /* most of an I/O that may be gaps, as it is
 				* when one is crossed; 0: 75 */
 	uint32_t gap_io_bytes; /* no gap is crossed by an I/O that would be
@@ -71,10 +75,13 @@ struct mpio_queue_config {
 	 * Memory that bios go through whose own is not aligned as the device
 	 * asks, piece by piece. Part of the queue's memory, and only there
 	 * for a device that asks for alignment. It is cut into slots, four if
-	 * it can be, of a power of two each: so many bios bounce at once.
+	 * it can be, of a power of two each: so many bios bounce at once. A
+	 * read of 16 or more pieces that are 2 KiB or less on average goes
+	 * through a free slot too: a copy costs less than so many pieces.
 	 */
-	uint32_t bounce_bytes; /* 0: 256 KiB; at least a logical block, the
-				* memory's alignment and an atomic unit */
+	uint32_t bounce_bytes; /* 0: 256 KiB, or 2 MiB for a device with gaps;
+				* at least a logical block, the memory's
+				* alignment and an atomic unit */
 	/*
 	 * Another queue of the same thread, or NULL. Queues of a group are
 	 * polled, waited for and drained together, and get_block may answer
@@ -143,7 +150,8 @@ void mpio_queue_plug(struct mpio_queue *queue);
  * limits, in one batch. Bios never pass a flush or a fua write; overlapping
  * ones are sent in their order if one of them writes (one that the device has
  * to be asked for twice, or that has to wait for memory to bounce through, may
- * still end later).
+ * still end later). In which order a device does what is in flight together is
+ * its own affair: between two writes that overlap, wait for the first or flush.
  * Waiting sends it too, and so does a plug that is full.
  *
  * @param queue  the calling thread's; callbacks of ended bios run inside
@@ -191,9 +199,19 @@ int mpio_queue_flush(struct mpio_queue *queue);
 /**
  * Give a descriptor for the user's own event loop.
  *
+ * It tells of this queue alone, though mpio_queue_poll() ends what its whole
+ * group has done: watch each queue of a group. A loop may look like this:
+ *
+ *     epoll_ctl(epoll, EPOLL_CTL_ADD, mpio_queue_event_fd(queue), &event);
+ *     while (mpio_queue_stats(queue)->in_flight != 0) {
+ *             epoll_wait(epoll, &event, 1, -1);
+ *             mpio_queue_poll(queue);
+ *     }
+ *
  * @param queue  the calling thread's
- * @return a descriptor that becomes readable when mpio_queue_poll() would end
- *         something, the queue's; -1: the device has none
+ * @return a descriptor that is readable while mpio_queue_poll() would end
+ *         something; it stays the queue's: watch it, and neither read it nor
+ *         close it. -1: the device has none
  */
 int mpio_queue_event_fd(struct mpio_queue *queue);
 

@@ -28,7 +28,8 @@ struct mpio_stats {
 	uint64_t cuts[MPIO_CUT_COUNT]; /* why bios of pages ended; of GAP,
 					* how many gaps they crossed */
 	uint64_t bytes_wasted;   /* read in gaps; counted in bytes_read too */
-	uint64_t bounces;        /* bios whose memory was not aligned */
+	uint64_t bounces;        /* bios whose memory was not aligned, or a
+				  * read whose memory was all small pieces */
 	uint64_t bytes_bounced;  /* of those bios */
 	uint64_t memory_refused; /* announcements of memory without effect */
 	uint64_t merges;         /* bios that a plug joined to another */

@@ -103,6 +103,47 @@ static void a_batch_is_pushed_once(void **state)
 	assert_int_equal(mpio_queue_stats(rig->queue)->commits, 1);
 }
 
+static void start_again(struct mpio_bio *bio)
+{
+	void *memory = bio->ctx;
+
+	if (memory == NULL)
+		return;
+	bio->ctx = NULL;
+	mpio_bio_reset(bio, MPIO_BIO_READ, 0);
+	assert_int_equal(mpio_bio_add(bio, memory, 512), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+}
+
+/* Without a plug: what callbacks start goes out with one call of the device. */
+static void what_callbacks_start_is_pushed_once(void **state)
+{
+	static unsigned char memory[8][512];
+	struct rig *rig = *state;
+	struct mpio_bio *bios[8];
+
+	mock_asynchronous(&rig->a);
+	rig_open(rig);
+	mpio_queue_plug(rig->queue);
+	for (unsigned int i = 0; i < 8; i++) {
+		bios[i] = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+		assert_non_null(bios[i]);
+		bios[i]->offset = i * 4096u;
+		bios[i]->end_io = start_again;
+		bios[i]->ctx = memory[i];
+		assert_int_equal(mpio_bio_add(bios[i], memory[i], 512), 0);
+		assert_int_equal(mpio_bio_submit(bios[i]), 0);
+	}
+	mpio_queue_unplug(rig->queue);
+	assert_int_equal(mpio_queue_stats(rig->queue)->commits, 1);
+	assert_true(mpio_queue_wait(rig->queue) > 0);
+	assert_int_equal(mpio_queue_stats(rig->queue)->reads, 16);
+	assert_int_equal(mpio_queue_stats(rig->queue)->commits, 2);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	for (unsigned int i = 0; i < 8; i++)
+		mpio_bio_put(bios[i]);
+}
+
 static void a_full_plug_sends_itself(void **state)
 {
 	struct rig *rig = *state;
@@ -475,6 +516,7 @@ int main(void)
 		RIG_TEST(the_outermost_unplug_sends),
 		RIG_TEST(one_unplug_too_many_does_no_harm),
 		RIG_TEST(a_batch_is_pushed_once),
+		RIG_TEST(what_callbacks_start_is_pushed_once),
 		RIG_TEST(a_full_plug_sends_itself),
 		RIG_TEST(bios_are_sorted_by_device_offset),
 		RIG_TEST(reads_and_writes_are_sorted_together),

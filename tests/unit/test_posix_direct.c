@@ -36,6 +36,7 @@ static struct mpio_queue *open_direct(uint64_t size)
 	return open_queue(device);
 }
 
+/* The last 64 KiB of a file with an odd end share pages with that end. */
 static void direct_io_passes_the_cache_but_for_an_odd_end(void **state)
 {
 	static const uint32_t ends[] = {0, 1, 511, 512, 1234, 4095};
@@ -46,6 +47,7 @@ static void direct_io_passes_the_cache_but_for_an_odd_end(void **state)
 		uint32_t size = sizes[i / 6] + ends[i % 6];
 		struct mpio_queue *queue;
 		uint32_t block;
+		uint32_t cached;
 
 		if (size == 0)
 			continue;
@@ -53,9 +55,10 @@ static void direct_io_passes_the_cache_but_for_an_odd_end(void **state)
 		block = mpio_queue_device(queue)->limits.logical_block_size;
 		host = (struct host){0};
 		assert_int_equal(write_pattern(queue, 0, 0, 8192, size), 0);
-		assert_int_equal(host.cached_bytes, size % block);
+		cached = size % block == 0 ? 0 : size % (64 * KIB);
+		assert_int_equal(host.cached_bytes, cached);
 		assert_int_equal(read_pattern(queue, 0, 4096, size), 0);
-		assert_int_equal(host.cached_bytes, 2 * (size % block));
+		assert_int_equal(host.cached_bytes, 2 * cached);
 		assert_int_equal(mpio_queue_flush(queue), 0);
 		close_both(queue);
 		assert_file_is_pattern(PATH, size);

@@ -12,10 +12,10 @@
  * The limits are read from the system when the device is opened. A file has
  * logical blocks of 512 bytes, the last perhaps cut by its end, and takes any
  * memory; a block device has its own sectors. Direct I/O asks more: blocks and
- * memory as the file or disk wants them. Only the odd end of a file, which
- * cannot be moved directly, then goes through the system's page cache. The
- * kernel splits what is too large for the disk and keeps the parts in flight
- * together, so a bio may be as large as one call.
+ * memory as the file or disk wants them. Only the last 64 KiB of a file with an
+ * odd end, which cannot be moved directly, then go through the system's page
+ * cache. The kernel splits what is too large for the disk and keeps the parts in
+ * flight together, so a bio may be as large as one call.
  *
  * The device may be shared by threads, each with a queue of its own.
  */
