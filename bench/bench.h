@@ -68,5 +68,8 @@ bool bench_number(const char *option, const char *text, size_t max,
 
 /** A command: `argv[0]` is its name; returns enum bench_exit. */
 int bench_plan(int argc, char **argv);
+int bench_read(int argc, char **argv);
+int bench_write(int argc, char **argv);
+int bench_raw(int argc, char **argv);
 
 #endif

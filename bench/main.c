@@ -21,6 +21,9 @@ struct command {
 static const struct command commands[] = {
 	{"plan", "turn pages into I/Os on a device that does nothing",
 	 bench_plan},
+	{"read", "read a file's pages from a real device", bench_read},
+	{"write", "write a file's pages back to a real device", bench_write},
+	{"raw", "the same I/Os as of read or write, by hand", bench_raw},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

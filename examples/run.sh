@@ -7,10 +7,12 @@
 # Debian), builds the library and installs it under DIRECTORY (default:
 # build/examples), builds mpio-extfs against that as a user would, makes ext2,
 # ext3 and ext4 images of many kinds from files of this machine, reads all of
-# them back through libmpio, compares every byte, and prints a table: what it
-# took, and what one read per page takes on the same device.
+# them back through libmpio, compares every byte, and prints two tables: what it
+# took for each image, and what for each backend that there is; with what one
+# read per page takes, at the same depth, and (as root) the kernel's own mount.
 #
-# What it made is left there; a second run makes it anew. Takes 3 GB.
+# What it made is left there; a second run makes it anew. Takes 3 GB and about
+# two minutes.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "${1:-$root/build/examples}"
@@ -64,6 +66,8 @@ need cmake command -v cmake
 need pkg-config command -v pkg-config
 need e2fsprogs command -v debugfs
 need libext2fs-dev pkg-config --exists ext2fs com_err
+need libaio-dev test -e /usr/include/libaio.h
+need liburing-dev test -e /usr/include/liburing.h
 if ! command -v ninja >/dev/null; then
 	need make command -v make
 fi
@@ -146,14 +150,14 @@ sync
 
 # ---- Reading ------------------------------------------------------------
 
-# The device itself, if the file system below can do without its cache.
-device() { # NAME
-	echo "posix:$work/$1.img?readonly=1$direct"
+works() { # URI
+	"$tool" -q -b "$1" cat ext4-4k.img /sizes/4097 >/dev/null 2>&1
 }
-direct='&direct=1'
-if ! "$tool" -q -b "$(device ext4-4k)" cat ext4-4k.img /sizes/4097 \
-	>/dev/null 2>&1; then
-	direct=
+
+# Past the page cache, if the file system below can do without it.
+best='file:?direct=1'
+if ! works "$best"; then
+	best=file:
 fi
 
 # Read all of an image, and two files alone, and write nothing.
@@ -161,14 +165,14 @@ measure() { # NAME JSON OPTIONS...
 	image=$1 json=$2
 	shift 2
 	for file in '' large fragmented; do
-		"$tool" "$@" -b "$(device "$image")" --json \
+		"$tool" "$@" -b "$best" --json \
 			check "$image.img" "/$file" >"$json-$file.json"
 	done
 }
 
 read_back() { # NAME
 	remove "out-$1"
-	"$tool" -b "$(device "$1")" get -r "$1.img" / "out-$1"
+	"$tool" -b "$best" get -r "$1.img" / "out-$1"
 	same_tree tree "out-$1"
 	# What was written must not be on its way to the disk meanwhile, and
 	# both ways are to find a device that has seen these blocks before.
@@ -193,7 +197,9 @@ row() { # TITLE JSON JSON-OF-PAGE-AT-A-TIME
 }
 
 ratio() {
-	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", b ? a / b : 0 }'
+	awk -v a="$1" -v b="$2" 'BEGIN {
+		if (b > 0) printf "%.1f", a / b; else print "-"
+	}'
 }
 
 step "Reading all of them back, comparing every byte"
@@ -205,11 +211,9 @@ echo
 echo "every file is as it was, $(find tree -type f | wc -l) in each image"
 
 step "What it took"
-if [ -n "$direct" ]; then
-	echo "device: posix, direct I/O"
-else
-	echo "device: posix, out of the page cache (no direct I/O here)"
-fi
+echo "device: $best"
+"$tool" -s -b "$best" ls ext4-4k.img 2>&1 >/dev/null |
+	grep -E '^(backend|chosen|file|disk|gap bytes): '
 echo
 printf '%-13s %-41s | %-15s | %s\n' '' libmpio 'one read a page' 'times as'
 line image pages I/Os pages/ get_block MiB/s I/Os MiB/s few fast
@@ -218,6 +222,79 @@ for name in $names; do
 	for file in '' large fragmented; do
 		row "${file:+  /}${file:-$name}" "$name-libmpio-$file.json" \
 			"$name-paged-$file.json"
+	done
+done
+
+# ---- Backends -----------------------------------------------------------
+
+# Nothing of the image is to be in the page cache.
+cold() {
+	sync
+	dd if=ext4-4k.img iflag=nocache count=0 status=none
+}
+
+# MiB/s of a command that reads a file, by the clock; the median of three.
+clocked() { # FILE COMMAND...
+	bytes=$(stat -c %s "tree/$1")
+	shift
+	for _ in 1 2 3; do
+		cold
+		before=$(date +%s%N)
+		"$@" >/dev/null
+		after=$(date +%s%N)
+		awk -v bytes="$bytes" -v ns=$((after - before)) \
+			'BEGIN { printf "%.1f\n", bytes / 1048576 * 1e9 / ns }'
+	done | sort -n | sed -n 2p
+}
+
+# A fresh mount, which knows nothing, each time.
+by_kernel() { # PATH
+	as_root mount -o ro,loop ext4-4k.img mounted
+	dd if="mounted/$1" bs=1M status=none
+	as_root umount mounted
+}
+
+backend_line() { # COLUMNS...
+	printf '%-19s %-11s %6s %7s | %7s %7s | %6s | %6s %6s\n' "$@"
+}
+
+backend_row() { # URI FILE
+	"$tool" -b "$1" --json check ext4-4k.img "/$2" >one.json
+	cold
+	"$tool" -b "$1" --page-at-a-time --json \
+		check ext4-4k.img "/$2" >paged.json
+	rate=$(clocked "$2" "$tool" -q -b "$1" check ext4-4k.img "/$2")
+	paged=$(number mib_per_second paged.json)
+	kernel=$(cat "kernel-$2")
+	backend_line "$1" "/$2" "$(number ios one.json)" "$rate" \
+		"$(number ios paged.json)" "$paged" "$kernel" \
+		"$(ratio "$rate" "$paged")" "$(ratio "$rate" "$kernel")"
+}
+
+# What the kernel does, or '-'.
+mkdir -p mounted
+for file in large fragmented; do
+	if [ "$(id -u)" -eq 0 ] && by_kernel $file >/dev/null 2>&1; then
+		clocked $file by_kernel $file >kernel-$file
+	else
+		echo - >kernel-$file
+	fi
+done
+
+step "Each backend"
+echo "ext4-4k, cold, by the clock, medians of 3 (one read a page: one run)," \
+	"opening included"
+echo
+backend_line '' '' libmpio '' 'one read' 'a page' kernel 'times as' fast
+backend_line backend file I/Os MiB/s I/Os MiB/s MiB/s 'paged' 'kernel'
+for backend in posix threads libaio io_uring; do
+	for uri in "$backend:" "$backend:?direct=1"; do
+		if works "$uri"; then
+			backend_row "$uri" large
+			backend_row "$uri" fragmented
+		else
+			echo "$uri: not here"
+		fi
 	done
 done
 

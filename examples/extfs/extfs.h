@@ -7,11 +7,12 @@
  *     tree.c    get and check: files and trees, made safely in the host's
  *               file system, or only read
  *     job.c     what every command works with, opened and closed
- *     reader.c  a file's bytes: pages through libmpio, two windows in flight
+ *     reader.c  a file's bytes: pages through libmpio, windows in flight
  *     map.c     get_block: where a file's blocks lie
  *     image.c   metadata through libext2fs: names, inodes, directories
  *     source.c  the device that data comes from
- *     report.c  messages, progress, figures, JSON
+ *     report.c  messages, progress, names for people and for JSON
+ *     stats.c   what the device is, and what was counted
  *
  * Functions that return int give 0 or one of enum exit_code, and have told
  * the user why; so a caller passes it on and says no more.
@@ -23,6 +24,7 @@
 
 #include <ext2fs/ext2fs.h>
 #include <mpio/backends/mem.h>
+#include <mpio/frames.h>
 #include <mpio/mpio.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +41,16 @@ enum exit_code {
 	DAMAGED = 5,   /* its metadata cannot be right */
 	NO_OUTPUT = 6, /* the output cannot be written */
 	REFUSED = 7    /* encrypted, compressed: not for this tool */
+};
+
+struct options {
+	const char *backend; /* URI, or NULL */
+	uint64_t window;     /* bytes */
+	uint32_t depth;      /* I/Os in flight */
+	uint32_t io_bytes;   /* of the largest I/O; 0: what the device takes */
+	uint32_t gap_bytes;  /* largest gap; 0: what the device says */
+	bool no_gaps;
+	bool page_at_a_time, recursive, stats, json, quiet;
 };
 
 /* report.c */
@@ -83,6 +95,12 @@ void put_name(FILE *file, const char *name);
 
 /** Print a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. */
 void put_json_string(FILE *file, const char *string);
+
+/* stats.c */
+
+/** Print what a device says of itself, for people or as a JSON object. */
+void put_device(FILE *file, struct mpio_device *device);
+void put_json_device(FILE *file, struct mpio_device *device);
 
 /** Print the figures of a queue, for people or as a JSON object. */
 void put_stats(FILE *file, const struct mpio_stats *stats, double seconds);
@@ -160,6 +178,11 @@ struct map {
 	uint64_t asked; /* block */
 	bool positioned, at_end;
 
+	/* Leaves of the tree that the system was told of, from the start. */
+	ext2_extent_handle_t parents; /* goes through the nodes above them */
+	uint64_t announced;           /* block that the next one begins with */
+	uint64_t announce_at;         /* block; asked for, go on */
+
 	/* Indirect blocks: the current one of each level. */
 	struct indirect indirect[3];
 };
@@ -190,7 +213,14 @@ struct source {
 	void *memory;
 };
 
-/** Open the device. `uri` NULL: the image file; 'mem:': a copy of it. */
+/**
+ * Open the device.
+ *
+ * @param uri   any that mpio_device_open() takes, or one without a path
+ *              ('io_uring:?direct=1'), which means the image; NULL: 'file:'.
+ *              'mem:' is a copy of the image in memory.
+ * @param path  of the image
+ */
 int source_open(struct source *source, const char *uri, const char *path,
 		struct report *report);
 void source_close(struct source *source);
@@ -220,7 +250,7 @@ struct frame {
 
 /** A piece of the file that is being read. */
 struct window {
-	uint64_t pos, length;   /* bytes; length 0: past the end of file */
+	uint64_t pos, length;   /* bytes */
 	size_t count;           /* pages; 0: a hole, or unreadable */
 	size_t pending;         /* pages that have not ended */
 	struct trouble trouble; /* of a window without pages */
@@ -231,15 +261,17 @@ struct window {
 
 struct reader {
 	struct report *report;
-	struct mpio_allocator allocator;
 	struct mpio_queue *queue;
+	struct mpio_frames queue_memory;
 	struct mpio_mapping mapping; /* the file that is being read */
 	uint32_t page_size;          /* bytes */
 	size_t window_pages;
 	bool page_at_a_time;
 	bool broken;    /* the device gave up; pages may be in flight */
 	double seconds; /* spent in libmpio and in get_block */
-	struct window windows[2];
+	struct mpio_frames memory; /* of all windows, one after the other */
+	struct window *windows;    /* a ring */
+	size_t window_count;
 
 	/* Unreadable bytes, gathered for one message. */
 	uint64_t bad_pos, bad_length;
@@ -248,7 +280,7 @@ struct reader {
 };
 
 int reader_open(struct reader *reader, struct mpio_device *device,
-		uint32_t block_size, uint64_t window, bool page_at_a_time,
+		uint32_t block_size, const struct options *options,
 		struct report *report);
 void reader_close(struct reader *reader);
 
@@ -264,12 +296,6 @@ struct job {
 	struct image image;
 	struct source source;
 	struct reader reader;
-};
-
-struct options {
-	const char *backend; /* URI, or NULL */
-	uint64_t window;     /* bytes */
-	bool page_at_a_time, recursive, stats, json, quiet;
 };
 
 int job_open(struct job *job, const char *image, const struct options *options);

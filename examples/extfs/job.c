@@ -22,8 +22,7 @@ int job_open(struct job *job, const char *image, const struct options *options)
 				   report);
 	if (!code)
 		code = reader_open(&job->reader, job->source.device,
-				   job->image.fs->blocksize, options->window,
-				   options->page_at_a_time, report);
+				   job->image.fs->blocksize, options, report);
 	if (code) {
 		job_close(job);
 		return code;

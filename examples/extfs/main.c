@@ -10,6 +10,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <mpio/open.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,10 @@
 
 #define WINDOW_DEFAULT (UINT64_C(1) << 20)
 #define WINDOW_MAX (UINT64_C(1) << 30)
+#define IO_MAX (UINT64_C(1) << 30)
+#define GAP_MAX (UINT64_C(1) << 20)
+#define DEPTH_DEFAULT 8
+#define DEPTH_MAX 1024
 
 static const char usage_text[] =
 	"usage: mpio-extfs [OPTIONS] ls IMAGE [PATH]\n"
@@ -37,13 +42,21 @@ static const char help_text[] =
 	"\n"
 	"  -r, --recursive       copy a directory and all below it; OUT must\n"
 	"                        not exist, or be an empty directory\n"
-	"  -b, --backend URI     the device that file data is read from;\n"
-	"                        default posix:IMAGE?readonly=1; 'mem:' loads\n"
-	"                        the image into memory first\n"
-	"  -w, --window BYTES    read ahead this much at once, two windows in\n"
-	"                        flight; suffixes K, M; default 1M\n"
+	"  -b, --backend URI     the device that file data is read from; a "
+	"URI\n"
+	"                        without a path ('io_uring:?direct=1') means\n"
+	"                        IMAGE; 'mem:' loads it into memory first;\n"
+	"                        default 'file:', the best that works here\n"
+	"  -w, --window BYTES    read ahead this much at once; suffixes K, M;\n"
+	"                        default 1M\n"
+	"  -d, --depth N         I/Os, and windows, in flight if the backend\n"
+	"                        can do that; default 8\n"
+	"      --io BYTES        the largest I/O; default what the device "
+	"takes\n"
+	"      --gap BYTES|off   the largest gap on the device that is read\n"
+	"                        across; default what the device says\n"
 	"      --page-at-a-time  one read for each page, for comparison\n"
-	"  -s, --stats           tell pages, I/Os and get_block calls at the "
+	"  -s, --stats           tell about the device, pages and I/Os at the "
 	"end\n"
 	"      --json            results as JSON (of cat: on standard error)\n"
 	"  -q, --quiet           no progress line\n"
@@ -166,11 +179,21 @@ static void begin_json(FILE *to, const struct command *command,
 
 static void end_json(FILE *to, const struct job *job, int code)
 {
-	fprintf(to, ", \"exit_code\": %d, \"seconds\": %.6f, \"stats\": ", code,
+	fprintf(to,
+		", \"exit_code\": %d, \"seconds\": %.6f, \"device\": ", code,
 		now() - job->report.began);
+	put_json_device(to, job->source.device);
+	fputs(", \"stats\": ", to);
 	put_json_stats(to, mpio_queue_stats(job->reader.queue),
 		       job->reader.seconds);
 	fputs("}\n", to);
+}
+
+static void put_all_stats(struct job *job)
+{
+	put_device(stderr, job->source.device);
+	put_stats(stderr, mpio_queue_stats(job->reader.queue),
+		  job->reader.seconds);
 }
 
 static int run(const struct command *command, const struct options *options,
@@ -191,8 +214,7 @@ static int run(const struct command *command, const struct options *options,
 	if (options->json)
 		end_json(to, &job, code);
 	else if (options->stats)
-		put_stats(stderr, mpio_queue_stats(job.reader.queue),
-			  job.reader.seconds);
+		put_all_stats(&job);
 	if (fflush(stdout) == EOF || ferror(stdout)) {
 		report_problem(&job.report, NULL,
 			       "cannot write to standard output");
@@ -211,34 +233,56 @@ static int bad_usage(const char *what, const char *argument)
 	return BAD_USAGE;
 }
 
-/* A size with a suffix. False: it is none, or out of bounds. */
-static bool parse_window(const char *text, uint64_t *window)
+enum { OPTION_PAGE_AT_A_TIME = 256, OPTION_JSON, OPTION_IO, OPTION_GAP };
+
+/* Options with a number, and what it may be. */
+struct number {
+	int option;
+	uint64_t max;
+	const char *complaint;
+};
+
+static const struct number numbers[] = {
+	{'w', WINDOW_MAX, "--window takes 1 to 1024M bytes"},
+	{'d', DEPTH_MAX, "--depth takes 1 to 1024 I/Os"},
+	{OPTION_IO, IO_MAX, "--io takes 1 to 1024M bytes"},
+	{OPTION_GAP, GAP_MAX, "--gap takes 'off', or 1 to 1024K bytes"},
+};
+
+static int take_number(int option, struct options *options)
 {
-	char *end;
-	unsigned long long value;
-	int shift = 0;
+	const struct number *number = numbers;
+	uint64_t value;
 
-	if (*text < '0' || *text > '9')
-		return false;
-	value = strtoull(text, &end, 10);
-	if (*end == 'K' || *end == 'k')
-		shift = 10;
-	else if (*end == 'M' || *end == 'm')
-		shift = 20;
-	if (shift)
-		end++;
-	if (*end || value == 0 || value > WINDOW_MAX >> shift)
-		return false;
-	*window = (uint64_t)value << shift;
-	return true;
+	while (number->option != option)
+		number++;
+	if (mpio_size_parse(optarg, &value) != 0 || value == 0 ||
+	    value > number->max)
+		return bad_usage(number->complaint, optarg);
+	switch (option) {
+	case 'w':
+		options->window = value;
+		break;
+	case 'd':
+		options->depth = (uint32_t)value;
+		break;
+	case OPTION_IO:
+		options->io_bytes = (uint32_t)value;
+		break;
+	default:
+		options->gap_bytes = (uint32_t)value;
+		break;
+	}
+	return DONE;
 }
-
-enum { OPTION_PAGE_AT_A_TIME = 256, OPTION_JSON };
 
 static const struct option long_options[] = {
 	{"recursive", no_argument, NULL, 'r'},
 	{"backend", required_argument, NULL, 'b'},
 	{"window", required_argument, NULL, 'w'},
+	{"depth", required_argument, NULL, 'd'},
+	{"io", required_argument, NULL, OPTION_IO},
+	{"gap", required_argument, NULL, OPTION_GAP},
 	{"page-at-a-time", no_argument, NULL, OPTION_PAGE_AT_A_TIME},
 	{"stats", no_argument, NULL, 's'},
 	{"json", no_argument, NULL, OPTION_JSON},
@@ -248,9 +292,11 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-/* What the option asks for instead of a command, or DONE with *go_on. */
+/* How to end, if not *go_on. */
 static int take_option(int option, struct options *options, bool *go_on)
 {
+	int code = DONE;
+
 	*go_on = true;
 	switch (option) {
 	case 'r':
@@ -259,11 +305,17 @@ static int take_option(int option, struct options *options, bool *go_on)
 	case 'b':
 		options->backend = optarg;
 		break;
-	case 'w':
-		if (parse_window(optarg, &options->window))
+	case OPTION_GAP:
+		options->no_gaps = !strcmp(optarg, "off");
+		if (options->no_gaps)
 			break;
-		*go_on = false;
-		return bad_usage("--window takes 1 to 1024M bytes", optarg);
+		/* fall through */
+	case 'w':
+	case 'd':
+	case OPTION_IO:
+		code = take_number(option, options);
+		*go_on = code == DONE;
+		break;
 	case OPTION_PAGE_AT_A_TIME:
 		options->page_at_a_time = true;
 		break;
@@ -288,20 +340,21 @@ static int take_option(int option, struct options *options, bool *go_on)
 	default: /* getopt has said what */
 		*go_on = false;
 		fputs(usage_text, stderr);
-		return BAD_USAGE;
+		code = BAD_USAGE;
 	}
-	return DONE;
+	return code;
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = {.window = WINDOW_DEFAULT};
+	struct options options = {.window = WINDOW_DEFAULT,
+				  .depth = DEPTH_DEFAULT};
 	const struct command *command = NULL;
 	int option, code, count;
 	size_t i;
 	bool go_on;
 
-	while ((option = getopt_long(argc, argv, "rb:w:sqhV", long_options,
+	while ((option = getopt_long(argc, argv, "rb:w:d:sqhV", long_options,
 				     NULL)) != -1) {
 		code = take_option(option, &options, &go_on);
 		if (!go_on)

@@ -14,7 +14,9 @@
  *
  * Files are read forwards. So the extent tree is walked with a cursor, and of
  * each level of indirect blocks the current one is held: no block of metadata
- * is read twice.
+ * is read twice. Leaves of the tree are announced to the system long before
+ * they are asked for, or each read of one would stand in line behind the data
+ * that is on its way. What is announced is no boundary.
  *
  * The image may be damaged. What cannot be is -MPIO_EUCLEAN; libext2fs's own
  * error, which tells more, is kept for the message.
@@ -25,6 +27,9 @@
 #include <mpio/open.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Leaves of the extent tree that are announced at once. */
+#define LEAVES 64
 
 /* libext2fs's errors; numbers below its table are the system's. */
 static int map_error(struct map *map, errcode_t error)
@@ -224,11 +229,47 @@ static uint64_t blocks_lost(struct map *map, uint64_t block)
 	return UINT64_MAX;
 }
 
-/* Whether a block after this extent takes another leaf to be read. */
+/* Find the next leaf to be announced, which is behind the one before. */
+static bool next_leaf(struct map *map, bool sibling, struct ext2fs_extent *leaf)
+{
+	ext2_extent_handle_t parents = map->parents;
+
+	if (sibling && !ext2fs_extent_get(parents, EXT2_EXTENT_NEXT_SIB, leaf))
+		return true;
+	return map->announced < map->blocks &&
+	       !ext2fs_extent_goto2(parents, 1, map->announced) &&
+	       !ext2fs_extent_get(parents, EXT2_EXTENT_CURRENT, leaf);
+}
+
+/*
+ * Announce some leaves more, and again when half of them were used. If
+ * something is wrong with the tree, the cursor will find it.
+ */
+static void announce_leaves(struct map *map)
+{
+	struct ext2fs_extent leaf;
+	uint64_t end;
+	int i;
+
+	map->announce_at = UINT64_MAX;
+	for (i = 0; i < LEAVES && next_leaf(map, i > 0, &leaf); i++) {
+		end = leaf.e_lblk + leaf.e_len;
+		if (end <= map->announced)
+			break;
+		io_channel_cache_readahead(map->image->fs->io, leaf.e_pblk, 1);
+		map->announced = end;
+		if (i == LEAVES / 2)
+			map->announce_at = leaf.e_lblk;
+	}
+}
+
+/* Whether a block after this extent takes a leaf that nobody knows of yet. */
 static bool last_of_leaf(struct map *map)
 {
 	struct ext2_extent_info info;
 
+	if (map->extent.e_lblk + map->extent.e_len < map->announced)
+		return false;
 	if (ext2fs_extent_get_info(map->tree, &info))
 		return false;
 	return info.curr_level > 0 && info.curr_entry == info.num_entries;
@@ -241,6 +282,8 @@ static int find_extent_mapped(struct map *map, uint64_t block,
 	uint64_t left;
 	int status;
 
+	if (block >= map->announce_at)
+		announce_leaves(map);
 	status = position(map, block);
 	if (status) {
 		left = blocks_lost(map, block);
@@ -350,6 +393,18 @@ static errcode_t open_blocks(struct map *map)
 	return 0;
 }
 
+static errcode_t open_extents(struct map *map)
+{
+	ext2_filsys fs = map->image->fs;
+	errcode_t error;
+
+	error = ext2fs_extent_open2(fs, map->node->ino, NULL, &map->tree);
+	if (!error)
+		error = ext2fs_extent_open2(fs, map->node->ino, NULL,
+					    &map->parents);
+	return error;
+}
+
 /* The most blocks that a file can have. */
 static uint64_t blocks_max(const struct map *map)
 {
@@ -373,8 +428,7 @@ int map_open(struct map *map, const struct image *image,
 	if (node->raw.i_flags & EXT4_INLINE_DATA_FL)
 		error = open_inline(map);
 	else if (node->raw.i_flags & EXT4_EXTENTS_FL)
-		error = ext2fs_extent_open2(image->fs, node->ino, NULL,
-					    &map->tree);
+		error = open_extents(map);
 	else
 		error = open_blocks(map);
 	if (!error && map->blocks > blocks_max(map))
@@ -393,6 +447,8 @@ void map_close(struct map *map)
 
 	if (map->tree)
 		ext2fs_extent_free(map->tree);
+	if (map->parents)
+		ext2fs_extent_free(map->parents);
 	free(map->data);
 	for (level = 0; level < 3; level++)
 		free(map->indirect[level].entries);

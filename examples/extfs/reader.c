@@ -2,11 +2,14 @@
 /*
  * Reader: the bytes of a file, as pages through libmpio.
  *
- * This is the engine of the tool, and a small one: its buffer pool is two
- * windows of page frames, used again and again. While one window is consumed
- * the next one is already on its way, if the device can do that:
+ * This is the engine of the tool, and a small one: its buffer pool is a ring
+ * of windows of page frames, used again and again. While the oldest one is
+ * consumed the others are on their way, if the device can do that:
  *
- *     start A   start B | wait A, consume A, start A | wait B, consume B, ...
+ *     start A, B, C | wait A, consume A, start A | wait B, consume B, ...
+ *
+ * A device that works at once gets one window, which is then still in the
+ * processor's cache when it is consumed. All frames lie in one run of memory.
  *
  * A window is handed in with one call of mpio_readahead(). Where the map says
  * that nothing is to be read for a whole window or more (a long hole, or a
@@ -19,12 +22,14 @@
 
 #include <et/com_err.h>
 #include <inttypes.h>
-#include <mpio/open.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Messages about unreadable bytes of one file; more are only counted. */
 #define BAD_MESSAGES_MAX 10
+
+/* Less than this is not made of huge pages. */
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static struct frame *frame_of(struct mpio_page *page)
 {
@@ -60,18 +65,14 @@ static const struct mpio_mapping_ops reader_ops = {
 
 /* Open and close. */
 
-static int window_open(struct window *window, size_t pages, uint32_t page_size,
-		       size_t alignment)
+static int window_open(struct window *window, size_t pages)
 {
-	void *memory;
 	size_t i;
 
 	window->frames = calloc(pages, sizeof(*window->frames));
 	window->pages = calloc(pages, sizeof(struct mpio_page *));
-	if (!window->frames || !window->pages ||
-	    posix_memalign(&memory, alignment, pages * page_size))
+	if (!window->frames || !window->pages)
 		return -MPIO_ENOMEM;
-	window->memory = memory;
 	for (i = 0; i < pages; i++) {
 		window->frames[i].window = window;
 		window->pages[i] = &window->frames[i].page;
@@ -79,29 +80,95 @@ static int window_open(struct window *window, size_t pages, uint32_t page_size,
 	return 0;
 }
 
+static int windows_open(struct reader *reader, size_t count)
+{
+	size_t pages = reader->window_pages, i;
+	int status;
+
+	reader->windows = calloc(count, sizeof(*reader->windows));
+	if (!reader->windows || count > SIZE_MAX / pages)
+		return -MPIO_ENOMEM;
+	reader->window_count = count;
+	status = mpio_frames_alloc(&reader->memory, reader->page_size,
+				   count * pages);
+	for (i = 0; i < count && !status; i++) {
+		reader->windows[i].memory =
+			reader->memory.base + i * pages * reader->page_size;
+		status = window_open(&reader->windows[i], pages);
+	}
+	return status;
+}
+
+static int queue_open(struct reader *reader, struct mpio_device *device,
+		      const struct options *options)
+{
+	struct mpio_queue_config config = {
+		.bios = options->depth > 32 ? options->depth : 0,
+		.in_flight_max = options->depth,
+		.bytes_max = options->io_bytes,
+		.gap_bytes = options->gap_bytes,
+		.flags = options->no_gaps ? MPIO_QUEUE_NO_GAPS : 0,
+	};
+	struct mpio_frames *memory = &reader->queue_memory;
+	int status;
+
+	/*
+	 * The disk writes into some of it, too: what lies in gaps. So the
+	 * queue gets memory in one run, of a huge page if that can be had.
+	 */
+	config.memory_size = mpio_queue_size(device, &config);
+	if (config.memory_size == 0)
+		return -MPIO_EINVAL;
+	status = mpio_frames_alloc(memory, HUGE_PAGE,
+				   (config.memory_size - 1) / HUGE_PAGE + 1);
+	if (status)
+		return status;
+	config.memory = memory->base;
+	status = mpio_queue_open(device, &config, &reader->queue);
+	if (status)
+		return status;
+	return mpio_queue_register_memory(reader->queue, reader->memory.base,
+					  reader->memory.length);
+}
+
+/* No block can be read alone that is smaller than the device's sectors. */
+static bool blocks_fit(struct reader *reader, struct mpio_device *device,
+		       uint32_t block_size)
+{
+	uint32_t sector = device->limits.logical_block_size;
+
+	if (block_size >= sector)
+		return true;
+	report_problem(reader->report, NULL,
+		       "the file system's blocks of %" PRIu32
+		       " bytes are smaller than the sectors of the device, of "
+		       "%" PRIu32 " bytes",
+		       block_size, sector);
+	return false;
+}
+
 int reader_open(struct reader *reader, struct mpio_device *device,
-		uint32_t block_size, uint64_t window, bool page_at_a_time,
+		uint32_t block_size, const struct options *options,
 		struct report *report)
 {
-	struct mpio_queue_config config = {.allocator = &reader->allocator};
-	size_t alignment = device->limits.memory_alignment;
-	int i, status;
+	/* One window is consumed while as many as the depth are in flight. */
+	size_t windows = device->ops.reap ? (size_t)options->depth + 1 : 1;
+	int status;
 
 	memset(reader, 0, sizeof(*reader));
 	reader->report = report;
-	reader->allocator = mpio_allocator_libc();
 	reader->page_size = block_size > 4096 ? block_size : 4096;
-	reader->page_at_a_time = page_at_a_time;
-	reader->window_pages = (size_t)(window / reader->page_size);
+	reader->page_at_a_time = options->page_at_a_time;
+	reader->window_pages = (size_t)(options->window / reader->page_size);
 	if (reader->window_pages == 0)
 		reader->window_pages = 1;
 	reader->mapping.ops = &reader_ops;
 	reader->mapping.block_size = block_size;
-	status = mpio_queue_open(device, &config, &reader->queue);
-	for (i = 0; i < 2 && !status; i++)
-		status = window_open(&reader->windows[i], reader->window_pages,
-				     reader->page_size,
-				     alignment > 4096 ? alignment : 4096);
+	if (!blocks_fit(reader, device, block_size))
+		return NO_IMAGE;
+	status = windows_open(reader, windows);
+	if (!status)
+		status = queue_open(reader, device, options);
 	if (!status)
 		return DONE;
 	report_problem(report, NULL, "cannot set up the reading: %s",
@@ -112,16 +179,22 @@ int reader_open(struct reader *reader, struct mpio_device *device,
 
 void reader_close(struct reader *reader)
 {
-	int i;
+	size_t i;
 
 	mpio_queue_close(reader->queue);
 	reader->queue = NULL;
-	for (i = 0; i < 2; i++) {
-		free(reader->windows[i].memory);
+	/* What a device that gave up still does is done to this memory. */
+	if (!reader->broken) {
+		mpio_frames_free(&reader->memory);
+		mpio_frames_free(&reader->queue_memory);
+	}
+	for (i = 0; i < reader->window_count; i++) {
 		free(reader->windows[i].frames);
 		free(reader->windows[i].pages);
 	}
-	memset(reader->windows, 0, sizeof(reader->windows));
+	free(reader->windows);
+	reader->windows = NULL;
+	reader->window_count = 0;
 }
 
 /* Unreadable bytes. */
@@ -224,21 +297,6 @@ static uint64_t nothing_to_read(struct reader *reader, uint64_t pos,
 	return length - length % reader->page_size;
 }
 
-/* Wait until no more than `left` pages of a window are on their way. */
-static void wait_for(struct reader *reader, struct window *window, size_t left)
-{
-	int status;
-
-	while (window->pending > left && !reader->broken) {
-		status = mpio_queue_wait(reader->queue);
-		if (status > 0)
-			continue;
-		report_problem(reader->report, NULL, "the device gave up: %s",
-			       mpio_strerror(status ? status : -MPIO_EIO));
-		reader->broken = true;
-	}
-}
-
 /* The library did not take the pages from the i-th on. */
 static void refuse(struct window *window, size_t i, int status)
 {
@@ -250,7 +308,7 @@ static void refuse(struct window *window, size_t i, int status)
 
 static void hand_in(struct reader *reader, struct window *window)
 {
-	int status;
+	int status = 0;
 	size_t i;
 
 	if (!reader->page_at_a_time) {
@@ -262,14 +320,11 @@ static void hand_in(struct reader *reader, struct window *window)
 			refuse(window, (size_t)status, -MPIO_EINVAL);
 		return;
 	}
-	for (i = 0; i < window->count; i++) {
+	for (i = 0; i < window->count && !status; i++) {
 		status = mpio_read_page(reader->queue, &reader->mapping,
 					window->pages[i]);
-		if (status) {
+		if (status)
 			refuse(window, i, status);
-			return;
-		}
-		wait_for(reader, window, window->count - i - 1);
 	}
 }
 
@@ -295,10 +350,6 @@ static uint64_t start(struct reader *reader, struct window *window,
 
 	window->pos = pos;
 	window->count = 0;
-	window->pending = 0;
-	window->length = left;
-	if (left == 0)
-		return pos;
 	window->length = nothing_to_read(reader, pos, &window->trouble);
 	if (window->length < room && window->length < left) {
 		window->length = left < room ? left : room;
@@ -410,33 +461,62 @@ static int consume(struct reader *reader, const struct window *window,
 	return first;
 }
 
+/* Wait until no page of a window is on its way. */
+static void wait_for(struct reader *reader, struct window *window)
+{
+	double began = now();
+	int status;
+
+	while (window->pending > 0 && !reader->broken) {
+		status = mpio_queue_wait(reader->queue);
+		if (status > 0)
+			continue;
+		report_problem(reader->report, NULL, "the device gave up: %s",
+			       mpio_strerror(status ? status : -MPIO_EIO));
+		reader->broken = true;
+	}
+	reader->seconds += now() - began;
+}
+
+/* Give windows to the sink, in order, while those behind are on their way. */
+static int read_windows(struct reader *reader, const struct sink *sink)
+{
+	size_t count = reader->window_count;
+	uint64_t size = reader->mapping.size, pos = 0;
+	uint64_t started = 0, consumed = 0;
+	int first = DONE, code;
+	bool stop = false;
+
+	while (!stop && !reader->broken) {
+		struct window *window = &reader->windows[consumed % count];
+
+		for (; pos < size && started - consumed < count; started++)
+			pos = start(reader, &reader->windows[started % count],
+				    pos);
+		if (started == consumed)
+			break;
+		wait_for(reader, window);
+		if (reader->broken)
+			break;
+		code = consume(reader, window, sink, &stop);
+		first = first ? first : code;
+		consumed++;
+	}
+	return first;
+}
+
 int reader_read(struct reader *reader, struct map *map, const struct sink *sink)
 {
-	struct window *windows = reader->windows;
-	int first = DONE, current, code;
-	bool stop = false;
-	uint64_t pos;
-	double began;
+	int first;
+	size_t i;
 
 	if (reader->broken)
 		return IO_ERROR;
 	reader->mapping.host = map;
 	reader->mapping.size = map->node->size;
-	pos = start(reader, &windows[0], 0);
-	for (current = 0; !stop && !reader->broken; current ^= 1) {
-		pos = start(reader, &windows[current ^ 1], pos);
-		began = now();
-		wait_for(reader, &windows[current], 0);
-		reader->seconds += now() - began;
-		if (windows[current].length == 0)
-			break;
-		code = consume(reader, &windows[current], sink, &stop);
-		first = first ? first : code;
-	}
-	wait_for(reader, &windows[0], 0);
-	wait_for(reader, &windows[1], 0);
+	first = read_windows(reader, sink);
+	for (i = 0; i < reader->window_count; i++)
+		wait_for(reader, &reader->windows[i]);
 	bad_end(reader, sink->path);
-	if (reader->broken)
-		return IO_ERROR;
-	return first;
+	return reader->broken ? IO_ERROR : first;
 }

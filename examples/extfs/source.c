@@ -2,8 +2,9 @@
 /*
  * Source: the device that the data of files comes from.
  *
- * Without a word from the user it is the image file itself, by the backend
- * posix. 'mem:' loads the image into memory first. Any other URI goes to
+ * Without a word from the user it is the image file itself, by the best backend
+ * that works here. A URI without a path ('io_uring:?direct=1') names another
+ * backend for it; 'mem:' loads it into memory first. Any other URI goes to
  * mpio_device_open() as it is, and must lead to the same bytes as the image.
  */
 #include "extfs.h"
@@ -15,16 +16,32 @@
 #include <string.h>
 #include <unistd.h>
 
-/* 'posix:PATH?readonly=1', with what has a meaning in a URI escaped. */
-static char *path_to_uri(const char *path)
+/* Length of 'SCHEME:' if no path is behind it, else 0. */
+static size_t bare_scheme(const char *uri)
 {
-	static const char scheme[] = "posix:", option[] = "?readonly=1";
-	char *uri = malloc(sizeof(scheme) + 3 * strlen(path) + sizeof(option));
+	size_t length = strcspn(uri, ":");
+
+	if (uri[length] != ':')
+		return 0;
+	length++;
+	return uri[length] == '\0' || uri[length] == '?' ? length : 0;
+}
+
+/*
+ * Put a path into 'SCHEME:?OPTIONS', whose scheme takes `length`, with what has
+ * a meaning in a URI escaped. The image is never to be written.
+ */
+static char *insert_path(const char *bare, size_t length, const char *path)
+{
+	static const char option[] = "readonly=1";
+	char *uri = malloc(strlen(bare) + 3 * strlen(path) + sizeof(option) +
+			   sizeof("?&"));
 	char *to = uri;
 
 	if (!uri)
 		return NULL;
-	to = stpcpy(to, scheme);
+	memcpy(to, bare, length);
+	to += length;
 	for (; *path; path++) {
 		if (*path == '?')
 			to = stpcpy(to, "%3f");
@@ -33,6 +50,9 @@ static char *path_to_uri(const char *path)
 		else
 			*to++ = *path;
 	}
+	to = stpcpy(to, bare[length] ? bare + length : "?");
+	if (to[-1] != '?')
+		*to++ = '&';
 	strcpy(to, option);
 	return uri;
 }
@@ -85,14 +105,14 @@ static int load(struct source *source, const char *path)
 
 static int open_uri(struct source *source, const char *uri, const char *path)
 {
-	char *made = NULL;
+	size_t length = bare_scheme(uri);
+	char *made;
 	int status;
 
-	if (!uri) {
-		made = path_to_uri(path);
-		uri = made;
-	}
-	status = uri ? mpio_device_open(uri, &source->device) : -MPIO_ENOMEM;
+	if (!length)
+		return mpio_device_open(uri, &source->device);
+	made = insert_path(uri, length, path);
+	status = made ? mpio_device_open(made, &source->device) : -MPIO_ENOMEM;
 	free(made);
 	return status;
 }
@@ -106,7 +126,7 @@ int source_open(struct source *source, const char *uri, const char *path,
 	if (uri && !strcmp(uri, "mem:"))
 		status = load(source, path);
 	else
-		status = open_uri(source, uri, path);
+		status = open_uri(source, uri ? uri : "file:", path);
 	if (!status)
 		return DONE;
 	report_problem(report, uri ? uri : path, "cannot open the device: %s%s",

@@ -7,13 +7,14 @@
 # every kind, sound ones and damaged ones. Images and copies are made anew in
 # DIRECTORY/extfs-test (default: elsewhere, and removed at the end). SEED=N and
 # TRIALS=N make other damage, and more of it. Takes e2fsprogs and, for the I/O
-# errors, cc. Exit code 77: nothing was tested, something is missing.
+# errors, cc; root, for a device with large sectors. Exit code 77: nothing was
+# tested, something is missing.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/images.sh"
 
 if [ $# -lt 1 ]; then
-	sed -n '4,11s/^# \{0,1\}//p' "$0"
+	sed -n '4,12s/^# \{0,1\}//p' "$0"
 	exit 1
 fi
 tool=$1
@@ -42,9 +43,20 @@ if [ $# -ge 2 ]; then
 	mkdir "$work"
 else
 	work=$(mktemp -d)
-	trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
-	trap 'exit 1' INT TERM
+	temporary=yes
 fi
+loops=
+clean_up() {
+	for loop in $loops; do
+		losetup -d "$loop"
+	done
+	if [ -n "${temporary-}" ]; then
+		chmod -R u+w "$work"
+		rm -rf "$work"
+	fi
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
 cd "$work" || exit 1
 seed=${SEED:-1}
 trials=${TRIALS:-120}
@@ -147,19 +159,15 @@ for image in ext2-1k ext4-1k ext4-inline ext4-64k; do
 		check "$image $way" copies $image.img $way
 	done
 done
-if cats ext4-4k.img large -b "posix:$work/ext4-4k.img?direct=1&readonly=1" \
-	2>/dev/null; then
-	check 'direct' copies ext4-4k.img \
-		-b "posix:$work/ext4-4k.img?direct=1&readonly=1"
-else
-	echo "skipped: no direct I/O here"
-fi
 for path in large fragmented sparse hole-only sizes/0 sizes/4097; do
 	check "cat $path" cats ext4-1k.img $path
 	check "cat $path" cats ext2-1k.img $path
 done
 cp ext4-4k.img 'odd?name%41.img'
 check 'odd name' cats 'odd?name%41.img' large
+check 'odd name' cats 'odd?name%41.img' large -b 'posix:?direct=0'
+cp ext4-4k.img odd-end.img
+text 100 1 >>odd-end.img
 
 few_ios() { # IMAGE MOST
 	"$tool" --json get "$1" /large one >one.json &&
@@ -175,6 +183,90 @@ stays_sparse() { # FILE
 copies ext4-4k.img >/dev/null 2>&1
 check 'sparse stays sparse' stays_sparse out/sparse
 
+echo "== backends"
+# What a figure of a file read alone comes to.
+figure() { # NAME IMAGE PATH OPTIONS...
+	figure=$1 figure_image=$2 figure_path=$3
+	shift 3
+	"$tool" "$@" --json check "$figure_image" "$figure_path" >one.json &&
+		number "$figure" one.json
+}
+holds() { # FIGURE COMPARISON NUMBER IMAGE PATH OPTIONS...
+	held=$1 comparison=$2 bound=$3
+	shift 3
+	got=$(figure "$held" "$@") || return 1
+	echo "$held: $got"
+	[ "$got" "$comparison" "$bound" ]
+}
+
+# One image by one backend, direct or not, and what that is.
+read_by() { # URI IMAGE
+	uri=$1 image=$2
+	case $uri in
+	posix:*) reached=1 ;;
+	*) reached=4 ;;
+	esac
+	check "$uri $image" copies "$image" -b "$uri"
+	check "$uri in flight" holds in_flight_peak -eq $reached \
+		"$image" /fragmented -b "$uri" -d 4 --gap off
+	check "$uri gaps" holds bytes_wasted -gt 0 \
+		"$image" /fragmented -b "$uri" --gap 64K
+	check "$uri no gaps" holds bytes_wasted -eq 0 \
+		"$image" /fragmented -b "$uri" --gap off
+	check "$uri --io" holds ios -ge 256 "$image" /large -b "$uri" --io 16K
+	expect "$uri says so" 0 "^backend: ${uri%%:*}$" \
+		-s -b "$uri" check "$image" /sizes/4096
+}
+
+# The backends that there are, and direct I/O where there is that.
+uris=
+for backend in posix threads libaio io_uring; do
+	if ! "$tool" -b "$backend:" ls ext4-4k.img >probe.log 2>&1; then
+		echo "skipped: $(cat probe.log)"
+		continue
+	fi
+	uris="$uris $backend:"
+	if cats ext4-4k.img large -b "$backend:?direct=1" >probe.log 2>&1; then
+		uris="$uris $backend:?direct=1"
+	else
+		echo "skipped: $(cat probe.log)"
+	fi
+done
+for uri in $uris; do
+	read_by "$uri" ext4-1k.img
+	read_by "$uri" ext2-4k.img
+	for way in '--gap off' '--gap 4K' '-d 1' '-d 3 -w 12K' \
+		'-d 64 -w 64K' '-d 2 -w 3M' '--io 20K' \
+		'-d 4 --page-at-a-time'; do
+		# shellcheck disable=SC2086
+		check "$uri $way" copies ext4-1k.img -b "$uri" $way
+	done
+	for image in ext2-64k ext3-2k ext4-inline ext4-clusters odd-end; do
+		check "$uri $image" copies $image.img -b "$uri"
+	done
+done
+check 'the best one' copies ext4-4k.img -b file:
+expect 'which one that is' 0 '^chosen: ' -s -b file: cat ext4-4k.img /sizes/1
+
+# Sectors of 4096 bytes: blocks must not be smaller.
+loop_of() { # IMAGE
+	loop=$(losetup --find --show --read-only --sector-size 4096 "$1" \
+		2>loop.log) && loops="$loops $loop"
+}
+if loop_of ext4-4k.img; then
+	for uri in $uris; do
+		read_by "$uri" "$loop"
+	done
+	loop_of ext2-64k.img && check 'large blocks' copies "$loop"
+	loop_of ext4-1k.img && for uri in $uris; do
+		expect 'blocks smaller than sectors' 2 \
+			'blocks of 1024 bytes are smaller than the sectors' \
+			-b "$uri" cat "$loop" /sizes/4096
+	done
+else
+	echo "skipped: no device with sectors of 4096 bytes: $(cat loop.log)"
+fi
+
 echo "== what is shown"
 expect 'ls' 0 ' symlink -> sizes/4096$' ls ext4-4k.img
 expect 'ls of a file' 0 ' 4194304 .* /large$' ls ext4-4k.img /large
@@ -184,6 +276,7 @@ expect 'stat' 0 ', boundary$' stat ext2-4k.img /large
 expect 'stat' 0 ' inline$' stat ext4-inline.img /sizes/60
 expect 'stat of a symlink' 0 'symlink -> sizes/4096' stat ext4-4k.img /symlink
 expect 'stats' 0 'get_block calls' -s cat ext4-4k.img /sizes/4096
+expect 'stats' 0 'gaps read across' -s --gap 64K cat ext4-4k.img /fragmented
 expect 'a symlink on the way' 0 . cat ext4-4k.img /symlink
 expect 'check' 0 'read in full: 32, failures: 0' check ext2-1k.img
 expect 'check a directory' 0 'read in full: 23,' check ext2-1k.img /sizes
@@ -208,10 +301,17 @@ expect 'no such option' 1 usage --no-such-option
 expect 'arguments' 1 'number of arguments' cat ext4-4k.img
 expect 'window' 1 'window' -w 0 ls ext4-4k.img
 expect 'window' 1 'window' -w 2048M ls ext4-4k.img
+expect 'depth' 1 'depth' -d 0 ls ext4-4k.img
+expect 'depth' 1 'depth' -d 2K ls ext4-4k.img
+expect 'io' 1 'io' --io 4G ls ext4-4k.img
+expect 'gap' 1 'gap' --gap on ls ext4-4k.img
+expect 'gap' 1 'gap' --gap 2M ls ext4-4k.img
 expect 'no image' 2 'No such file' ls no-such.img
 expect 'not an image' 2 'cannot open' ls tree/large
 expect 'no backend' 2 'cannot open the device' -b nonsense:1 ls ext4-4k.img
+expect 'no backend' 2 'cannot open the device' -b nonsense: ls ext4-4k.img
 expect 'no device' 2 'cannot open the device' -b posix:no-such ls ext4-4k.img
+expect 'no option' 2 'cannot open the device' -b 'posix:?fast=1' ls ext4-4k.img
 expect 'no path' 3 'not to be found' cat ext4-4k.img /no/such
 expect 'cat of a directory' 3 'is a directory' cat ext4-4k.img /sizes
 expect 'get of a directory' 3 'is a directory' get ext4-4k.img /sizes one
@@ -301,9 +401,12 @@ expect 'an indirect block past the end' 5 'at offset 49152: damaged' \
 
 cp ext4-4k.img short.img
 truncate -s 20M short.img
-remove out
-expect 'an image cut short' 4 'device is shorter' get -r short.img / out
-check 'but not ended early' test -d out/sizes
+for uri in $uris; do
+	remove out
+	expect "an image cut short $uri" 4 'device is shorter' \
+		-b "$uri" get -r short.img / out
+	check 'but not ended early' test -d out/sizes
+done
 
 # Bytes are changed at random in what is likely to be metadata.
 damage() { # IMAGE TRIAL
@@ -406,16 +509,23 @@ if ${CC:-cc} -shared -fPIC -o fail.so fail.c -ldl 2>fail.log; then
 	at=$("$tool" stat ext4-4k.img /large |
 		awk 'header { print ($3 + 100) * 4096; exit }
 			/On device/ { header = 1 }')
-	remove out
-	check 'I/O error' failing 4 \
-		'/large: cannot read 4096 bytes at offset 409600: ' \
-		$((at + 512)) get -r ext4-4k.img / out
-	check 'only a page is lost' lost_a_page out/large 409600 4096
-	check 'and the rest is there' cmp out/fragmented tree/fragmented
-	check 'I/O error' failing 4 'at offset 409600: ' $((at + 512)) \
-		--page-at-a-time get ext4-4k.img /large one
-	check 'cat stops there' failing 4 'at offset 409600: ' \
-		$((at + 512)) cat ext4-4k.img /large
+	for uri in posix: threads:; do
+		case " $uris " in
+		*" $uri "*) ;;
+		*) continue ;;
+		esac
+		remove out
+		check "I/O error $uri" failing 4 \
+			'/large: cannot read 4096 bytes at offset 409600: ' \
+			$((at + 512)) -b $uri get -r ext4-4k.img / out
+		check 'only a page is lost' lost_a_page out/large 409600 4096
+		check 'and the rest is there' cmp out/fragmented tree/fragmented
+		check "I/O error $uri" failing 4 'at offset 409600: ' \
+			$((at + 512)) --page-at-a-time -b $uri \
+			get ext4-4k.img /large one
+		check 'cat stops there' failing 4 'at offset 409600: ' \
+			$((at + 512)) -b $uri cat ext4-4k.img /large
+	done
 else
 	echo "skipped: no C compiler"
 fi
