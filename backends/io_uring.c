@@ -43,6 +43,12 @@
 
 /* Most submissions that wait to be pushed; more are pushed on the way. */
 #define UNSENT_MAX 4096u
+/*
+ * Whenever so many are unsent they are pushed, without waiting for commit: the
+ * device works on the first ones while the next are made, and a system call
+ * costs little against four I/Os.
+ */
+#define UNSENT_FEW 4u
 /* Completions that are looked at together. */
 #define BATCH 32u
 
@@ -361,9 +367,13 @@ static int submit(struct mpio_device *device, void *memory,
 	struct channel *channel = memory;
 	bool by_ring = goes_by_ring(uring, bio);
 	struct io_uring_sqe *sqe = by_ring ? make_place(channel) : NULL;
+	unsigned int unsent;
 
 	if (sqe != NULL) {
 		write_sqe(channel, sqe, bio);
+		unsent = channel->ring.sq.sqe_tail - channel->taken;
+		if (unsent % UNSENT_FEW == 0)
+			push(channel);
 		return 0;
 	}
 	if (by_ring && channel->flying > 0)

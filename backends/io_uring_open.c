@@ -126,6 +126,36 @@ static int find_memory(struct mpio__io_uring *uring, struct io_uring *ring)
 	return 0;
 }
 
+/* Whether a call says that it is not there, or forbidden. */
+static bool is_denied(int result)
+{
+	return result == -EPERM || result == -EACCES || result == -ENOSYS;
+}
+
+/*
+ * A ring that can be made may yet not be used: a sandbox may allow the one call
+ * and forbid the other. So nothing is done with it once, for a trial. 0, or the
+ * host's errno.
+ */
+static int use_ring(struct io_uring *ring, uint32_t setup)
+{
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	int result = 0;
+
+	if (setup & IORING_SETUP_R_DISABLED)
+		result = mpio__ring_enable(ring);
+	sqe = result == 0 ? io_uring_get_sqe(ring) : NULL;
+	if (sqe != NULL) {
+		io_uring_prep_nop(sqe);
+		result = io_uring_submit(ring);
+	}
+	if (result == 1)
+		result = io_uring_wait_cqe(ring, &cqe);
+	/* Refusals of another kind pass. */
+	return is_denied(result) ? -result : 0;
+}
+
 /* All that needs no file. 0, or the host's errno. */
 static int find_ring(struct mpio__io_uring *uring,
 		     const struct mpio_io_uring_config *config)
@@ -139,7 +169,9 @@ static int find_ring(struct mpio__io_uring *uring,
 	result = mpio__ring_open(&ring, uring->setup, TRIAL_DEPTH);
 	if (result < 0)
 		return -result;
-	error = find_operations(uring, &ring);
+	error = use_ring(&ring, uring->setup);
+	if (error == 0)
+		error = find_operations(uring, &ring);
 	if (error == 0)
 		error = find_memory(uring, &ring);
 	io_uring_queue_exit(&ring);

@@ -16,6 +16,7 @@
 #include <mpio/backends/threads.h>
 #include <mpio/error.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,17 +49,19 @@ __attribute__((weak)) mpio_scheme_open_fn mpio_io_uring_open_uri;
 __attribute__((weak)) mpio_scheme_open_fn mpio_libaio_open_uri;
 __attribute__((weak)) mpio_scheme_open_fn mpio_threads_open_uri;
 
+enum place { IO_URING, LIBAIO, THREADS, POSIX };
+
 /* The backend at a place, best first; NULL: not linked, or no such place. */
 static mpio_scheme_open_fn *backend(unsigned int place)
 {
 	switch (place) {
-	case 0:
+	case IO_URING:
 		return mpio_io_uring_open_uri;
-	case 1:
+	case LIBAIO:
 		return mpio_libaio_open_uri;
-	case 2:
+	case THREADS:
 		return mpio_threads_open_uri;
-	case 3:
+	case POSIX:
 		return open_posix;
 	default:
 		return NULL;
@@ -72,6 +75,22 @@ static const char backend_names[][16] = {"io_uring", "libaio", "threads",
 
 /* ---- file: -------------------------------------------------------------- */
 
+/*
+ * The options for a backend, to be freed: those given and its own. A queue on
+ * io_uring may go from thread to thread, as it may on all others.
+ */
+static char *options_for(unsigned int place, const char *options)
+{
+	const char *own = place == IO_URING ? "roaming=1" : "";
+	const char *between = *options != '\0' && *own != '\0' ? "&" : "";
+	size_t size = strlen(options) + strlen(between) + strlen(own) + 1;
+	char *copy = malloc(size);
+
+	if (copy != NULL)
+		snprintf(copy, size, "%s%s%s", options, between, own);
+	return copy;
+}
+
 /* Open a file by one backend; the options stay whole, for the next one. */
 static int try_backend(unsigned int place, const char *path,
 		       const char *options, struct mpio_device **device)
@@ -81,7 +100,7 @@ static int try_backend(unsigned int place, const char *path,
 
 	if (backend(place) == NULL)
 		return -MPIO_ENODEV;
-	copy = strdup(options);
+	copy = options_for(place, options);
 	if (copy == NULL)
 		return -MPIO_ENOMEM;
 	error = backend(place)(path, copy, device);

@@ -25,6 +25,7 @@
 
 /* What the system lacks. */
 static bool no_io_uring;
+static bool no_enter; /* a ring can be made, but not used */
 static bool no_libaio;
 static bool no_threads;
 
@@ -37,6 +38,8 @@ int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
 				      struct io_uring_params *params);
 int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
 				      struct io_uring_params *params);
+int __real_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring);
 int __real_io_setup(int depth, io_context_t *context);
 int __wrap_io_setup(int depth, io_context_t *context);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
@@ -50,6 +53,11 @@ int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
 	if (no_io_uring)
 		return -EPERM;
 	return __real_io_uring_queue_init_params(entries, ring, params);
+}
+
+int __wrap_io_uring_submit(struct io_uring *ring)
+{
+	return no_enter ? -EPERM : __real_io_uring_submit(ring);
 }
 
 int __wrap_io_setup(int depth, io_context_t *context)
@@ -72,7 +80,7 @@ static int make_file(void **state)
 	FILE *file = fopen(FILE_NAME, "w");
 
 	(void)state;
-	no_io_uring = no_libaio = no_threads = false;
+	no_io_uring = no_enter = no_libaio = no_threads = false;
 	if (file == NULL)
 		return -1;
 	for (int i = 0; i < 65536; i++)
@@ -166,6 +174,15 @@ static void without_io_uring_it_is_libaio(void **state)
 {
 	(void)state;
 	no_io_uring = true;
+	assert_file_is("libaio",
+		       "io_uring: operation not permitted; libaio works");
+}
+
+/* A sandbox may let a ring be made, and nothing be done with it. */
+static void an_io_uring_that_cannot_be_used_is_none(void **state)
+{
+	(void)state;
+	no_enter = true;
 	assert_file_is("libaio",
 		       "io_uring: operation not permitted; libaio works");
 }
@@ -323,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_best_that_works_is_taken),
 		TEST(without_io_uring_it_is_libaio),
+		TEST(an_io_uring_that_cannot_be_used_is_none),
 		TEST(without_both_it_is_threads),
 		TEST(without_any_it_is_posix),
 		TEST(a_backend_that_is_named_is_taken_or_fails),

@@ -4,7 +4,8 @@
 # there; the calls by which they start are wrapped.
 if(TARGET mpio::libaio AND TARGET mpio::io_uring)
   target_link_libraries(${name} PRIVATE mpio::backends)
-  foreach(call io_uring_queue_init_params io_setup pthread_create)
+  foreach(call io_uring_queue_init_params io_uring_submit io_setup
+          pthread_create)
     target_link_options(${name} PRIVATE -Wl,--wrap=${call})
   endforeach()
 else()

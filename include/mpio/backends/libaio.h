@@ -5,7 +5,8 @@
  * Library libmpio-libaio, target mpio::libaio.
  *
  * Each queue has an io_context of its own. What a plug or a page verb sends is
- * one io_submit; completions are read from the ring in user space where its
+ * one io_submit for each four bios, so that the disk works on the first while
+ * the last are made; completions are read from the ring in user space where its
  * layout is known, without a system call. A submission that the kernel refuses
  * keeps its place and is tried again when something has ended; with nothing in
  * flight it is done blocking. Short transfers are continued. Only direct I/O
