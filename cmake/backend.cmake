@@ -4,11 +4,11 @@
 # libmpio-NAME.a, used as mpio::NAME, which brings mpio::mpio with it. It is
 # made of backends/NAME.c (and NAME_*.c) and include/mpio/backends/NAME.h.
 #
-#     mpio_add_backend(libaio HEADER libaio.h LIBRARIES aio)
-#     mpio_add_backend(threads HEADER pthread.h LIBRARIES pthread)
+#     mpio_add_backend(libaio HEADER libaio.h LIBRARIES aio
+#                      USES "(void)io_setup(0, 0);")
 #
-# LIBMPIO_WITH_LIBAIO says whether: AUTO (the default) builds it if HEADER and
-# LIBRARIES are there, and says so if they are not; ON makes that an error; OFF
+# LIBMPIO_WITH_LIBAIO says whether: AUTO (the default) builds it if a program
+# with HEADER, LIBRARIES and what it USES can be linked, and says so if not; ON makes that an error; OFF
 # does without. LIBRARIES are names for the linker, since they end up in the
 # config package and the .pc file of people who have a static library to link.
 #
@@ -18,14 +18,14 @@
 include(CheckCSourceCompiles)
 include(CMakePushCheckState)
 
-function(mpio_backend_is_there name header libraries result)
+function(mpio_backend_is_there name header libraries uses result)
   cmake_push_check_state(RESET)
   set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
   set(CMAKE_REQUIRED_LIBRARIES ${libraries})
   set(CMAKE_REQUIRED_QUIET ON)
   check_c_source_compiles("
     #include <${header}>
-    int main(void) { return 0; }
+    int main(void) { ${uses} return 0; }
     " LIBMPIO_HAS_${name})
   cmake_pop_check_state()
   set(${result} ${LIBMPIO_HAS_${name}} PARENT_SCOPE)
@@ -36,7 +36,7 @@ function(mpio_backend_is_there name header libraries result)
 endfunction()
 
 function(mpio_add_backend name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER" "LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER;USES" "LIBRARIES")
   string(TOUPPER ${name} upper)
   set(with LIBMPIO_WITH_${upper})
   set(${with} AUTO CACHE STRING "Build the backend ${name}: AUTO, ON or OFF")
@@ -45,19 +45,17 @@ function(mpio_add_backend name)
     message(STATUS "Backend ${name}: left out, as asked for")
     return()
   endif()
-  mpio_backend_is_there(${name} ${arg_HEADER} "${arg_LIBRARIES}" there)
+  mpio_backend_is_there(${name} ${arg_HEADER} "${arg_LIBRARIES}"
+                        "${arg_USES}" there)
   if(NOT there AND NOT ${with} STREQUAL "AUTO")
-    message(FATAL_ERROR "Backend ${name}: no usable ${arg_HEADER}")
+    message(FATAL_ERROR "Backend ${name}: ${arg_HEADER} is missing or too old")
   elseif(NOT there)
-    message(STATUS "Backend ${name}: left out, no usable ${arg_HEADER}")
+    message(STATUS "Backend ${name}: left out, ${arg_HEADER} is missing or too old")
     return()
   endif()
-  message(STATUS "Backend ${name}: built")
+  message(STATUS "Backend ${name}: to be built")
 
   file(GLOB sources CONFIGURE_DEPENDS backends/${name}.c backends/${name}_*.c)
-  if(NOT sources)
-    return()
-  endif()
   add_library(mpio-${name} STATIC ${sources})
   add_library(mpio::${name} ALIAS mpio-${name})
   target_sources(mpio-${name} PUBLIC FILE_SET HEADERS BASE_DIRS include

@@ -13,9 +13,10 @@ install(TARGETS ${mpio_libraries} mpio-backends EXPORT mpioTargets
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT mpioTargets NAMESPACE mpio:: DESTINATION ${config_dir})
 
+set(DEVICE_SUITE_DIR ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
 configure_package_config_file(
   cmake/mpioConfig.cmake.in ${PROJECT_BINARY_DIR}/mpioConfig.cmake
-  INSTALL_DESTINATION ${config_dir})
+  INSTALL_DESTINATION ${config_dir} PATH_VARS DEVICE_SUITE_DIR)
 # Before 1.0 a minor version may break what an earlier one promised.
 write_basic_package_version_file(
   ${PROJECT_BINARY_DIR}/mpioConfigVersion.cmake
@@ -27,8 +28,11 @@ install(FILES ${PROJECT_BINARY_DIR}/mpioConfig.cmake
 # The device suite, as source: whoever writes a backend compiles it with that.
 if(NOT LIBMPIO_FREESTANDING)
   file(GLOB device_suite CONFIGURE_DEPENDS tests/conformance/device_suite*.[ch])
-  list(FILTER device_suite EXCLUDE REGEX "_(main|selftest|broken.*)\\.[ch]$")
+  list(FILTER device_suite EXCLUDE REGEX
+       "_(main|selftest|broken.*|example)\\.[ch]$")
   install(FILES ${device_suite}
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
+  install(FILES tests/conformance/device_suite_example.c RENAME example.c
           DESTINATION ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
   install(FILES tests/conformance/device_suite.md RENAME README.md
           DESTINATION ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)

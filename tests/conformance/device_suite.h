@@ -3,7 +3,7 @@
  * @file
  * The device suite: does a backend keep the contract of mpio/device.h?
  *
- * One call runs some thirty tests on a device: all operations, sizes around
+ * One call runs tests on a device: all operations, sizes around
  * every limit, scattered memory, the device's end, order, flushes, cancelling,
  * event loops, threads. It needs libmpio, libc and threads, and no framework:
  * compile it with your backend. It is installed as source, with a README.

@@ -66,6 +66,15 @@ for libdir in lib "lib/$(cc -dumpmachine)"; do
 	consume "$scratch/package-$(basename "$libdir")" -DWAY=package \
 		-DCMAKE_PREFIX_PATH="$prefix"
 	consume_by_hand "$prefix/$libdir/pkgconfig"
+
+	# The device suite, as its README has it.
+	suite=$prefix/share/libmpio/device_suite
+	flags=$(PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig \
+		pkg-config --cflags --libs mpio)
+	# shellcheck disable=SC2086
+	run cc -o "$scratch/by-hand" "$suite/example.c" \
+		"$suite"/device_suite*.c $flags -pthread
+	run "$scratch/by-hand"
 done
 consume "$scratch/subdirectory" -DWAY=subdirectory -DSOURCE="$source"
 

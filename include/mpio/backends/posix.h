@@ -14,8 +14,8 @@
  * memory; a block device has its own sectors. Direct I/O asks more: blocks and
  * memory as the file or disk wants them. Only the last 64 KiB of a file with an
  * odd end, which cannot be moved directly, then go through the system's page
- * cache. The kernel splits what is too large for the disk and keeps the parts in
- * flight together, so a bio may be as large as one call.
+ * cache. The kernel splits what is too large for the disk and keeps the parts
+ * in flight together, so a bio may be as large as one call.
  *
  * The device may be shared by threads, each with a queue of its own.
  */
