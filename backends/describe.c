@@ -2,7 +2,7 @@
 /*
  * A device in words: what its backend says, and the limits that all have.
  */
-#include "hostfile.h"
+#include "text.h"
 
 #include <mpio/open.h>
 

@@ -14,7 +14,9 @@
  * one is left over; and a request smaller than a huge page asks for none. A
  * system without anonymous mappings gets memory of the C library.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <mpio/error.h>
 #include <mpio/frames.h>
 

@@ -16,15 +16,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The kernel's header has RWF_DSYNC even where the C library lacks the call. */
-#ifdef RWF_DSYNC
-#define HAVE_PWRITEV2 1
+#ifdef __linux__
+#include <sys/ioctl.h>
 #endif
-#include <linux/fs.h>
 
 /* Most bytes that one call moves: what Linux takes, whatever is asked. */
 #define CALL_BYTES_MAX 0x7ffff000u
@@ -43,7 +40,7 @@ static uint32_t max_u32(uint32_t a, uint32_t b)
  */
 static bool can_write_durably(int fd, uint64_t size)
 {
-#ifdef HAVE_PWRITEV2
+#ifdef MPIO__HAVE_PWRITEV2
 	char byte;
 	struct iovec vec = {.iov_base = &byte, .iov_len = 1};
 
@@ -110,6 +107,10 @@ static uint32_t try_alignment(int fd)
 	return (uint32_t)size;
 }
 
+#ifndef O_DIRECT
+#define O_DIRECT 0 /* a system without: it is refused */
+#endif
+
 /* Make calls on the file direct. Nothing was moved yet. */
 static int go_direct(struct mpio__hostfile *file)
 {
@@ -118,6 +119,8 @@ static int go_direct(struct mpio__hostfile *file)
 	int flags = fcntl(file->fd, F_GETFL);
 	int error;
 
+	if (O_DIRECT == 0)
+		return -MPIO_EINVAL;
 	if (flags < 0 || fcntl(file->fd, F_SETFL, flags | O_DIRECT) != 0)
 		return mpio_error_from_host(errno);
 	error = ask_alignment(file->fd, &alignment);
@@ -184,27 +187,44 @@ static int open_path(struct mpio__hostfile *file, const char *path, int flags,
 	return 0;
 }
 
+#ifdef __linux__
+
+/* 0, with size and sector; or a negative errno. */
+static int size_up_disk(struct mpio__hostfile *file)
+{
+	struct mpio_device *device = &file->device;
+	int sector;
+
+	if (ioctl(file->fd, BLKGETSIZE64, &device->size) != 0 ||
+	    ioctl(file->fd, BLKSSZGET, &sector) != 0)
+		return mpio_error_from_host(errno);
+	device->limits.logical_block_size = (uint32_t)sector;
+	file->block_device = true;
+	return 0;
+}
+
+#else
+
+static int size_up_disk(struct mpio__hostfile *file)
+{
+	(void)file;
+	return -MPIO_EINVAL;
+}
+
+#endif
+
 /* Find size and sector; `extend` if the file is yet to become that large. */
 static int size_up(struct mpio__hostfile *file,
 		   const struct mpio_posix_config *config, bool *extend)
 {
 	struct mpio_device *device = &file->device;
 	struct stat st;
-	int sector;
 
 	device->limits.logical_block_size = SECTOR;
 	if (fstat(file->fd, &st) != 0)
 		return mpio_error_from_host(errno);
-	if (S_ISBLK(st.st_mode)) {
-		if (config->size != 0)
-			return -MPIO_EINVAL;
-		if (ioctl(file->fd, BLKGETSIZE64, &device->size) != 0 ||
-		    ioctl(file->fd, BLKSSZGET, &sector) != 0)
-			return mpio_error_from_host(errno);
-		device->limits.logical_block_size = (uint32_t)sector;
-		file->block_device = true;
-		return 0;
-	}
+	if (S_ISBLK(st.st_mode))
+		return config->size != 0 ? -MPIO_EINVAL : size_up_disk(file);
 	if (!S_ISREG(st.st_mode))
 		return -MPIO_EINVAL; /* replaced since it was looked at */
 	device->size = (uint64_t)st.st_size;
@@ -219,10 +239,12 @@ static int size_up(struct mpio__hostfile *file,
 /* Whether a file system knows how to discard, only a discard can tell. */
 static uint32_t find_features(const struct mpio__hostfile *file, bool readonly)
 {
-	uint32_t features = MPIO_DEVICE_FLUSH | MPIO_DEVICE_DISCARD;
+	uint32_t features = MPIO_DEVICE_FLUSH;
 
 	if (readonly)
 		return MPIO_DEVICE_READONLY;
+	if (MPIO__HAVE_DISCARD)
+		features |= MPIO_DEVICE_DISCARD;
 	if (can_write_durably(file->fd, file->device.size))
 		features |= MPIO_DEVICE_FUA;
 	return features;

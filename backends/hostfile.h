@@ -11,7 +11,8 @@
  *
  * A backend embeds struct mpio__hostfile first in its device and sets the
  * operations itself. This header comes first in every source: it asks the
- * system for all it has.
+ * system for all it has. What only Linux has (block devices, discard, what a
+ * disk says of itself) is left out elsewhere.
  */
 #ifndef MPIO_BACKENDS_HOSTFILE_H
 #define MPIO_BACKENDS_HOSTFILE_H
@@ -23,6 +24,8 @@
 #define _FILE_OFFSET_BITS 64
 #endif
 
+#include "text.h"
+
 #include <limits.h>
 #include <mpio/backends/posix.h>
 #include <mpio/device.h>
@@ -30,6 +33,20 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
+
+/*
+ * The kernel's header has RWF_DSYNC even where the C library lacks the calls
+ * that take it, pwritev2() and preadv2().
+ */
+#ifdef RWF_DSYNC
+#define MPIO__HAVE_PWRITEV2 1
+#endif
+#ifdef __linux__
+#include <linux/fs.h>
+#define MPIO__HAVE_DISCARD 1
+#else
+#define MPIO__HAVE_DISCARD 0
+#endif
 
 /* Shared between the archives of the backends, and seen by nobody else. */
 #pragma GCC visibility push(hidden)
@@ -40,6 +57,7 @@ struct mpio__disk {
 	uint32_t segments_max; /* pieces of memory of one request */
 	uint32_t latency_us;   /* of a small read; 0: not measured */
 	uint32_t mib_per_s;    /* of a large read; 0: not measured */
+	bool too_little;       /* to be measured, and it was asked for */
 };
 
 struct mpio__hostfile {
@@ -106,23 +124,18 @@ int mpio__hostfile_settle(const struct mpio__hostfile *file,
 			  const struct mpio_bio *bio, long result);
 
 /*
- * An option that all these backends have. 1: it was one, and is in `config`;
- * 0: it is none; -MPIO_EINVAL: its value is none.
+ * Takes an option that not all these backends have, by its name and value: 0,
+ * or -MPIO_EINVAL for one that is unknown, or whose value is none.
  */
-int mpio__hostfile_option(struct mpio_posix_config *config, const char *name,
-			  const char *value);
-/* '1' or '0'; 0 or -MPIO_EINVAL. */
-int mpio__switch_parse(const char *value, bool *on);
+typedef int mpio__option_fn(void *ctx, const char *name, const char *value);
 
-/* Text that grows as snprintf() has it. */
-struct mpio__text {
-	char *at;      /* or NULL: only counted */
-	size_t size;   /* room, with the NUL */
-	size_t length; /* of the whole text */
-};
-
-__attribute__((format(printf, 2, 3))) void mpio__say(struct mpio__text *text,
-						     const char *format, ...);
+/*
+ * Read the options of a URI: those that all these backends have are put into
+ * `config`, the others handed to `own` with `ctx`; NULL: there are no others.
+ * 0 or -MPIO_EINVAL.
+ */
+int mpio__hostfile_options(struct mpio_posix_config *config, char *options,
+			   mpio__option_fn *own, void *ctx);
 
 /* The lines that all these backends have; `backend` is its name. */
 void mpio__hostfile_say(const struct mpio__hostfile *file,

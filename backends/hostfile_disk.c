@@ -19,15 +19,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#endif
+
 #define GAP_OF_A_DISK (64u << 10)
 #define GAP_MAX (1u << 20)
+/* Of each size; a file needs twice as many MiB for them. */
+#define READS 9u
 
 /* ---- What it says ------------------------------------------------------- */
+
+#ifdef __linux__
 
 /* A number that sysfs has of a device's queue; 0: it has not. */
 static uint32_t ask(dev_t device, const char *name)
@@ -61,6 +68,23 @@ static bool is_in_memory(int fd)
 	return (uint32_t)fs.f_type == 0x01021994u || /* tmpfs */
 	       (uint32_t)fs.f_type == 0x858458f6u;   /* ramfs */
 }
+
+#else
+
+static uint32_t ask(dev_t device, const char *name)
+{
+	(void)device;
+	(void)name;
+	return 0;
+}
+
+static bool is_in_memory(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+#endif
 
 void mpio__disk_find(struct mpio__hostfile *file)
 {
@@ -99,20 +123,33 @@ static int by_size(const void *a, const void *b)
 }
 
 /*
- * The median time of reads of `length` bytes, nanoseconds; 0: too little to
- * read, or it failed. No place is read twice, by this call or the next one.
+ * How far apart reads are to lie, so that no place is read twice; 0: what is
+ * there is too little for that. A file may be yet to become as large as its
+ * device.
  */
-static uint64_t time_reads(const struct mpio__hostfile *file, void *memory,
-			   uint32_t length)
+static uint64_t find_stride(const struct mpio__hostfile *file)
 {
-	enum { N = 9 };
-	uint64_t times[N];
-	uint64_t stride = file->device.size / N;
+	off_t end = lseek(file->fd, 0, SEEK_END);
+	uint64_t size = end > 0 ? (uint64_t)end : 0;
+	uint64_t stride;
 
+	if (size > file->device.size)
+		size = file->device.size;
+	stride = size / READS;
 	stride -= stride % GAP_MAX;
-	if (stride < 2 * (uint64_t)GAP_MAX)
-		return 0;
-	for (unsigned int i = 0; i < N; i++) {
+	return stride >= 2 * (uint64_t)GAP_MAX ? stride : 0;
+}
+
+/*
+ * The median time of reads of `length` bytes, nanoseconds; 0: one failed. No
+ * place is read twice, by this call or the next one.
+ */
+static uint64_t time_reads(const struct mpio__hostfile *file, uint64_t stride,
+			   void *memory, uint32_t length)
+{
+	uint64_t times[READS];
+
+	for (unsigned int i = 0; i < READS; i++) {
 		uint64_t at = i * stride + (length == GAP_MAX ? GAP_MAX : 0);
 		uint64_t begin;
 
@@ -125,24 +162,27 @@ static uint64_t time_reads(const struct mpio__hostfile *file, void *memory,
 			return 0;
 		times[i] = now_ns() - begin;
 	}
-	qsort(times, N, sizeof(times[0]), by_size);
-	return times[N / 2] + 1;
+	qsort(times, READS, sizeof(times[0]), by_size);
+	return times[READS / 2] + 1;
 }
 
 void mpio__disk_measure(struct mpio__hostfile *file)
 {
 	const uint32_t little = 4096;
 	struct mpio__disk *disk = &file->disk;
+	uint64_t stride = find_stride(file);
 	uint64_t small;
 	uint64_t large;
 	uint32_t gap = little;
 	void *memory;
 
-	if (file->unit > little || posix_memalign(&memory, little, GAP_MAX))
+	disk->too_little = stride == 0;
+	if (stride == 0 || file->unit > little ||
+	    posix_memalign(&memory, little, GAP_MAX))
 		return;
 	(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_RANDOM);
-	small = time_reads(file, memory, little);
-	large = time_reads(file, memory, GAP_MAX);
+	small = time_reads(file, stride, memory, little);
+	large = time_reads(file, stride, memory, GAP_MAX);
 	(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_NORMAL);
 	free(memory);
 	if (small == 0 || large == 0)

@@ -20,14 +20,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-/* The kernel's header has RWF_DSYNC even where the C library lacks the call. */
-#ifdef RWF_DSYNC
-#define HAVE_PWRITEV2 1
+#if MPIO__HAVE_DISCARD
+#include <sys/ioctl.h>
 #endif
-#include <linux/fs.h>
 
 _Static_assert(sizeof(struct mpio_iovec) == sizeof(struct iovec) &&
 		       offsetof(struct mpio_iovec, base) ==
@@ -74,7 +71,7 @@ static int gather(struct mpio__window *window, const struct mpio_bio *bio,
 static ssize_t write_durably(int fd, const struct iovec *vecs, int count,
 			     off_t offset)
 {
-#ifdef HAVE_PWRITEV2
+#ifdef MPIO__HAVE_PWRITEV2
 	return pwritev2(fd, vecs, count, offset, RWF_DSYNC);
 #else
 	return pwritev(fd, vecs, count, offset);
@@ -179,6 +176,8 @@ static int flush(const struct mpio__hostfile *file)
 	return failed == 0 ? 0 : mpio_error_from_host(errno);
 }
 
+#if MPIO__HAVE_DISCARD
+
 static int discard(const struct mpio__hostfile *file,
 		   const struct mpio_bio *bio)
 {
@@ -196,6 +195,18 @@ static int discard(const struct mpio__hostfile *file,
 	} while (failed != 0 && errno == EINTR);
 	return failed == 0 ? 0 : mpio_error_from_host(errno);
 }
+
+#else
+
+static int discard(const struct mpio__hostfile *file,
+		   const struct mpio_bio *bio)
+{
+	(void)file;
+	(void)bio;
+	return -MPIO_EOPNOTSUPP;
+}
+
+#endif
 
 /* ---- Bios --------------------------------------------------------------- */
 

@@ -8,27 +8,18 @@
 #include <mpio/open.h>
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- In ----------------------------------------------------------------- */
-
-int mpio__switch_parse(const char *value, bool *on)
-{
-	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-		return -MPIO_EINVAL;
-	*on = value[0] == '1';
-	return 0;
-}
 
 static int taken(int error)
 {
 	return error != 0 ? error : 1;
 }
 
-int mpio__hostfile_option(struct mpio_posix_config *config, const char *name,
-			  const char *value)
+/* 1: it was one that all have; 0: it is none; -MPIO_EINVAL: a bad value. */
+static int take_shared(struct mpio_posix_config *config, const char *name,
+		       const char *value)
 {
 	if (strcmp(name, "direct") == 0)
 		return taken(mpio__switch_parse(value, &config->direct));
@@ -43,21 +34,26 @@ int mpio__hostfile_option(struct mpio_posix_config *config, const char *name,
 	return 0;
 }
 
-/* ---- Out ---------------------------------------------------------------- */
-
-void mpio__say(struct mpio__text *text, const char *format, ...)
+int mpio__hostfile_options(struct mpio_posix_config *config, char *options,
+			   mpio__option_fn *own, void *ctx)
 {
-	bool fits = text->at != NULL && text->length < text->size;
-	va_list args;
-	int length;
+	const char *name;
+	const char *value;
+	int more;
 
-	va_start(args, format);
-	length = vsnprintf(fits ? text->at + text->length : NULL,
-			   fits ? text->size - text->length : 0, format, args);
-	va_end(args);
-	if (length > 0)
-		text->length += (size_t)length;
+	while ((more = mpio_option_next(&options, &name, &value)) > 0) {
+		int found = take_shared(config, name, value);
+
+		if (found == 0)
+			found = own != NULL ? own(ctx, name, value)
+					    : -MPIO_EINVAL;
+		if (found < 0)
+			return found;
+	}
+	return more;
 }
+
+/* ---- Out ---------------------------------------------------------------- */
 
 static void say_gap(const struct mpio__hostfile *file, struct mpio__text *text)
 {
@@ -69,6 +65,8 @@ static void say_gap(const struct mpio__hostfile *file, struct mpio__text *text)
 			  disk->latency_us, disk->mib_per_s);
 	else if (file->in_memory)
 		mpio__say(text, "gap: none, a file in memory\n");
+	else if (disk->too_little)
+		mpio__say(text, "gap: assumed, too little to time\n");
 	else
 		mpio__say(text, "gap: assumed, a disk\n");
 }

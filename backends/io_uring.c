@@ -20,14 +20,7 @@
  * which only count up, tell how many are on their way, and one is not written
  * for whose completion there might be no room.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#ifndef _FILE_OFFSET_BITS
-#define _FILE_OFFSET_BITS 64
-#endif
-
-#include "io_uring.h"
+#include "io_uring_private.h"
 
 #include <mpio/error.h>
 #include <mpio/open.h>
@@ -37,9 +30,6 @@
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-/* The kernel's header has RWF_DSYNC even where the C library lacks it. */
-#include <linux/fs.h>
 
 /* Most submissions that wait to be pushed; more are pushed on the way. */
 #define UNSENT_MAX 4096u
@@ -525,10 +515,10 @@ static int open_channel(struct mpio_device *device, uint32_t depth,
 	channel->uring = uring;
 	channel->event_fd = -1;
 	channel->disabled = (uring->setup & IORING_SETUP_R_DISABLED) != 0;
-	channel->fixed_file = uring->fixed_file &&
+	channel->fixed_file = uring->no_fixed_file == 0 &&
 			      io_uring_register_files(&channel->ring,
 						      &uring->file.fd, 1) == 0;
-	channel->fixed_memory = uring->fixed_memory &&
+	channel->fixed_memory = uring->no_fixed_memory == 0 &&
 				io_uring_register_buffers_sparse(
 					&channel->ring, MPIO__RANGES_MAX) == 0;
 	*memory = channel;

@@ -8,14 +8,7 @@
  * piece is found by halving. Ranges may overlap, if memory is announced again
  * in a larger piece; then the one that begins last is looked at.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#ifndef _FILE_OFFSET_BITS
-#define _FILE_OFFSET_BITS 64
-#endif
-
-#include "io_uring.h"
+#include "io_uring_private.h"
 
 #include <mpio/error.h>
 #include <mpio/open.h>

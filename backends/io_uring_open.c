@@ -8,14 +8,7 @@
  * than speed: only a kernel without any ring that works is an error. That is
  * found out before the file is opened, so that no file is made for nothing.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#ifndef _FILE_OFFSET_BITS
-#define _FILE_OFFSET_BITS 64
-#endif
-
-#include "io_uring.h"
+#include "io_uring_private.h"
 
 #include <mpio/backends/io_uring.h>
 #include <mpio/error.h>
@@ -118,12 +111,10 @@ static int find_operations(struct mpio__io_uring *uring, struct io_uring *ring)
 	return 0;
 }
 
-static int find_memory(struct mpio__io_uring *uring, struct io_uring *ring)
+static void find_memory(struct mpio__io_uring *uring, struct io_uring *ring)
 {
 	uring->no_fixed_memory =
 		-io_uring_register_buffers_sparse(ring, MPIO__RANGES_MAX);
-	uring->fixed_memory = uring->no_fixed_memory == 0;
-	return 0;
 }
 
 /* Whether a call says that it is not there, or forbidden. */
@@ -173,7 +164,7 @@ static int find_ring(struct mpio__io_uring *uring,
 	if (error == 0)
 		error = find_operations(uring, &ring);
 	if (error == 0)
-		error = find_memory(uring, &ring);
+		find_memory(uring, &ring);
 	io_uring_queue_exit(&ring);
 	return error;
 }
@@ -248,9 +239,7 @@ static void find_fixed_file(struct mpio__io_uring *uring)
 		result = io_uring_register_files(&ring, &uring->file.fd, 1);
 		io_uring_queue_exit(&ring);
 	}
-	uring->fixed_file = result >= 0;
-	if (result < 0)
-		uring->no_fixed_file = -result;
+	uring->no_fixed_file = result < 0 ? -result : 0;
 }
 
 /* ---- In words ------------------------------------------------------------ */
@@ -268,7 +257,7 @@ static const char *ring_kind(uint32_t setup)
 
 static const char *memory_kind(const struct mpio__io_uring *uring)
 {
-	if (!uring->fixed_memory)
+	if (uring->no_fixed_memory != 0)
 		return "not registered";
 	return uring->fixed_vectors ? "registered when announced, many pieces"
 				    : "registered when announced, one piece";
@@ -291,7 +280,7 @@ static int describe(struct mpio_device *device, char *at, size_t size)
 		  uring->setup & IORING_SETUP_IOPOLL ? ", completions polled"
 						     : "");
 	mpio__say(&text, "descriptor: %s\n",
-		  uring->fixed_file ? "registered" : "not registered");
+		  uring->no_fixed_file == 0 ? "registered" : "not registered");
 	mpio__say(&text, "memory: %s\n", memory_kind(uring));
 	say_missing(&text, "sqpoll", uring->no_sqpoll);
 	say_missing(&text, "single issuer", uring->no_single_issuer);
@@ -352,14 +341,10 @@ int mpio_io_uring_open(const char *path,
 	return 0;
 }
 
-/* 0, or -MPIO_EINVAL: no such option, or no such value. */
-static int take_option(struct mpio_io_uring_config *config, const char *name,
-		       const char *value)
+static int take_own(void *ctx, const char *name, const char *value)
 {
-	int found = mpio__hostfile_option(&config->file, name, value);
+	struct mpio_io_uring_config *config = ctx;
 
-	if (found != 0)
-		return found < 0 ? found : 0;
 	if (strcmp(name, "sqpoll") == 0)
 		return mpio__switch_parse(value, &config->sqpoll);
 	if (strcmp(name, "iopoll") == 0)
@@ -373,15 +358,8 @@ int mpio_io_uring_open_uri(const char *path, char *options,
 			   struct mpio_device **device)
 {
 	struct mpio_io_uring_config config = {0};
-	const char *name;
-	const char *value;
-	int more;
+	int error = mpio__hostfile_options(&config.file, options, take_own,
+					   &config);
 
-	while ((more = mpio_option_next(&options, &name, &value)) > 0) {
-		int error = take_option(&config, name, value);
-
-		if (error != 0)
-			return error;
-	}
-	return more < 0 ? more : mpio_io_uring_open(path, &config, device);
+	return error != 0 ? error : mpio_io_uring_open(path, &config, device);
 }

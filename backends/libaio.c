@@ -17,13 +17,6 @@
  * What cannot go this way (a discard, the odd end of a file under direct I/O, a
  * flush on an old kernel) is done in submit, behind all that is unsent.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#ifndef _FILE_OFFSET_BITS
-#define _FILE_OFFSET_BITS 64
-#endif
-
 #include "hostfile.h"
 
 #include <mpio/backends/libaio.h>
@@ -32,8 +25,8 @@
 
 #include <errno.h>
 #include <libaio.h>
-#include <linux/fs.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -181,13 +174,6 @@ static int collect(struct libaio *libaio, struct channel *channel, bool wait)
 
 /* ---- Sending ------------------------------------------------------------ */
 
-/* Move what stands from `from` to `behind` up in the list, to `to`. */
-static void move_up(struct iocb **to, struct iocb **from, struct iocb **behind)
-{
-	while (from < behind)
-		*to++ = *from++;
-}
-
 /*
  * Hand the kernel what it takes. It says how many of the first ones it has
  * taken, or what is wrong with the first; if that is not for lack of resources,
@@ -219,7 +205,8 @@ static void send_unsent(struct libaio *libaio, struct channel *channel)
 		}
 	}
 	channel->unsent_count = (uint32_t)(behind - next);
-	move_up(channel->unsent, next, behind);
+	memmove(channel->unsent, next,
+		(size_t)(behind - next) * sizeof(struct iocb *));
 }
 
 /* Send all, however often the kernel has to be waited for; 0 or the error. */
@@ -298,6 +285,10 @@ static int submit(struct mpio_device *device, void *data, struct mpio_bio *bio)
 		return -MPIO_EAGAIN;
 	iocb = channel->spare[--channel->spare_count];
 	prepare(libaio, iocb, bio);
+	/*
+	 * Watched or not: the descriptor may be asked for when this is in
+	 * flight, and what was sent without would never tell.
+	 */
 	io_set_eventfd(iocb, channel->event_fd);
 	iocb->data = bio;
 	bio->backend[0] = (uintptr_t)(iocb - channel->iocbs);
@@ -361,7 +352,7 @@ static void cancel(struct mpio_device *device, void *data, struct mpio_bio *bio)
 	if (at == behind)
 		return;
 	end(channel, *at, -MPIO_ECANCELED);
-	move_up(at, at + 1, behind);
+	memmove(at, at + 1, (size_t)(behind - at - 1) * sizeof(struct iocb *));
 	channel->unsent_count--;
 }
 
@@ -518,15 +509,7 @@ int mpio_libaio_open_uri(const char *path, char *options,
 			 struct mpio_device **device)
 {
 	struct mpio_libaio_config config = {0};
-	const char *name;
-	const char *value;
-	int more;
+	int error = mpio__hostfile_options(&config.file, options, NULL, NULL);
 
-	while ((more = mpio_option_next(&options, &name, &value)) > 0) {
-		int found = mpio__hostfile_option(&config.file, name, value);
-
-		if (found <= 0)
-			return found < 0 ? found : -MPIO_EINVAL;
-	}
-	return more < 0 ? more : mpio_libaio_open(path, &config, device);
+	return error != 0 ? error : mpio_libaio_open(path, &config, device);
 }

@@ -9,125 +9,16 @@
  * have to be relocated, and a list to register with would be global state.
  * Backends of other libraries come with the call.
  */
-#include "open.h"
+#include "open_private.h"
+#include "text.h"
 
 #include <mpio/backends/mem.h>
 #include <mpio/error.h>
 #include <mpio/open.h>
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- Reading text ------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* Undo %-escapes in place; false if one is broken, or would be a NUL. */
-static bool unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from != '\0'; from++) {
-		int high;
-		int low;
-
-		if (*from != '%') {
-			*to++ = *from;
-			continue;
-		}
-		high = hex_digit(from[1]);
-		low = high < 0 ? -1 : hex_digit(from[2]);
-		if (low < 0 || high + low == 0)
-			return false;
-		*to++ = (char)(high * 16 + low);
-		from += 2;
-	}
-	*to = '\0';
-	return true;
-}
-
-/* End a text at the first `c` and tell what stands behind; NULL: no `c`. */
-static char *cut_at(char *text, char c)
-{
-	char *at = strchr(text, c);
-
-	if (at != NULL)
-		*at++ = '\0';
-	return at;
-}
-
-/* log2 of what a suffix multiplies by, or -1. */
-static int suffix_shift(const char *suffix)
-{
-	if (suffix[0] == '\0')
-		return 0;
-	if (suffix[1] != '\0')
-		return -1;
-	switch (suffix[0]) {
-	case 'K':
-		return 10;
-	case 'M':
-		return 20;
-	case 'G':
-		return 30;
-	case 'T':
-		return 40;
-	default:
-		return -1;
-	}
-}
-
-int mpio_size_parse(const char *text, uint64_t *size)
-{
-	uint64_t value = 0;
-	int shift;
-
-	if (*text < '0' || *text > '9')
-		return -MPIO_EINVAL;
-	for (; *text >= '0' && *text <= '9'; text++) {
-		uint64_t digit = (uint64_t)(*text - '0');
-
-		if (value > (UINT64_MAX - digit) / 10)
-			return -MPIO_EINVAL;
-		value = value * 10 + digit;
-	}
-	shift = suffix_shift(text);
-	if (shift < 0 || value > UINT64_MAX >> shift)
-		return -MPIO_EINVAL;
-	*size = value << shift;
-	return 0;
-}
-
-int mpio_option_next(char **options, const char **name, const char **value)
-{
-	char *option = *options;
-	char *rest;
-	char *text;
-
-	if (*option == '\0')
-		return 0;
-	rest = cut_at(option, '&');
-	if (rest == NULL)
-		rest = option + strlen(option);
-	text = cut_at(option, '=');
-	if (text == NULL || *option == '\0' || !unescape(text))
-		return -MPIO_EINVAL;
-	*options = rest;
-	*name = option;
-	*value = text;
-	return 1;
-}
 
 /* ---- mem: --------------------------------------------------------------- */
 
@@ -195,14 +86,14 @@ static int open_cut(const struct mpio_scheme *schemes, size_t n, char *uri,
 
 	if (length == 0 || uri[length] != ':')
 		return -MPIO_EINVAL;
-	path = cut_at(uri, ':');
+	path = mpio__cut_at(uri, ':');
 	open = find(schemes, n, uri);
 	if (open == NULL)
 		return -MPIO_ENODEV;
-	options = cut_at(path, '?');
+	options = mpio__cut_at(path, '?');
 	if (options == NULL)
 		options = path + strlen(path);
-	if (*path == '\0' || !unescape(path))
+	if (*path == '\0' || !mpio__unescape(path))
 		return -MPIO_EINVAL;
 	return open(path, options, device);
 }

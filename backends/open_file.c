@@ -8,7 +8,7 @@
  * be global state, and no constructor.
  */
 #include "hostfile.h"
-#include "open.h"
+#include "open_private.h"
 
 #include <mpio/backends/io_uring.h>
 #include <mpio/backends/libaio.h>
@@ -26,17 +26,9 @@ static int open_posix(const char *path, char *options,
 		      struct mpio_device **device)
 {
 	struct mpio_posix_config config = {0};
-	const char *name;
-	const char *value;
-	int more;
+	int error = mpio__hostfile_options(&config, options, NULL, NULL);
 
-	while ((more = mpio_option_next(&options, &name, &value)) > 0) {
-		int found = mpio__hostfile_option(&config, name, value);
-
-		if (found <= 0)
-			return found < 0 ? found : -MPIO_EINVAL;
-	}
-	return more < 0 ? more : mpio_posix_open(path, &config, device);
+	return error != 0 ? error : mpio_posix_open(path, &config, device);
 }
 
 /* ---- The backends that may be linked ------------------------------------ */
@@ -111,25 +103,15 @@ static int try_backend(unsigned int place, const char *path,
 /* The options must be such that every backend takes them. */
 static int check_options(const char *options)
 {
-	char *copy = strdup(options);
-	char *rest = copy;
 	struct mpio_posix_config config = {0};
-	const char *name;
-	const char *value;
-	int more;
+	char *copy = strdup(options);
+	int error;
 
 	if (copy == NULL)
 		return -MPIO_ENOMEM;
-	while ((more = mpio_option_next(&rest, &name, &value)) > 0) {
-		int found = mpio__hostfile_option(&config, name, value);
-
-		if (found <= 0) {
-			more = -MPIO_EINVAL;
-			break;
-		}
-	}
+	error = mpio__hostfile_options(&config, copy, NULL, NULL);
 	free(copy);
-	return more;
+	return error;
 }
 
 /*

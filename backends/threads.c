@@ -17,13 +17,6 @@
  * A worker touches a bio's memory and changes nothing in the bio itself. Ending
  * it is left to reap, in the thread that owns it.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#ifndef _FILE_OFFSET_BITS
-#define _FILE_OFFSET_BITS 64
-#endif
-
 #include "hostfile.h"
 
 #include <mpio/backends/threads.h>
@@ -501,14 +494,13 @@ int mpio_threads_open(const char *path,
 	return 0;
 }
 
-static int set_threads(struct mpio_threads_config *config, const char *value)
+static int take_own(void *ctx, const char *name, const char *value)
 {
+	struct mpio_threads_config *config = ctx;
 	uint64_t count;
-	int error = mpio_size_parse(value, &count);
 
-	if (error != 0)
-		return error;
-	if (count > THREADS_MAX)
+	if (strcmp(name, "threads") != 0 ||
+	    mpio_size_parse(value, &count) != 0 || count > THREADS_MAX)
 		return -MPIO_EINVAL;
 	config->threads = (uint32_t)count;
 	return 0;
@@ -518,17 +510,8 @@ int mpio_threads_open_uri(const char *path, char *options,
 			  struct mpio_device **device)
 {
 	struct mpio_threads_config config = {0};
-	const char *name;
-	const char *value;
-	int more;
+	int error = mpio__hostfile_options(&config.file, options, take_own,
+					   &config);
 
-	while ((more = mpio_option_next(&options, &name, &value)) > 0) {
-		int found = mpio__hostfile_option(&config.file, name, value);
-
-		if (found == 0 && strcmp(name, "threads") == 0)
-			found = set_threads(&config, value) == 0;
-		if (found <= 0)
-			return found < 0 ? found : -MPIO_EINVAL;
-	}
-	return more < 0 ? more : mpio_threads_open(path, &config, device);
+	return error != 0 ? error : mpio_threads_open(path, &config, device);
 }

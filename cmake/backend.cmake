@@ -5,12 +5,14 @@
 # made of backends/NAME.c (and NAME_*.c) and include/mpio/backends/NAME.h.
 #
 #     mpio_add_backend(libaio HEADER libaio.h LIBRARIES aio
-#                      USES "(void)io_setup(0, 0);")
+#                      USES "io_setup(0, 0)")
 #
 # LIBMPIO_WITH_LIBAIO says whether: AUTO (the default) builds it if a program
-# with HEADER, LIBRARIES and what it USES can be linked, and says so if not; ON makes that an error; OFF
-# does without. LIBRARIES are names for the linker, since they end up in the
-# config package and the .pc file of people who have a static library to link.
+# that includes HEADER and USES these expressions can be linked to LIBRARIES,
+# and says so if not; ON makes that an error; OFF does without. USES are to be
+# the newest things that the sources need, so that what is too old for them is
+# left out. LIBRARIES are names for the linker, since they end up in the config
+# package and the .pc file of people who have a static library to link.
 #
 # mpio_device_open() finds a backend by a weak reference, which does not make
 # the linker look into an archive; so whoever links it has its opening function
@@ -23,9 +25,10 @@ function(mpio_backend_is_there name header libraries uses result)
   set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
   set(CMAKE_REQUIRED_LIBRARIES ${libraries})
   set(CMAKE_REQUIRED_QUIET ON)
+  string(JOIN "; " statements ${uses})
   check_c_source_compiles("
     #include <${header}>
-    int main(void) { ${uses} return 0; }
+    int main(void) { ${statements}; return 0; }
     " LIBMPIO_HAS_${name})
   cmake_pop_check_state()
   set(${result} ${LIBMPIO_HAS_${name}} PARENT_SCOPE)
@@ -36,7 +39,7 @@ function(mpio_backend_is_there name header libraries uses result)
 endfunction()
 
 function(mpio_add_backend name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER;USES" "LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER" "LIBRARIES;USES")
   string(TOUPPER ${name} upper)
   set(with LIBMPIO_WITH_${upper})
   set(${with} AUTO CACHE STRING "Build the backend ${name}: AUTO, ON or OFF")
@@ -48,9 +51,11 @@ function(mpio_add_backend name)
   mpio_backend_is_there(${name} ${arg_HEADER} "${arg_LIBRARIES}"
                         "${arg_USES}" there)
   if(NOT there AND NOT ${with} STREQUAL "AUTO")
-    message(FATAL_ERROR "Backend ${name}: ${arg_HEADER} is missing or too old")
+    message(FATAL_ERROR
+            "Backend ${name}: ${arg_HEADER} is missing or too old")
   elseif(NOT there)
-    message(STATUS "Backend ${name}: left out, ${arg_HEADER} is missing or too old")
+    message(STATUS
+            "Backend ${name}: left out, ${arg_HEADER} is missing or too old")
     return()
   endif()
   message(STATUS "Backend ${name}: to be built")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # What is installed: headers, archives, a CMake config package and a .pc file
-# for each library, and the device suite. All of it may be moved to another place afterwards.
+# for each library, and the device suite. All of it may be moved to another
+# place afterwards.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -14,6 +15,7 @@ install(TARGETS ${mpio_libraries} mpio-backends EXPORT mpioTargets
 install(EXPORT mpioTargets NAMESPACE mpio:: DESTINATION ${config_dir})
 
 set(DEVICE_SUITE_DIR ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
+
 configure_package_config_file(
   cmake/mpioConfig.cmake.in ${PROJECT_BINARY_DIR}/mpioConfig.cmake
   INSTALL_DESTINATION ${config_dir} PATH_VARS DEVICE_SUITE_DIR)
@@ -30,12 +32,11 @@ if(NOT LIBMPIO_FREESTANDING)
   file(GLOB device_suite CONFIGURE_DEPENDS tests/conformance/device_suite*.[ch])
   list(FILTER device_suite EXCLUDE REGEX
        "_(main|selftest|broken.*|example)\\.[ch]$")
-  install(FILES ${device_suite}
-          DESTINATION ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
+  install(FILES ${device_suite} DESTINATION ${DEVICE_SUITE_DIR})
   install(FILES tests/conformance/device_suite_example.c RENAME example.c
-          DESTINATION ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
+          DESTINATION ${DEVICE_SUITE_DIR})
   install(FILES tests/conformance/device_suite.md RENAME README.md
-          DESTINATION ${CMAKE_INSTALL_DATADIR}/libmpio/device_suite)
+          DESTINATION ${DEVICE_SUITE_DIR})
 endif()
 
 # A .pc file finds its prefix from where it lies: as many steps up as the
@@ -58,9 +59,15 @@ else()
 endif()
 pc_directory(pc_libdir ${CMAKE_INSTALL_LIBDIR})
 pc_directory(pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
+set(pc_device_suite)
+if(NOT LIBMPIO_FREESTANDING)
+  pc_directory(pc_device_suite ${DEVICE_SUITE_DIR})
+  string(PREPEND pc_device_suite "device_suite=")
+endif()
 
 foreach(library IN LISTS mpio_libraries)
   set(pc_name ${library})
+  set(pc_description ${PROJECT_DESCRIPTION})
   set(pc_requires)
   set(pc_libs)
   get_target_property(options ${library} INTERFACE_LINK_OPTIONS)
@@ -71,6 +78,8 @@ foreach(library IN LISTS mpio_libraries)
   foreach(link IN LISTS links)
     if(link STREQUAL mpio)
       set(pc_requires mpio)
+      string(REPLACE "mpio-" "" backend ${library})
+      string(APPEND pc_description ", backend ${backend}")
     elseif(link)
       string(APPEND pc_libs " -l${link}")
     endif()

@@ -18,9 +18,9 @@
  * not say DISCARD; one channel is used by one thread at a time.
  *
  * The backend promises: each bio accepted ends exactly once, inside submit,
- * commit or reap of its own channel; no bio is changed; a transfer that came
- * short is continued, or ended with mpio_bio_end_partial(); errno values of
- * the host are translated.
+ * commit, reap or cancel of its own channel; no bio is changed; a transfer that
+ * came short is continued, or ended with mpio_bio_end_partial(); errno values
+ * of the host are translated.
  */
 #ifndef MPIO_DEVICE_H
 #define MPIO_DEVICE_H

@@ -3,10 +3,10 @@
  * @file
  * The device suite: does a backend keep the contract of mpio/device.h?
  *
- * One call runs tests on a device: all operations, sizes around
- * every limit, scattered memory, the device's end, order, flushes, cancelling,
- * event loops, threads. It needs libmpio, libc and threads, and no framework:
- * compile it with your backend. It is installed as source, with a README.
+ * One call runs its tests on a device: all operations, sizes around every
+ * limit, scattered memory, the device's end, order, flushes, cancelling, event
+ * loops, threads. It needs libmpio, libc and threads, and no framework: compile
+ * it with your backend. It is installed as source, with a README.
  *
  * Everything on the device is overwritten. Data are told apart by patterns
  * that name the block, its generation and the seed in each 16 bytes, so that
@@ -27,6 +27,9 @@ extern "C" {
 #define MPIO_DEVICE_SUITE_VOLATILE (1u << 0)
 /* What one channel is given is done in that order, though it may end later. */
 #define MPIO_DEVICE_SUITE_ORDERED (1u << 1)
+/* A queue belongs to the thread that uses it first, even when it was drained;
+ * that another may use it then is not looked at. */
+#define MPIO_DEVICE_SUITE_ONE_THREAD (1u << 2)
 
 /** What is to be tested, and how. All but `open` may be 0. */
 struct mpio_device_suite {

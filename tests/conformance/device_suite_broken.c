@@ -32,6 +32,7 @@ struct broken_channel {
 	bool asked;   /* for the event descriptor */
 	void *memory; /* that was announced */
 	size_t memory_length;
+	pthread_t owner; /* who opened it */
 	int files[2];
 };
 
@@ -145,6 +146,9 @@ static int submit_later(struct mpio_device *device, void *ctx,
 	if (broken->how == REFUSES &&
 	    channel->pending.count + channel->gathered.count >= BUSY)
 		return -MPIO_EBUSY;
+	if (broken->how == MINDS_THE_THREAD &&
+	    !pthread_equal(channel->owner, pthread_self()))
+		return -MPIO_EEXIST;
 	channel->seen++;
 	if (broken->how == NEVER_ENDS && channel->seen == FORGOTTEN)
 		return 0;
@@ -266,6 +270,7 @@ static int channel_open(struct mpio_device *device, uint32_t depth, void **ctx)
 			fcntl(channel->files[i], F_SETFL, O_NONBLOCK);
 	}
 	channel->opened++;
+	channel->owner = pthread_self();
 	if (broken->how == SHARES_CHANNEL)
 		broken->shared = channel;
 	*ctx = channel;
@@ -292,7 +297,9 @@ static int register_memory(struct mpio_device *device, void *ctx, void *base,
 {
 	struct broken_channel *channel = ctx;
 
-	(void)device;
+	if (broken_of(device)->how == REFUSES_ONE_ANNOUNCED &&
+	    channel->memory != NULL)
+		return -MPIO_ENOSPC;
 	channel->memory = base;
 	channel->memory_length = length;
 	return 0;

@@ -115,6 +115,11 @@ static void close_target(void *ctx, struct mpio_device *device)
 	mpio_device_close(target->filtered ? target->filter.lower : device);
 }
 
+static bool has_scheme(const struct target *target, const char *scheme)
+{
+	return strncmp(target->scheme, scheme, strlen(scheme)) == 0;
+}
+
 static void parse_uri(struct target *target, const char *uri, const char *dir)
 {
 	const char *path;
@@ -130,7 +135,7 @@ static void parse_uri(struct target *target, const char *uri, const char *dir)
 	target->options = strchr(path, '?');
 	target->own = *path != '\0' && *path != '?';
 	target->options = target->options != NULL ? target->options + 1 : "";
-	target->in_memory = strncmp(target->scheme, "mem:", 4) == 0;
+	target->in_memory = has_scheme(target, "mem:");
 	target->readonly = strstr(target->options, "readonly=1") != NULL;
 	snprintf(target->path, sizeof(target->path), "%s/mpio-device-suite.%ld",
 		 dir, (long)getpid());
@@ -158,6 +163,22 @@ static const char *why_not(struct target *target, uint64_t size)
 	return NULL;
 }
 
+/* What the backends say of themselves in their headers. */
+static uint32_t flags_of(const struct target *target)
+{
+	uint32_t flags = 0;
+
+	if (target->in_memory)
+		flags |= MPIO_DEVICE_SUITE_VOLATILE;
+	if (target->in_memory || has_scheme(target, "posix:") ||
+	    has_scheme(target, "threads:"))
+		flags |= MPIO_DEVICE_SUITE_ORDERED;
+	if (has_scheme(target, "io_uring:") &&
+	    strstr(target->options, "roaming=1") == NULL)
+		flags |= MPIO_DEVICE_SUITE_ONE_THREAD;
+	return flags;
+}
+
 /* 0, 1: a test failed, or 77: skipped. */
 static int run_target(struct mpio_device_suite *suite, const char *uri,
 		      const char *dir)
@@ -179,12 +200,7 @@ static int run_target(struct mpio_device_suite *suite, const char *uri,
 		suite->open = open_target;
 		suite->close = close_target;
 		suite->ctx = target;
-		suite->flags = target->in_memory
-				       ? MPIO_DEVICE_SUITE_VOLATILE |
-						 MPIO_DEVICE_SUITE_ORDERED
-				       : 0;
-		if (strncmp(target->scheme, "posix:", 6) == 0)
-			suite->flags = MPIO_DEVICE_SUITE_ORDERED;
+		suite->flags = flags_of(target);
 		result = mpio_device_suite_run(suite, stdout) != 0;
 	}
 	if (!target->own && !target->in_memory)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A mixture: reads and writes of any size in any memory, flushes, plugs, polls
- * and waits, at random; by one thread, and by eight, each with a queue of its
- * own. What is in flight together does not overlap, so that a model can say
- * what each block holds.
+ * and waits, at random; by one thread, by eight, each with a queue of its own,
+ * and by two, one after the other on one queue. What is in flight together does
+ * not overlap, so that a model can say what each block holds.
  */
 #include "device_suite_rig.h"
 
@@ -192,8 +192,41 @@ static void threads(struct ds_run *run)
 	ds_rig_close(rig);
 }
 
+/* ---- From hand to hand --------------------------------------------------- */
+
+static void *use_queue(void *ctx)
+{
+	run_mix(ctx, THREAD_STEPS);
+	return NULL;
+}
+
+/* A queue with nothing in flight may be used by another thread, and come
+ * back. */
+static void hand_over(struct ds_run *run)
+{
+	struct mix mix = {.count = run->count};
+
+	if (run->suite->flags & MPIO_DEVICE_SUITE_ONE_THREAD) {
+		ds_skip(run, "a queue belongs to one thread");
+		return;
+	}
+	mix.rig = ds_rig_open(run, run->device, NULL);
+	if (mix.rig == NULL)
+		return;
+	ds_sweep(mix.rig, MPIO_BIO_WRITE, 0, run->count);
+	for (int i = 0; i < 3; i++) {
+		mix.plugged = 0;
+		if (pthread_create(&mix.thread, NULL, use_queue, &mix) != 0)
+			abort();
+		pthread_join(mix.thread, NULL);
+		ds_sweep(mix.rig, MPIO_BIO_READ, 0, run->count);
+	}
+	ds_rig_close(mix.rig);
+}
+
 const struct ds_test ds_tests_many[] = {
 	{"random", random_mix, DS_WRITES},
 	{"threads", threads, DS_WRITES},
+	{"hand_over", hand_over, DS_WRITES},
 	{NULL, NULL, 0},
 };

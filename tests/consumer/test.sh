@@ -3,7 +3,8 @@
 #
 # The library as others use it: installed and moved to another place, found by
 # find_package and by pkg-config, for a library directory of one level and of
-# two; and as a subdirectory of a project.
+# two; and as a subdirectory of a project. The device suite is used as it is
+# installed, too.
 . "$(dirname "$0")/../checks/common.sh"
 need cmake cc c++ pkg-config
 
@@ -47,6 +48,23 @@ consume_by_hand() { # PKGCONFIG-DIRECTORY
 	done
 }
 
+# The device suite by the commands of its README, with the example as a backend.
+run_suite() ( # PKGCONFIG-DIRECTORY
+	export PKG_CONFIG_PATH="$1"
+	cd "$(pkg-config --variable=device_suite mpio)"
+	cp example.c my_backend.c
+	sed -n 's/^    cc /cc /p' README.md >commands
+	if [ "$(wc -l <commands)" -ne 2 ]; then
+		echo 'The README of the device suite has not two commands'
+		exit 1
+	fi
+	while read -r command; do
+		rm -f suite
+		run sh -c "$command"
+		run ./suite
+	done <commands
+)
+
 for libdir in lib "lib/$(cc -dumpmachine)"; do
 	build=$scratch/build
 	prefix=$scratch/moved-prefix
@@ -65,16 +83,14 @@ for libdir in lib "lib/$(cc -dumpmachine)"; do
 
 	consume "$scratch/package-$(basename "$libdir")" -DWAY=package \
 		-DCMAKE_PREFIX_PATH="$prefix"
+	if cmake -S tests/consumer -B "$scratch/component" -DWAY=package \
+		-DCOMPONENT=abacus -DCMAKE_PREFIX_PATH="$prefix" \
+		>"$log" 2>&1 || ! grep -q 'built without: abacus' "$log"; then
+		fail 'A backend that is not there is not told:'
+		cat "$log"
+	fi
 	consume_by_hand "$prefix/$libdir/pkgconfig"
-
-	# The device suite, as its README has it.
-	suite=$prefix/share/libmpio/device_suite
-	flags=$(PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig \
-		pkg-config --cflags --libs mpio)
-	# shellcheck disable=SC2086
-	run cc -o "$scratch/by-hand" "$suite/example.c" \
-		"$suite"/device_suite*.c $flags -pthread
-	run "$scratch/by-hand"
+	run_suite "$prefix/$libdir/pkgconfig"
 done
 consume "$scratch/subdirectory" -DWAY=subdirectory -DSOURCE="$source"
 

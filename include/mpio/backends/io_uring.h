@@ -22,10 +22,10 @@
  * goes from thread to thread; no thread may end while something that it has
  * submitted is in flight. Linux 5.6 is the least.
  *
- * Up to 64 ranges of memory may be announced on a queue, each of 1 GiB; more
- * memory takes several. The queue's descriptor for event loops is the ring's,
- * or an eventfd that is made when it is asked for; under polled I/O there is
- * none.
+ * Up to 64 ranges of memory may be announced on a queue, each of up to 1 GiB;
+ * more memory takes several. The queue's descriptor for event loops is the
+ * ring's, or an eventfd that is made when it is asked for; under polled I/O
+ * there is none.
  *
  * Flush is an asynchronous fdatasync, fua is RWF_DSYNC, discard blocks. What
  * is said in mpio/backends/posix.h of the rest holds here too. Under direct

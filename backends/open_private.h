@@ -2,8 +2,8 @@
 /*
  * What the two sources of mpio_device_open() share.
  */
-#ifndef MPIO_BACKENDS_OPEN_H
-#define MPIO_BACKENDS_OPEN_H
+#ifndef MPIO_BACKENDS_OPEN_PRIVATE_H
+#define MPIO_BACKENDS_OPEN_PRIVATE_H
 
 #include <mpio/open.h>
 

@@ -35,18 +35,17 @@ struct mpio__ranges {
 struct mpio__io_uring {
 	struct mpio__hostfile file;
 	uint32_t setup;     /* IORING_SETUP_* of every ring */
-	bool fixed_file;    /* the file can be registered */
-	bool fixed_memory;  /* memory can be, */
-	bool fixed_vectors; /* and many pieces of it moved at once */
+	bool fixed_vectors; /* many pieces of announced memory can be moved at
+			     * once */
 
-	/* Why not, for the description: the host's errno; 0: taken, or not
+	/* Why something is not there: the host's errno; 0: it is, or was not
 	 * asked for. */
 	int no_single_issuer;
 	int no_cooperation;
 	int no_sqpoll;
 	int no_iopoll;
-	int no_fixed_file;
-	int no_fixed_memory;
+	int no_fixed_file;   /* the descriptor, registered */
+	int no_fixed_memory; /* memory, too */
 };
 
 #pragma GCC visibility push(hidden)
