@@ -210,8 +210,9 @@ int mpio_queue_flush(struct mpio_queue *queue);
  *
  * @param queue  the calling thread's
  * @return a descriptor that is readable while mpio_queue_poll() would end
- *         something; it stays the queue's: watch it, and neither read it nor
- *         close it. -1: the device has none
+ *         something, and may be once for nothing, until that is called; it
+ *         stays the queue's: watch it, and neither read it nor close it. -1:
+ *         the device has none
  */
 int mpio_queue_event_fd(struct mpio_queue *queue);
 

@@ -213,8 +213,9 @@ static void read_by_loop(struct mpio_queue *queue, int loop)
 	}
 	/* One may come while another is looked at, but none for nothing. */
 	assert_true(wakes <= 2 * THREAD_BYTES / 4096);
-	/* Of the last ends some may be told late; looking once ends that. */
-	assert_true(mpio_queue_poll(queue) == 0);
+	/* After refusals it may be told once more; looking ends that. */
+	if (ring_host.fired > 0)
+		assert_int_equal(mpio_queue_poll(queue), 0);
 	assert_int_equal(wake_ups(loop, 0), 0);
 	assert_int_equal(user.first_error, 0);
 	assert_int_equal(user.wrong, 0);
