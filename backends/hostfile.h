@@ -124,6 +124,17 @@ int mpio__hostfile_settle(const struct mpio__hostfile *file,
 			  const struct mpio_bio *bio, long result);
 
 /*
+ * Whether an asynchronous backend is to send what it has gathered, without
+ * waiting for commit: the device works on the first ones while the next are
+ * made. A system call costs little against four I/Os, and a device that has
+ * more than twice as many to do as are waiting can wait.
+ */
+static inline bool mpio__hostfile_should_send(uint32_t unsent, uint32_t sent)
+{
+	return unsent >= 4 && unsent >= sent / 2;
+}
+
+/*
  * Takes an option that not all these backends have, by its name and value: 0,
  * or -MPIO_EINVAL for one that is unknown, or whose value is none.
  */

@@ -33,12 +33,6 @@
 
 /* Most submissions that wait to be pushed; more are pushed on the way. */
 #define UNSENT_MAX 4096u
-/*
- * Whenever so many are unsent they are pushed, without waiting for commit: the
- * device works on the first ones while the next are made, and a system call
- * costs little against four I/Os.
- */
-#define UNSENT_FEW 4u
 /* Completions that are looked at together. */
 #define BATCH 32u
 
@@ -362,7 +356,7 @@ static int submit(struct mpio_device *device, void *memory,
 	if (sqe != NULL) {
 		write_sqe(channel, sqe, bio);
 		unsent = channel->ring.sq.sqe_tail - channel->taken;
-		if (unsent % UNSENT_FEW == 0)
+		if (mpio__hostfile_should_send(unsent, channel->flying))
 			push(channel);
 		return 0;
 	}

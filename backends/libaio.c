@@ -33,12 +33,6 @@
 
 /* Events that one system call fetches. */
 #define BATCH 32
-/*
- * Whenever so many are unsent they are sent, without waiting for commit: the
- * device works on the first ones while the next are made, and a system call
- * costs little against four I/Os.
- */
-#define UNSENT_FEW 4
 
 struct libaio {
 	struct mpio__hostfile file; /* first */
@@ -293,7 +287,8 @@ static int submit(struct mpio_device *device, void *data, struct mpio_bio *bio)
 	iocb->data = bio;
 	bio->backend[0] = (uintptr_t)(iocb - channel->iocbs);
 	channel->unsent[channel->unsent_count++] = iocb;
-	if (channel->unsent_count % UNSENT_FEW == 0)
+	if (mpio__hostfile_should_send(channel->unsent_count,
+				       channel->in_kernel))
 		send_unsent(libaio, channel);
 	return 0;
 }

@@ -5,9 +5,9 @@
  * libmpio-io_uring, target mpio::io_uring.
  *
  * Each queue has a ring of its own, with the file registered. What a plug or a
- * page verb sends is one system call for each four bios, so that the disk works
- * on the first while the last are made; completions are read from the ring
- * without one. A bio that lies in memory announced by
+ * page verb sends is one system call for four bios or more, so that the disk
+ * works on the first while the last are made; completions are read from the
+ * ring without one. A bio that lies in memory announced by
  * mpio_queue_register_memory() is a fixed read or write (one of many pieces
  * since Linux 6.15, all of them in one announced range); others are plain, or
  * readv and writev. A submission that the kernel refuses is tried again when

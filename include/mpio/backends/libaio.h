@@ -5,14 +5,15 @@
  * Library libmpio-libaio, target mpio::libaio.
  *
  * Each queue has an io_context of its own. What a plug or a page verb sends is
- * one io_submit for each four bios, so that the disk works on the first while
- * the last are made; completions are read from the ring in user space where its
- * layout is known, without a system call. A submission that the kernel refuses
- * keeps its place and is tried again when something has ended; with nothing in
- * flight it is done blocking. Short transfers are continued. Only direct I/O
- * is really asynchronous: the kernel does buffered I/O inside io_submit. A
- * queue also takes a file descriptor, and the kernel takes its time (tens of
- * milliseconds) to let go of an io_context when a queue is closed.
+ * one io_submit for four bios or more, so that the disk works on the first
+ * while the last are made; completions are read from the ring in user space
+ * where its layout is known, without a system call. A submission that the
+ * kernel refuses keeps its place and is tried again when something has ended;
+ * with nothing in flight it is done blocking. Short transfers are continued.
+ * Only direct I/O is really asynchronous: the kernel does buffered I/O inside
+ * io_submit. A queue also takes a file descriptor, and the kernel takes its
+ * time (tens of milliseconds) to let go of an io_context when a queue is
+ * closed.
  *
  * Flush is an asynchronous fdatasync where the file system takes that, else a
  * blocking one; fua is RWF_DSYNC; discard blocks. What is said in

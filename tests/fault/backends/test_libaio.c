@@ -28,6 +28,8 @@ static struct {
 	unsigned setups;    /* calls of io_setup */
 	uint64_t sent[256]; /* offsets, as io_submit was given them */
 	unsigned sent_count;
+	long calls[64]; /* of io_submit: how many were sent by each */
+	unsigned call_count;
 } kernel;
 
 /* Results that are to be put in place of true ones. */
@@ -151,6 +153,7 @@ int __wrap_io_submit(io_context_t context, long n, struct iocb **list)
 	int kind = strike(CALL_SUBMIT);
 	int result;
 
+	kernel.calls[kernel.call_count++ % 64] = n;
 	if (kernel.lacks_flush && list[0]->aio_lio_opcode == IO_CMD_FDSYNC)
 		return -EINVAL;
 	if (kind > 0)
@@ -555,6 +558,38 @@ static void what_is_refused_keeps_its_order(void **state)
 	alarm(0);
 }
 
+/*
+ * The disk gets four as soon as they are made. When it has something to do, as
+ * many wait as are half of that: fewer system calls.
+ */
+static void the_busier_the_disk_the_more_are_sent_together(void **state)
+{
+	static const long together[] = {4, 4, 4, 6, 9, 5};
+	const struct mpio_allocator allocator = mpio_allocator_libc();
+	const struct mpio_queue_config config = {.allocator = &allocator};
+	struct seen seen[32] = {{0}};
+	struct mpio_device *device;
+	struct mpio_queue *queue;
+
+	(void)state;
+	make_file();
+	start_deadline();
+	device = open_libaio(false);
+	assert_int_equal(mpio_queue_open(device, &config, &queue), 0);
+	mpio_queue_plug(queue);
+	for (unsigned i = 0; i < 32; i++)
+		read_block(queue, i % 16, &seen[i]);
+	kernel.call_count = 0;
+	mpio_queue_unplug(queue);
+	assert_int_equal(kernel.call_count, 6);
+	assert_memory_equal(kernel.calls, together, sizeof(together));
+	assert_int_equal(mpio_queue_drain(queue), 0);
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(seen[i].ends, 1);
+	close_both(queue);
+	alarm(0);
+}
+
 static void what_is_not_sent_can_be_cancelled(void **state)
 {
 	const struct fault refuse = {
@@ -669,6 +704,7 @@ int main(void)
 		TEST(a_wait_that_fails_loses_nothing),
 		TEST(the_last_resort_may_fail_like_any_call),
 		TEST(what_is_refused_keeps_its_order),
+		TEST(the_busier_the_disk_the_more_are_sent_together),
 		TEST(what_is_not_sent_can_be_cancelled),
 		TEST(the_event_fd_is_readable_while_something_has_ended),
 		TEST(an_event_fd_asked_for_late_misses_nothing),
