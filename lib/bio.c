@@ -21,6 +21,7 @@ void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags)
 	bio->vec_count = 0;
 	bio->segments_end = bio->segments;
 	bio->plain = false;
+	bio->gapped = false;
 }
 
 struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t segments)
@@ -209,6 +210,7 @@ void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from)
 	to->flags = from->flags;
 	to->unit = from->unit;
 	to->plain = from->plain;
+	to->gapped = from->gapped;
 	to->end_io = from->end_io;
 	to->ctx = from->ctx;
 	mpio_bio_put(from);

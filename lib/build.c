@@ -169,6 +169,7 @@ MPIO__APART static void bridge(struct mpio__build *build,
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_GAP, bio, (int)length);
 	append(build, &gap, length);
+	bio->gapped = true;
 	build->wasted += length;
 }
 
@@ -237,4 +238,18 @@ bool mpio__row_begin(struct mpio__row *row, const struct mpio__walk *walk,
 	return (first->flags & how->mask) == how->state && size != 0 &&
 	       (size & (walk->mapping->block_size - 1)) == 0 &&
 	       size <= small->bytes_max;
+}
+
+const struct mpio_segment *mpio__row_end_long(const struct mpio_bio *bio,
+					      mpio__page_end_fn *end,
+					      uint32_t flags)
+{
+	const struct mpio_segment *segment = bio->segments;
+	const struct mpio_segment *last = bio->segments_end - MPIO__PAGES_AHEAD;
+
+	for (; segment < last; segment++) {
+		__builtin_prefetch(segment[MPIO__PAGES_AHEAD].page, 1);
+		mpio__row_end_page(segment->page, end, flags);
+	}
+	return segment;
 }

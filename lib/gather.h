@@ -92,6 +92,7 @@ static inline void mpio__build_open(struct mpio__build *build,
 	bio->length = 0;
 	build->wasted = 0;
 	bio->plain = true;
+	bio->gapped = false;
 	bio->unit = build->unit;
 	bio->end_io = build->end_io;
 	bio->ctx = build->sent;
@@ -230,6 +231,24 @@ static inline void mpio__row_gather(struct mpio__row *row,
 typedef void mpio__page_end_fn(struct mpio_mapping *mapping,
 			       struct mpio_page *page, int status);
 
+/* So many pages on, the next to be fetched into the processor's cache. */
+#define MPIO__PAGES_AHEAD 8
+
+static inline void mpio__row_end_page(struct mpio_page *page,
+				      mpio__page_end_fn *end, uint32_t flags)
+{
+	page->flags ^= flags;
+	end(page->mapping, page, 0);
+}
+
+/*
+ * Finish the pages of a long row, up to its last ones, which are returned. They
+ * were on the way for long: their descriptors are out of the processor's cache.
+ */
+const struct mpio_segment *mpio__row_end_long(const struct mpio_bio *bio,
+					      mpio__page_end_fn *end,
+					      uint32_t flags);
+
 /*
  * Finish the pages of a plain bio that went well. While they were on the way
  * these flags of theirs were the library's; they stand as they were set, so
@@ -240,11 +259,10 @@ static inline void mpio__row_end(const struct mpio_bio *bio,
 {
 	const struct mpio_segment *segment = bio->segments;
 
+	if (mpio__segment_count(bio) > MPIO__PAGES_AHEAD)
+		segment = mpio__row_end_long(bio, end, flags);
 	do {
-		struct mpio_page *page = segment++->page;
-
-		page->flags ^= flags;
-		end(page->mapping, page, 0);
+		mpio__row_end_page(segment++->page, end, flags);
 	} while (segment != bio->segments_end);
 }
 

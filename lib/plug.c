@@ -125,6 +125,7 @@ merge(struct mpio_queue *queue, struct mpio_bio *a, struct mpio_bio *b)
 	memcpy(a->segments_end, b->segments, n * sizeof(*b->segments));
 	a->segments_end += n;
 	a->unit = mpio__min_u32(a->unit, b->unit);
+	a->gapped = a->gapped || b->gapped;
 	a->plain = a->plain && b->plain &&
 		   a->segments->page->mapping == b->segments->page->mapping;
 	queue->stats.merges++;

@@ -16,9 +16,13 @@
  */
 #include "internal.h"
 
-/* Pieces of memory of a read that is choppy, and their mean length. */
+/*
+ * Pieces of memory of a read that is choppy, and their mean length. Across gaps
+ * they may be longer: less of what is read is to be copied.
+ */
 #define CHOPPY_PIECES 16u
 #define CHOPPY_BYTES 2048u
+#define CHOPPY_BYTES_GAPPED 32768u
 
 /* Refusals of one bio in a row, with nothing in flight, that are sat out. */
 #define REFUSALS_MAX 64u
@@ -106,8 +110,10 @@ static bool is_aligned(const struct mpio_queue *queue,
 static bool is_choppy(const struct mpio_queue *queue,
 		      const struct mpio_bio *bio)
 {
+	uint32_t small = bio->gapped ? CHOPPY_BYTES_GAPPED : CHOPPY_BYTES;
+
 	return bio->vec_count >= CHOPPY_PIECES && bio->op == MPIO_BIO_READ &&
-	       bio->length / bio->vec_count <= CHOPPY_BYTES &&
+	       bio->length / bio->vec_count <= small &&
 	       bio->length <= queue->bounce_size && queue->free_bounces != NULL;
 }
 

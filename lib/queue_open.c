@@ -23,8 +23,9 @@
 #define GAP_MAX (1u << 20)
 #define GAP_PERCENT 75u
 #define BOUNCE (1u << 18)
-#define BOUNCE_OF_A_DISK (1u << 21) /* a slot takes a whole choppy read */
 #define BOUNCE_SLOTS 4u
+#define SLOT_MAX (1u << 19) /* bytes; an I/O across gaps goes through one */
+#define BOUNCE_OF_A_DISK (8 * SLOT_MAX)
 
 #if defined(__has_feature) && !defined(__SANITIZE_THREAD__)
 #if __has_feature(thread_sanitizer)
@@ -75,14 +76,16 @@ static void shape_gaps(struct shape *shape, const struct mpio_limits *device,
 	const uint32_t never = MPIO_QUEUE_NO_GAPS | MPIO_QUEUE_NO_ISOLATION;
 	struct mpio_plan_limits *limits = &shape->limits;
 	uint32_t unit = mpio__max_u32(limits->block, shape->memory_alignment);
-	uint32_t gap = or_default(config->gap_bytes, device->gap_bytes);
+	uint32_t gap = mpio__min_u32(
+		or_default(config->gap_bytes, device->gap_bytes), GAP_MAX);
+	uint32_t io = mpio__max_u32(SLOT_MAX, 8 * gap);
 
 	limits->gap_percent = or_default(config->gap_percent, GAP_PERCENT);
-	limits->gap_io_max = clamp(limits->bytes_max, config->gap_io_bytes);
+	limits->gap_io_max = mpio__min_u32(
+		limits->bytes_max, or_default(config->gap_io_bytes, io));
 	/* A page, a gap, a page: that is three pieces. */
 	if ((config->flags & never) || limits->pieces_max < 3)
 		gap = 0;
-	gap = mpio__min_u32(gap, GAP_MAX);
 	limits->gap_max = mpio__min_u32(gap, limits->gap_io_max) & ~(unit - 1);
 }
 
@@ -121,7 +124,8 @@ static void shape_bounce(struct shape *shape, const struct mpio_limits *device,
 	uint32_t usual = device->gap_bytes != 0 ? BOUNCE_OF_A_DISK : BOUNCE;
 	uint32_t bytes = or_default(config->bounce_bytes, usual);
 	uint32_t most =
-		mpio__min_u32(bytes / BOUNCE_SLOTS, shape->limits.bytes_max);
+		mpio__min_u32(mpio__min_u32(bytes / BOUNCE_SLOTS, SLOT_MAX),
+			      shape->limits.bytes_max);
 	uint32_t size =
 		mpio__max_u32(shape->limits.block, shape->memory_alignment);
 

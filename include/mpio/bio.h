@@ -116,7 +116,8 @@ struct mpio_bio {
 	uint8_t stage;
 	uint8_t tries; /* of this window without progress */
 	bool small;
-	bool plain; /* its pages lie whole in it, all of one mapping */
+	bool plain;  /* its pages lie whole in it, all of one mapping */
+	bool gapped; /* some of it nobody wants */
 	struct mpio_bounce *bounce; /* aligned memory in place of its own */
 };
 

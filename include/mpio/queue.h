@@ -70,16 +70,19 @@ struct mpio_queue_config {
 	uint32_t gap_percent;  /* most of an I/O that may be gaps, as it is
 				* when one is crossed; 0: 75 */
 	uint32_t gap_io_bytes; /* no gap is crossed by an I/O that would be
-				* larger than this behind it; 0: bytes_max */
+				* larger than this behind it; 0: 512 KiB, or
+				* eight gaps of the largest; clamped to
+				* bytes_max */
 	/*
 	 * Memory that bios go through whose own is not aligned as the device
 	 * asks, piece by piece. Part of the queue's memory, and only there
-	 * for a device that asks for alignment. It is cut into slots, four if
-	 * it can be, of a power of two each: so many bios bounce at once. A
-	 * read of 16 or more pieces that are 2 KiB or less on average goes
-	 * through a free slot too: a copy costs less than so many pieces.
+	 * for a device that asks for alignment. It is cut into slots, four or
+	 * more if it can be, of a power of two and at most 512 KiB each: so
+	 * many bios bounce at once. A read of 16 or more pieces that are 2 KiB
+	 * or less on average (32 KiB if it goes across gaps) goes through a
+	 * free slot too: a copy costs less than so many pieces.
 	 */
-	uint32_t bounce_bytes; /* 0: 256 KiB, or 2 MiB for a device with gaps;
+	uint32_t bounce_bytes; /* 0: 256 KiB, or 4 MiB for a device with gaps;
 				* at least a logical block, the memory's
 				* alignment and an atomic unit */
 	/*

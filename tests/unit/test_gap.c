@@ -301,6 +301,32 @@ static void a_read_across_a_gap_is_no_larger_than_told(void **state)
 	assert_int_equal(mpio_queue_limits(rig->queue)->gap_io_max, 10 * BLOCK);
 }
 
+static void unless_told_an_io_across_gaps_is_half_a_mebibyte(void **state)
+{
+	static const struct {
+		uint32_t gap, bytes, max;
+	} cases[] = {
+		{8 * BLOCK, 0, 512 * 1024},
+		{8 * BLOCK, 64 * BLOCK, 64 * BLOCK},
+		{64 * 1024, 0, 512 * 1024},
+		{128 * 1024, 0, 1024 * 1024},
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct mpio_queue *queue;
+
+		rig->config.gap_bytes = cases[i].gap;
+		rig->config.bytes_max = cases[i].bytes;
+		assert_int_equal(
+			mpio_queue_open(&rig->a.device, &rig->config, &queue),
+			0);
+		assert_int_equal(mpio_queue_limits(queue)->gap_io_max,
+				 cases[i].max);
+		mpio_queue_close(queue);
+	}
+}
+
 static void a_run_that_does_not_fit_behind_a_gap_is_not_split(void **state)
 {
 	struct rig *rig = *state;
@@ -561,6 +587,70 @@ static void a_read_that_bounces_crosses_odd_gaps(void **state)
 	check_pages(rig, 1, 1);
 }
 
+/* Many pieces, and some of what is read not to be copied: a slot costs less. */
+static void a_read_across_many_gaps_is_one_piece_for_the_device(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.memory_alignment = 512;
+	rig->together = true;
+	open_laid_out(rig, 2, 2, 9);
+	rig->watch |= WATCH_PIECES;
+	assert_int_equal(read_all(rig, 0), 9);
+	assert_trace(rig, "read 100+34 in 1");
+	check_pages(rig, 2, 2);
+	assert_int_equal(stats_of(rig)->bounces, 1);
+	assert_int_equal(crossed(rig), 8);
+	unread(rig);
+	mock_fail(&rig->a, 102, 1, -MPIO_EIO); /* in a gap */
+	mock_fail(&rig->a, 105, 1, -MPIO_EIO);
+	assert_int_equal(read_all(rig, 0), 9);
+	assert_status(rig, 1, -MPIO_EIO);
+	for (uint32_t i = 0; i < 9; i++) {
+		if (i != 1)
+			check_page(rig, i, 100 + i * 4);
+	}
+}
+
+static void a_read_across_few_gaps_goes_as_it_is(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.memory_alignment = 512;
+	rig->together = true;
+	open_laid_out(rig, 2, 2, 8);
+	rig->watch |= WATCH_PIECES;
+	assert_int_equal(read_all(rig, 0), 8);
+	assert_trace(rig, "read 100+30 in 15");
+	check_pages(rig, 2, 2);
+	assert_int_equal(stats_of(rig)->bounces, 0);
+}
+
+/* The same pieces without gaps would cost as much to copy as to read. */
+static void pieces_of_that_size_without_gaps_go_as_they_are(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.memory_alignment = 512;
+	map_blocks(rig, 0, 60, 100);
+	rig->together = true;
+	add_pages(rig, 0, 3, 20);
+	for (uint32_t i = 0; i < 10; i++) { /* no neighbours */
+		void *data = page_at(rig, 2 * i)->data;
+
+		page_at(rig, 2 * i)->data = page_at(rig, 2 * i + 1)->data;
+		page_at(rig, 2 * i + 1)->data = data;
+	}
+	rig->watch = WATCH_IO | WATCH_PIECES;
+	rig->config.gap_bytes = 8 * BLOCK;
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 20);
+	assert_trace(rig, "read 100+60 in 20");
+	assert_int_equal(stats_of(rig)->bounces, 0);
+	for (uint32_t i = 0; i < 20; i++)
+		check_page(rig, i, 100 + i * 3);
+}
+
 /* A page right behind the scrap is joined to it, and nothing else is. */
 static void a_page_may_lie_behind_the_scrap(void **state)
 {
@@ -609,6 +699,7 @@ int main(void)
 		RIG_TEST(each_bio_has_its_own_share),
 		RIG_TEST(the_share_is_three_quarters_unless_told),
 		RIG_TEST(a_read_across_a_gap_is_no_larger_than_told),
+		RIG_TEST(unless_told_an_io_across_gaps_is_half_a_mebibyte),
 		RIG_TEST(a_run_that_does_not_fit_behind_a_gap_is_not_split),
 		RIG_TEST(a_gap_takes_a_piece_of_memory_and_the_run_another),
 		RIG_TEST(two_pieces_are_too_few_for_gaps),
@@ -623,6 +714,9 @@ int main(void)
 		RIG_TEST(scrap_is_aligned_as_the_device_asks),
 		RIG_TEST(no_gap_makes_an_aligned_read_misaligned),
 		RIG_TEST(a_read_that_bounces_crosses_odd_gaps),
+		RIG_TEST(a_read_across_many_gaps_is_one_piece_for_the_device),
+		RIG_TEST(a_read_across_few_gaps_goes_as_it_is),
+		RIG_TEST(pieces_of_that_size_without_gaps_go_as_they_are),
 		RIG_TEST(a_page_may_lie_behind_the_scrap),
 	};
 
