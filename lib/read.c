@@ -320,6 +320,21 @@ static inline bool find_out(struct mpio__walk *walk, struct mpio__row *row,
 	return row->pos + row->step <= row->limit;
 }
 
+/* A row that is too long for a small bio begins a large one; there is one. */
+MPIO__APART static struct mpio__place place_large(struct mpio__walk *walk,
+						  const struct mpio__row *row,
+						  uint64_t offset)
+{
+	struct mpio_bio *bio = mpio__bio_take(&walk->queue->free_large);
+
+	mpio__build_open(&walk->build, bio, offset);
+	bio->vec_count = 0;
+	bio->segments_end = bio->segments;
+	walk->build.bio = bio;
+	walk->build.memory_end = (unsigned char *)bio; /* nobody's page */
+	return mpio__place_open(&walk->build, row);
+}
+
 /* Find a place for the next page; false: it is to take the general way. */
 static inline bool find_place(struct mpio__walk *walk,
 			      const struct mpio__row *row,
@@ -349,6 +364,10 @@ static inline bool find_place(struct mpio__walk *walk,
 		} else {
 			mpio__build_send(build, MPIO_CUT_NOT_ADJACENT);
 		}
+	}
+	if (row->limit - row->pos > row->fresh && queue->free_large != NULL) {
+		*place = place_large(walk, row, offset);
+		return true;
 	}
 	bio = mpio__bio_take(&queue->free_small);
 	build->bio = bio;
