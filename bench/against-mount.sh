@@ -18,7 +18,7 @@
 # kernel's mount is a fresh one. The clock runs from start to end of a process.
 # Prints medians, and holds them to the bars. Takes root and e2fsprogs.
 #
-# ROUNDS=7 DEPTHS='1 4' BACKENDS='io_uring libaio' say how much is done. Exit
+# ROUNDS=7 DEPTHS='1 2 4' BACKENDS='io_uring libaio' say how much is done. Exit
 # code: 1 if a bar is missed, 77 if nothing could be measured.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,7 +28,7 @@ mkdir -p "${2:-$build/against-mount}"
 tool=$(cd "$build" && pwd)/mpio-extfs
 work=$(cd "${2:-$build/against-mount}" && pwd)
 rounds=${ROUNDS:-7}
-depths=${DEPTHS:-1 4}
+depths=${DEPTHS:-1 2 4}
 backends=${BACKENDS:-io_uring libaio}
 cd "$work"
 

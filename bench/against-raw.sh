@@ -7,6 +7,9 @@
 #
 #     sh bench/against-raw.sh [--help] [--dir DIR] ...
 #
+# In rows 'announced' the library was told of the frames once, by
+# mpio_queue_register_memory(), as an engine does that owns them.
+#
 # What the rows are held to stands in bench/README.md; ends with 1 if one is
 # short.
 set -eu
@@ -27,6 +30,10 @@ for engine in $engines; do
 		options="--io ${case%:*} --depth ${case#*:} --frames shuffled"
 		row "$engine read ${case%:*} depth ${case#*:} shuffled" \
 			0.97 1.1 "$(ours "$engine" read "$options")" \
+			"$(ours "$engine" raw "$options" --pieces "$limit")"
+		[ "$engine" = io_uring ] || continue
+		row "$engine read ${case%:*} depth ${case#*:} announced" \
+			0.97 1.1 "$(ours "$engine" read "$options" --announce)" \
 			"$(ours "$engine" raw "$options" --pieces "$limit")"
 	done
 	for how in read write; do

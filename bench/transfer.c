@@ -21,8 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/** A window is not longer than so many pages, or one I/O. */
-#define WINDOW_PAGES 2048u
+/** A window is not longer than so many pages, or one I/O: their descriptors are
+ * to stay in the processor's cache from assign() until the library has them. */
+#define WINDOW_PAGES 256u
 /** A page's descriptor is to lie in one of the processor's, not in two. */
 #define CACHE_LINE 64
 
@@ -159,6 +160,8 @@ static void window_fill(struct engine *engine, size_t size)
 	while (engine->window_count < size) {
 		size_t left = size - engine->window_count;
 		size_t first = pool_take(&engine->pool, left);
+
+		__builtin_prefetch(&engine->pages[pool_next(&engine->pool)], 1);
 
 		if (left > engine->pool.run_pages)
 			left = engine->pool.run_pages;

@@ -103,6 +103,9 @@ void pool_close(struct pool *pool);
 /** Take a run for so many pages, or its length; the number of its first
  * frame. There must be a free one. */
 size_t pool_take(struct pool *pool, size_t pages);
+/** The first frame of a run that is soon to be taken: its descriptor can be
+ * fetched meanwhile. A guess; nothing is changed. */
+size_t pool_next(const struct pool *pool);
 /** A page's frame is not used any more. */
 void pool_put(struct pool *pool, size_t frame);
 /** How many pages can be had. */

@@ -16,6 +16,8 @@
 
 /** A small cache. */
 #define POOL_DEFAULT (UINT64_C(8) << 20)
+/** Runs, from the next on, until one is wanted whose descriptor is fetched now. */
+#define AHEAD 8u
 
 uint64_t transfer_random(uint64_t *state)
 {
@@ -109,6 +111,15 @@ size_t pool_take(struct pool *pool, size_t pages)
 		pages = pool->run_pages;
 	pool->pending[run] = (uint32_t)pages;
 	return run * pool->run_pages;
+}
+
+size_t pool_next(const struct pool *pool)
+{
+	size_t ahead = pool->head + AHEAD;
+
+	if (ahead >= pool->run_count)
+		ahead = pool->head;
+	return pool->free[ahead] * pool->run_pages;
 }
 
 void pool_put(struct pool *pool, size_t frame)
