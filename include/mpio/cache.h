@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * Cache: pages of many files in fixed memory. Optional; built on the public
+ * functions of the core.
+ *
+ * The cache owns page frames, knows which page of which file lies in which
+ * frame, reads what is missing, keeps what was written until it is written
+ * back, and decides which page makes room for the next one.
+ *
+ *     mpio_cache_open(&config, &cache);
+ *     file.mapping = (struct mpio_mapping){
+ *             .ops = &ops, .host = inode, .size = size, .block_size = 4096};
+ *     mpio_cache_attach(cache, &file);
+ *     mpio_cache_get(&file, queue, pos, &page);        read
+ *     memcpy(buffer, page->data, page->size);
+ *     mpio_cache_put(page);
+ *     mpio_cache_write_begin(&file, queue, pos, n, &page);
+ *     memcpy((char *)page->data + (pos - page->pos), bytes, n);
+ *     mpio_cache_write_end(page, pos, n);              write
+ *     mpio_cache_sync(&file, queue, &since);
+ *     mpio_cache_detach(&file, queue);
+ *
+ * Of a struct mpio_page that the cache hands out, `pos`, `size` and `data` are
+ * the user's to read; all else belongs to the cache and the I/O going on.
+ *
+ * Threads: without lock hooks a cache, its files and its pages are used by one
+ * thread. With them many threads may share all of it, each with a queue of its
+ * own, and the cache holds its lock over no device call and no callback, so
+ * that the engine's callbacks may be called in several threads at once
+ * (`get_block` for reads; those for writes once a file). A thread that has
+ * reads in flight must go on polling its queue: others may wait for them.
+ *
+ * A page is locked by who fills or changes it. A thread that holds a page
+ * locked may not call what waits: it may fill it, and release it. Pages are
+ * stable while they are written back: who wants to change one waits.
+ */
+#ifndef MPIO_CACHE_H
+#define MPIO_CACHE_H
+
+#include <mpio/allocator.h>
+#include <mpio/errseq.h>
+#include <mpio/mapping.h>
+#include <mpio/page.h>
+#include <mpio/queue.h>
+#include <mpio/writeback.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mpio_cache;
+
+/** The most blocks in a page: of each the cache knows a state of its own. */
+#define MPIO_CACHE_BLOCKS_MAX 64u
+
+/** How threads that share a cache keep out of each other's way. */
+struct mpio_cache_lock {
+	void (*lock)(void *ctx);   /* a plain mutex */
+	void (*unlock)(void *ctx); /* of it */
+	/* Give the lock up, sleep until `wake`, and take it again. May return
+	 * for nothing. */
+	void (*wait)(void *ctx);
+	void (*wake)(void *ctx); /* all that wait; the lock is held */
+	void *ctx;
+};
+
+/**
+ * How a cache is to be. All zero is a good configuration, but for the memory:
+ * set `allocator`, or `memory` and `memory_size`.
+ */
+struct mpio_cache_config {
+	uint32_t page_size;   /* bytes; power of two, 512 to 1 GiB; 0: 4096 */
+	uint32_t frame_count; /* pages in memory at once; 0: 1024; at most
+			       * 2^31 */
+	uint32_t node_count;  /* nodes of the index, about 300 bytes each, for
+			       * 64 neighbouring pages or less; when they run
+			       * out, pages are reclaimed until there is one.
+			       * 0: frame_count / 4 + 64; least 16 */
+	/* Most frames that hold pages which were used more than once, so that
+	 * those of a scan cannot take their place; in per cent; 0: 75 */
+	uint32_t protected_percent;
+	/* From so many dirty frames on, in per cent, mpio_cache_work() writes
+	 * back; 0: 10 */
+	uint32_t background_percent;
+	/* From so many on, who writes must help to write back; 0: 40 */
+	uint32_t limit_percent;
+	/*
+	 * Frames: frame_count * page_size bytes, aligned as the devices like
+	 * it (see mpio/frames.h), the user's; or NULL: they are part of the
+	 * memory below, aligned to 4096 bytes.
+	 */
+	void *frame_memory;
+	const struct mpio_cache_lock *lock; /* copied; NULL: one thread */
+	/*
+	 * Memory: an allocator, or, if it is set, `memory` of at least
+	 * mpio_cache_size() bytes, aligned for any C object, that lives until
+	 * the cache is closed.
+	 */
+	const struct mpio_allocator *allocator;
+	void *memory;
+	size_t memory_size; /* bytes */
+};
+
+struct mpio_cache_mapping;
+
+/** A file's way to the device; the cache's. */
+struct mpio_cache_lane {
+	struct mpio_mapping mapping; /* what the core is shown */
+	struct mpio_cache_mapping *file;
+};
+
+/**
+ * A file whose pages are cached. The engine embeds it, sets `mapping`, zeroes
+ * the rest, and attaches it.
+ *
+ * `mapping.ops` are the engine's: `get_block` and what else it wants, but for
+ * `next_dirty`, `read_end` and `write_end`, which the cache has of its own and
+ * does not call. They get `&mapping` of this struct. `mapping.size` is raised
+ * by writes behind the end, and else changed by mpio_cache_resize() only; the
+ * engine's callbacks may read it, in one thread or not at all.
+ * `mapping.errors` is the sequence that handles of the file keep cursors in.
+ */
+struct mpio_cache_mapping {
+	struct mpio_mapping mapping;
+
+	/* The cache's. */
+	struct mpio_cache *cache;
+	struct mpio_mapping_ops ops;   /* what the core calls */
+	struct mpio_cache_lane reads;  /* never ends: get_block knows where */
+	struct mpio_cache_lane writes; /* of who holds the walk */
+	struct mpio_writeback_control *walk;   /* of the walk going on */
+	struct mpio_queue *walker;             /* who walks; NULL: nobody */
+	struct mpio_cache_mapping *walk_next;  /* files that are walked */
+	struct mpio_cache_mapping *dirty_next; /* files with dirty pages */
+	struct mpio_cache_mapping *dirty_prev;
+	uint32_t root;    /* of the index */
+	uint32_t height;  /* of the index */
+	uint32_t pages;   /* in the index */
+	uint32_t dirty;   /* of them */
+	uint32_t writing; /* of them */
+	uint32_t orphans; /* dropped, but pinned */
+	uint32_t last;    /* frame used last */
+};
+
+/** What a cache has done and holds. */
+struct mpio_cache_stats {
+	uint64_t hits;     /* pages asked for that were there */
+	uint64_t misses;   /* ... that were not */
+	uint64_t evicted;  /* pages that made room */
+	uint64_t promoted; /* pages that were used a second time */
+	uint64_t runs;     /* groups of neighbouring frames taken whole */
+	uint64_t helped;   /* writers that had to help to write back */
+	uint32_t frames;   /* all there are */
+	uint32_t free;     /* frames that hold nothing */
+	uint32_t dirty;    /* frames that are to be written back */
+	uint32_t writing;  /* frames that a walk has in hand */
+};
+
+/* ---- The cache ---------------------------------------------------------- */
+
+/**
+ * Tell how much memory a cache takes.
+ *
+ * @param config  or NULL for the default
+ * @return bytes, with the frames unless `frame_memory` is set; or 0: the
+ *         configuration is impossible
+ */
+size_t mpio_cache_size(const struct mpio_cache_config *config);
+
+/**
+ * Open a cache.
+ *
+ * @param config  read during the call only (the allocator: until close)
+ * @param[out] cache  the cache; untouched on failure
+ * @return 0, or
+ * @retval -MPIO_EINVAL  no memory source, `memory` that is not aligned, lock
+ *                       hooks that are not complete, or a configuration that
+ *                       is impossible
+ * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
+ */
+int mpio_cache_open(const struct mpio_cache_config *config,
+		    struct mpio_cache **cache);
+
+/**
+ * Close a cache.
+ *
+ * @param cache  gone after the call; NULL is allowed. All files must have been
+ *               detached.
+ */
+void mpio_cache_close(struct mpio_cache *cache);
+
+/**
+ * Tell what was counted.
+ *
+ * @param cache  any
+ * @return the counters as they are now
+ */
+struct mpio_cache_stats mpio_cache_stats(struct mpio_cache *cache);
+
+/* ---- Files -------------------------------------------------------------- */
+
+/**
+ * Make a file's pages known to a cache.
+ *
+ * @param cache  must stay open until the file is detached
+ * @param file   `mapping` set, all else zero; must not move
+ * @return 0, or
+ * @retval -MPIO_EINVAL  no `get_block`; a block size that is no power of two,
+ *                       is larger than a page, or smaller than a page's
+ *                       MPIO_CACHE_BLOCKS_MAXth part
+ */
+int mpio_cache_attach(struct mpio_cache *cache,
+		      struct mpio_cache_mapping *file);
+
+/**
+ * Take a file's pages out of the cache for good.
+ *
+ * @param file   the engine's again if this succeeds
+ * @param queue  the calling thread's, to wait with
+ * @return 0, or
+ * @retval -MPIO_EBUSY   pages are pinned or dirty (see mpio_cache_sync(),
+ *                       mpio_cache_drop()): the file is still attached
+ * @retval other         as mpio_cache_wait()
+ */
+int mpio_cache_detach(struct mpio_cache_mapping *file,
+		      struct mpio_queue *queue);
+
+/**
+ * Tell where a file ends, when other threads may be writing to it.
+ *
+ * @param file  any
+ * @return bytes
+ */
+uint64_t mpio_cache_end(struct mpio_cache_mapping *file);
+
+/**
+ * Move the end of a file.
+ *
+ * Down: pages behind the new end are dropped, dirty or not, those that are
+ * pinned when they are put; what is left of the last block behind the end is
+ * zeroed, and written back as zeros later. The engine may free the blocks
+ * behind the end when this has returned. Up: what comes between reads as
+ * zeros, unless `get_block` names blocks there.
+ *
+ * @param file   any
+ * @param queue  the calling thread's
+ * @param size   bytes
+ * @return 0, or a negative errno as mpio_cache_write_begin(): the end is
+ *         where it was
+ */
+int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		      uint64_t size);
+
+/**
+ * Forget clean pages of a range, so that they are read again.
+ *
+ * @param file   any
+ * @param queue  the calling thread's, to wait with
+ * @param start  bytes; pages that end after it
+ * @param end    bytes, exclusive; pages that start before it
+ * @return 0, or
+ * @retval -MPIO_EBUSY  some are pinned, dirty or being written: they stay, the
+ *                      others are gone
+ * @retval other        as mpio_cache_wait()
+ */
+int mpio_cache_invalidate(struct mpio_cache_mapping *file,
+			  struct mpio_queue *queue, uint64_t start,
+			  uint64_t end);
+
+/**
+ * Forget pages of a range, dirty or not: WHAT WAS WRITTEN TO THEM IS LOST.
+ * Waits for walks. Pages that are pinned are gone when they are put.
+ *
+ * @param file   any, perhaps deleted
+ * @param queue  the calling thread's, to wait with
+ * @param start  bytes; pages that end after it
+ * @param end    bytes, exclusive; pages that start before it
+ * @return 0, or as mpio_cache_wait()
+ */
+int mpio_cache_drop(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		    uint64_t start, uint64_t end);
+
+/* ---- Pages, to read ----------------------------------------------------- */
+
+/**
+ * Give a page with all of its bytes, read if they must be.
+ *
+ * Bytes behind the end of file are zeros.
+ *
+ * @param file   any
+ * @param queue  the calling thread's
+ * @param pos    bytes; any in the page
+ * @param[out] page  pinned: it stays where it is until mpio_cache_put(); not
+ *                   locked; untouched on failure
+ * @return 0, or
+ * @retval -MPIO_ENOMEM  every page is pinned or cannot be written back
+ * @retval -MPIO_EIO     the device failed, and other errors of reading
+ * @retval other         as mpio_cache_wait()
+ */
+int mpio_cache_get(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		   uint64_t pos, struct mpio_page **page);
+
+/**
+ * Give a page if it is there with all of its bytes. Never waits.
+ *
+ * @param file  any
+ * @param pos   bytes; any in the page
+ * @param[out] page  pinned; untouched on failure
+ * @return 0, or
+ * @retval -MPIO_ENOENT  it is not
+ */
+int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
+		    struct mpio_page **page);
+
+/**
+ * Pin a page once more.
+ *
+ * @param page  pinned
+ */
+void mpio_cache_pin(struct mpio_page *page);
+
+/**
+ * Unpin a page.
+ *
+ * @param page  pinned; not to be looked at any more
+ */
+void mpio_cache_put(struct mpio_page *page);
+
+/**
+ * Begin to read what is missing of a row of pages, into frames that are
+ * neighbours as far as there are such. Waits for no page and for no frame.
+ *
+ * @param file   any
+ * @param queue  the calling thread's; polling it ends the reads
+ * @param pos    bytes; any in the first page
+ * @param count  pages
+ * @param flags  MPIO_READ_* flags, most likely MPIO_READ_AHEAD
+ * @return how many of the first pages are there or on their way: fewer if
+ *         frames or bios ran out; or a negative errno of the core
+ */
+int mpio_cache_readahead(struct mpio_cache_mapping *file,
+			 struct mpio_queue *queue, uint64_t pos, uint32_t count,
+			 uint32_t flags);
+
+/* ---- Pages, to fill and change ------------------------------------------ */
+
+/**
+ * Give a page, there or not, locked: nobody else fills, changes or writes it.
+ *
+ * @param file   any
+ * @param queue  the calling thread's; waits for who has the page locked, or
+ *               writes it back
+ * @param pos    bytes; any in the page
+ * @param[out] page  pinned and locked; let it go by mpio_cache_release()
+ * @return 0, or as mpio_cache_get(), but for errors of reading
+ */
+int mpio_cache_grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		    uint64_t pos, struct mpio_page **page);
+
+/**
+ * Tell whether bytes of a page are known.
+ *
+ * @param page    pinned
+ * @param offset  bytes, in the page
+ * @param length  bytes; `offset + length` is at most the page's size
+ * @return whether the blocks they lie in are uptodate
+ */
+bool mpio_cache_is_uptodate(struct mpio_page *page, uint32_t offset,
+			    uint32_t length);
+
+/**
+ * Read what is missing of the blocks that bytes of a page lie in.
+ *
+ * @param page    locked by the caller
+ * @param queue   the calling thread's; waits for the device
+ * @param offset  bytes, in the page
+ * @param length  bytes; `offset + length` is at most the page's size
+ * @return 0, or a negative errno of reading
+ */
+int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
+		    uint32_t offset, uint32_t length);
+
+/**
+ * Unlock a page and put it.
+ *
+ * @param page  locked by the caller
+ */
+void mpio_cache_release(struct mpio_page *page);
+
+/**
+ * Begin to write some bytes of one page.
+ *
+ * A block that they cover is not read, one that they cover in part is, unless
+ * it lies behind the end. When too many pages are dirty, some of this file are
+ * written back first.
+ *
+ * @param file    any
+ * @param queue   the calling thread's
+ * @param pos     bytes; where they begin
+ * @param length  bytes, not 0; all in one page
+ * @param[out] page  pinned and locked: to be changed there, and only there,
+ *                   and let go by mpio_cache_write_end(); untouched on failure
+ * @return 0, or
+ * @retval -MPIO_EINVAL  no bytes, or more than one page
+ * @retval other         as mpio_cache_get()
+ */
+int mpio_cache_write_begin(struct mpio_cache_mapping *file,
+			   struct mpio_queue *queue, uint64_t pos,
+			   uint32_t length, struct mpio_page **page);
+
+/**
+ * End to write: the bytes are valid and dirty, and part of the file.
+ *
+ * @param page    of mpio_cache_write_begin(); unlocked and put
+ * @param pos     bytes; as there
+ * @param length  bytes; as there, or 0 if nothing was changed
+ */
+void mpio_cache_write_end(struct mpio_page *page, uint64_t pos,
+			  uint32_t length);
+
+/**
+ * Wait until nobody has a page locked, and nobody writes it back.
+ *
+ * @param page   pinned
+ * @param queue  the calling thread's: what is in flight there ends first;
+ *               after that the lock hooks wait for other threads
+ * @return 0, or
+ * @retval -MPIO_EDEADLK  there are no hooks, and nothing is in flight
+ * @retval other          of the device
+ */
+int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue);
+
+/* ---- Write-back --------------------------------------------------------- */
+
+/**
+ * Write dirty pages of a file back, as mpio_writepages() does, and wait for
+ * what was sent. Walks of one file come one after the other.
+ *
+ * @param file   any
+ * @param queue  the calling thread's
+ * @param[in,out] wbc  as for mpio_writepages(). With MPIO_SYNC_ALL pages that
+ *               are locked are waited for; `since` is a cursor in
+ *               `mapping.errors` of the file, or NULL.
+ * @par Callbacks
+ *   The engine's, with no lock held; pages that are written are locked for
+ *   others.
+ * @return as mpio_writepages()
+ */
+int mpio_cache_writepages(struct mpio_cache_mapping *file,
+			  struct mpio_queue *queue,
+			  struct mpio_writeback_control *wbc);
+
+/**
+ * Write back all that is dirty now, and wait. Written is not durable: flush
+ * the queue after it.
+ *
+ * @param file   any
+ * @param queue  the calling thread's
+ * @param[in,out] since  the holder's cursor in `mapping.errors`, or NULL
+ * @return 0, or the first error of the walk, or else one that the holder has
+ *         not been told yet; pages that failed are still dirty
+ */
+int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		    struct mpio_errseq *since);
+
+/**
+ * Do what a background thread would: while too many pages are dirty, write
+ * some of each file back, round and round, under one plug, and wait.
+ *
+ * @param cache  any
+ * @param queue  the calling thread's
+ * @return how many pages were written, bounded for a call; 0: there was
+ *         nothing to do (by the threshold); or the first error, which the
+ *         files' error sequences tell, too
+ */
+int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cache: opening and closing, files, and the life of a frame.
+ *
+ * One piece of memory holds it all:
+ *
+ *     | cache | frame descriptors | groups | nodes | frames, if not given |
+ *
+ * A frame is free, or taken and in its file's index and in one of the lists of
+ * reclaim; or an orphan: its page was dropped while somebody had it pinned.
+ * Who waits for a frame waits for an event; each change that anybody might
+ * wait for is one.
+ */
+#include "cache_private.h"
+
+#define FRAME_ALIGNMENT 4096u
+#define GROUP_BYTES 65536u
+
+/* ---- Waiting ------------------------------------------------------------ */
+
+void mpio__cache_wake(struct mpio_cache *cache)
+{
+	cache->events++;
+	if (cache->waiters != 0)
+		cache->lock.wake(cache->lock.ctx);
+}
+
+/*
+ * What is in flight on the thread's own queue goes first: another thread may
+ * wait for that, while this one waits for it.
+ */
+int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	uint64_t events = cache->events;
+	int n;
+
+	mpio__cache_unlock(cache);
+	n = mpio_queue_wait(queue);
+	mpio__cache_lock(cache);
+	if (n != 0)
+		return n < 0 ? n : 0;
+	if (cache->lock.lock == NULL)
+		return cache->events != events ? 0 : -MPIO_EDEADLK;
+	if (cache->events == events) {
+		cache->waiters++;
+		cache->lock.wait(cache->lock.ctx);
+		cache->waiters--;
+	}
+	return 0;
+}
+
+int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
+		     uint32_t states)
+{
+	while (frame->state & states) {
+		int error = mpio__cache_wait_event(frame->file->cache, queue);
+
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+	struct mpio_cache *cache = frame->file->cache;
+	int error;
+
+	mpio__cache_lock(cache);
+	error = mpio__frame_wait(frame, queue, MPIO__FRAME_BUSY);
+	mpio__cache_unlock(cache);
+	return error;
+}
+
+/* ---- Frames ------------------------------------------------------------- */
+
+/* A file enters or leaves the ring of those with dirty pages. */
+static void ring_update(struct mpio_cache_mapping *file)
+{
+	struct mpio_cache *cache = file->cache;
+	struct mpio_cache_mapping *head = cache->dirty_files;
+
+	if (file->dirty != 0 && file->dirty_next == NULL) {
+		if (head == NULL) {
+			cache->dirty_files = head = file;
+			file->dirty_prev = file;
+		}
+		file->dirty_next = head;
+		file->dirty_prev = head->dirty_prev;
+		file->dirty_prev->dirty_next = file;
+		head->dirty_prev = file;
+	} else if (file->dirty == 0 && file->dirty_next != NULL) {
+		if (head == file)
+			cache->dirty_files = file->dirty_next == file
+						     ? NULL
+						     : file->dirty_next;
+		file->dirty_prev->dirty_next = file->dirty_next;
+		file->dirty_next->dirty_prev = file->dirty_prev;
+		file->dirty_next = NULL;
+		file->dirty_prev = NULL;
+	}
+}
+
+void mpio__frame_set_dirty(struct mpio__frame *frame, uint64_t dirty)
+{
+	struct mpio_cache_mapping *file = frame->file;
+	struct mpio__index index = mpio__file_index(file);
+	uint64_t key = mpio__frame_key(file->cache, frame);
+	bool was = frame->dirty != 0;
+
+	frame->dirty = dirty;
+	if (was == (dirty != 0) || (frame->state & MPIO__FRAME_ORPHAN))
+		return;
+	mpio__index_tag(index, key, MPIO__TAG_DIRTY, !was);
+	if (was) {
+		mpio__index_tag(index, key, MPIO__TAG_TOWRITE, false);
+		file->dirty--;
+		file->cache->stats.dirty--;
+	} else {
+		file->dirty++;
+		file->cache->stats.dirty++;
+	}
+	ring_update(file);
+}
+
+static void frame_free(struct mpio__frame *frame)
+{
+	struct mpio_cache *cache = frame->file->cache;
+
+	frame->file->orphans--;
+	frame->file = NULL;
+	mpio__cache_give(cache, mpio__frame_number(cache, frame));
+	mpio__cache_wake(cache);
+}
+
+void mpio__frame_forget(struct mpio__frame *frame)
+{
+	struct mpio_cache_mapping *file = frame->file;
+	struct mpio_cache *cache = file->cache;
+
+	mpio__frame_set_dirty(frame, 0);
+	mpio__reclaim_remove(cache, frame);
+	mpio__index_remove(mpio__file_index(file),
+			   mpio__frame_key(cache, frame));
+	if (file->last == mpio__frame_number(cache, frame))
+		file->last = 0;
+	file->pages--;
+	file->orphans++;
+	frame->state |= MPIO__FRAME_ORPHAN;
+	if (frame->pins == 0)
+		frame_free(frame);
+}
+
+void mpio__frame_put(struct mpio__frame *frame)
+{
+	if (--frame->pins == 0 && (frame->state & MPIO__FRAME_ORPHAN))
+		frame_free(frame);
+	else if (frame->pins == 0)
+		mpio__cache_wake(frame->file->cache);
+}
+
+void mpio__frame_unlock(struct mpio__frame *frame)
+{
+	/* A read that could not be waited for unlocks it when it ends. */
+	if (frame->state & MPIO__FRAME_READING)
+		frame->state |= MPIO__FRAME_AHEAD;
+	else
+		frame->state &= ~MPIO__FRAME_LOCKED;
+	mpio__cache_wake(frame->file->cache);
+}
+
+int mpio__frame_enter(struct mpio_cache_mapping *file, uint64_t key,
+		      uint32_t number)
+{
+	struct mpio_cache *cache = file->cache;
+	struct mpio__frame *frame = mpio__frame_at(cache, number);
+	void *data = frame->page.data;
+
+	while (mpio__index_insert(mpio__file_index(file), key, number) != 0) {
+		if (!mpio__cache_evict(cache))
+			return -MPIO_ENOMEM;
+	}
+	*frame = (struct mpio__frame){
+		.file = file,
+		.state = MPIO__FRAME_LOCKED,
+	};
+	mpio_page_init(&frame->page, &file->reads.mapping,
+		       key << cache->page_shift, data,
+		       (uint32_t)1 << cache->page_shift);
+	mpio__reclaim_add(cache, frame);
+	file->pages++;
+	return 0;
+}
+
+/* ---- Getting hold of pages ---------------------------------------------- */
+
+/* A page's frame, pinned; if it was not there, locked and *is_new. */
+static int obtain(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		  uint64_t key, struct mpio__frame **frame, bool *is_new)
+{
+	struct mpio_cache *cache = file->cache;
+
+	for (;;) {
+		uint32_t number = mpio__index_find(mpio__file_index(file), key);
+		int error = 0;
+
+		*is_new = number == 0;
+		if (number == 0) {
+			number = mpio__cache_take(cache);
+			error = number != 0
+					? mpio__frame_enter(file, key, number)
+					: -MPIO_ENOMEM;
+			if (error != 0 && number != 0)
+				mpio__cache_give(cache, number);
+		}
+		if (error == 0) {
+			*frame = mpio__frame_at(cache, number);
+			(*frame)->pins++;
+			return 0;
+		}
+		error = mpio__cache_make_room(cache, queue);
+		if (error != 0)
+			return error;
+	}
+}
+
+/* The same, locked in any case. */
+static int grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		uint64_t key, struct mpio__frame **frame)
+{
+	for (;;) {
+		bool is_new;
+		int error = obtain(file, queue, key, frame, &is_new);
+
+		if (error != 0)
+			return error;
+		if (!is_new)
+			error = mpio__frame_wait(*frame, queue,
+						 MPIO__FRAME_BUSY);
+		if (error == 0 && !((*frame)->state & MPIO__FRAME_ORPHAN)) {
+			(*frame)->state |= MPIO__FRAME_LOCKED;
+			return 0;
+		}
+		mpio__frame_put(*frame);
+		if (error != 0)
+			return error;
+	}
+}
+
+int mpio_cache_grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		    uint64_t pos, struct mpio_page **page)
+{
+	struct mpio_cache *cache = file->cache;
+	struct mpio__frame *frame;
+	int error;
+
+	mpio__cache_lock(cache);
+	error = grab(file, queue, pos >> cache->page_shift, &frame);
+	if (error == 0) {
+		mpio__reclaim_use(frame);
+		*page = &frame->page;
+	}
+	mpio__cache_unlock(cache);
+	return error;
+}
+
+void mpio_cache_release(struct mpio_page *page)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+	struct mpio_cache *cache = frame->file->cache;
+
+	mpio__cache_lock(cache);
+	mpio__frame_unlock(frame);
+	mpio__frame_put(frame);
+	mpio__cache_unlock(cache);
+}
+
+int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
+		    struct mpio_page **page)
+{
+	struct mpio_cache *cache = file->cache;
+	int error = -MPIO_ENOENT;
+	uint32_t number;
+
+	mpio__cache_lock(cache);
+	number = mpio__index_find(mpio__file_index(file),
+				  pos >> cache->page_shift);
+	if (number != 0) {
+		struct mpio__frame *frame = mpio__frame_at(cache, number);
+
+		if (frame->uptodate == mpio__full_mask(frame)) {
+			frame->pins++;
+			mpio__reclaim_use(frame);
+			cache->stats.hits++;
+			*page = &frame->page;
+			error = 0;
+		}
+	}
+	mpio__cache_unlock(cache);
+	return error;
+}
+
+int mpio_cache_get(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		   uint64_t pos, struct mpio_page **page)
+{
+	struct mpio_cache *cache = file->cache;
+	struct mpio_page *found;
+	int error;
+
+	if (mpio_cache_find(file, pos, page) == 0)
+		return 0;
+	error = mpio_cache_grab(file, queue, pos, &found);
+	if (error != 0)
+		return error;
+	error = mpio_cache_fill(found, queue, 0, found->size);
+	mpio__cache_lock(cache);
+	cache->stats.misses++;
+	mpio__frame_unlock(mpio__frame_of(found));
+	if (error != 0)
+		mpio__frame_put(mpio__frame_of(found));
+	else
+		*page = found;
+	mpio__cache_unlock(cache);
+	return error;
+}
+
+void mpio_cache_pin(struct mpio_page *page)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+
+	mpio__cache_lock(frame->file->cache);
+	frame->pins++;
+	mpio__cache_unlock(frame->file->cache);
+}
+
+void mpio_cache_put(struct mpio_page *page)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+	struct mpio_cache *cache = frame->file->cache;
+
+	mpio__cache_lock(cache);
+	mpio__frame_put(frame);
+	mpio__cache_unlock(cache);
+}
+
+bool mpio_cache_is_uptodate(struct mpio_page *page, uint32_t offset,
+			    uint32_t length)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+	struct mpio_cache *cache = frame->file->cache;
+	uint64_t mask = mpio__bytes_mask(frame->file, offset, length);
+	bool answer;
+
+	mpio__cache_lock(cache);
+	answer = (frame->uptodate & mask) == mask;
+	mpio__cache_unlock(cache);
+	return answer;
+}
+
+/* ---- Files -------------------------------------------------------------- */
+
+int mpio_cache_attach(struct mpio_cache *cache, struct mpio_cache_mapping *file)
+{
+	uint32_t block_size = file->mapping.block_size;
+	uint32_t page_size = (uint32_t)1 << cache->page_shift;
+
+	if (!mpio__is_power_of_two(block_size) || block_size > page_size ||
+	    block_size < page_size / MPIO_CACHE_BLOCKS_MAX ||
+	    file->mapping.ops == NULL || file->mapping.ops->get_block == NULL)
+		return -MPIO_EINVAL;
+	*file = (struct mpio_cache_mapping){
+		.mapping = file->mapping,
+		.cache = cache,
+	};
+	mpio__cache_ops_init(file);
+	mpio__cache_lock(cache);
+	cache->files++;
+	mpio__cache_unlock(cache);
+	return 0;
+}
+
+int mpio_cache_detach(struct mpio_cache_mapping *file, struct mpio_queue *queue)
+{
+	struct mpio_cache *cache = file->cache;
+	int error = mpio_cache_invalidate(file, queue, 0, UINT64_MAX);
+
+	if (error != 0)
+		return error;
+	mpio__cache_lock(cache);
+	error = mpio__walk_take(file, queue); /* whoever still has it */
+	if (error == 0) {
+		mpio__walk_give(file);
+		error = file->pages + file->orphans != 0 ? -MPIO_EBUSY : 0;
+	}
+	if (error == 0)
+		cache->files--;
+	mpio__cache_unlock(cache);
+	if (error == 0)
+		file->cache = NULL;
+	return error;
+}
+
+uint64_t mpio_cache_end(struct mpio_cache_mapping *file)
+{
+	uint64_t size;
+
+	mpio__cache_lock(file->cache);
+	size = file->mapping.size;
+	mpio__cache_unlock(file->cache);
+	return size;
+}
+
+/* ---- Opening and closing ------------------------------------------------ */
+
+/* A configuration with its defaults, and where what lies in the memory. */
+struct layout {
+	uint32_t page_size;
+	uint32_t frame_count;
+	uint32_t node_count;
+	uint32_t group_shift;
+	uint32_t group_count;
+	size_t frames; /* bytes, from the start */
+	size_t groups;
+	size_t nodes;
+	size_t data; /* 0: given */
+	size_t size;
+};
+
+static uint32_t or_default(uint32_t value, uint32_t other)
+{
+	return value != 0 ? value : other;
+}
+
+static bool append(struct layout *layout, size_t *at, size_t count, size_t size)
+{
+	layout->size = (layout->size + 15) & ~(size_t)15;
+	*at = layout->size;
+	return mpio__size_add(&layout->size, count, size) &&
+	       layout->size < SIZE_MAX - FRAME_ALIGNMENT - 16;
+}
+
+static bool lay_out(const struct mpio_cache_config *config,
+		    struct layout *layout)
+{
+	uint32_t frames = or_default(config->frame_count, 1024);
+
+	*layout = (struct layout){
+		.page_size = or_default(config->page_size, 4096),
+		.frame_count = frames,
+		.node_count = or_default(config->node_count, frames / 4 + 64),
+		.size = sizeof(struct mpio_cache),
+	};
+	if (!mpio__is_power_of_two(layout->page_size) ||
+	    layout->page_size < 512 || layout->page_size > 1u << 30 ||
+	    frames > 1u << 31 || layout->node_count < 16 ||
+	    config->protected_percent > 100 ||
+	    config->background_percent > 100 || config->limit_percent > 100)
+		return false;
+	while (layout->group_shift < 6 &&
+	       layout->page_size << layout->group_shift < GROUP_BYTES)
+		layout->group_shift++;
+	layout->group_count = ((frames - 1) >> layout->group_shift) + 1;
+	if (!append(layout, &layout->frames, frames,
+		    sizeof(struct mpio__frame)) ||
+	    !append(layout, &layout->groups, layout->group_count,
+		    sizeof(struct mpio__group)) ||
+	    !append(layout, &layout->nodes, layout->node_count,
+		    sizeof(struct mpio__node)))
+		return false;
+	if (config->frame_memory != NULL)
+		return true;
+	if (!append(layout, &layout->data, frames, layout->page_size))
+		return false;
+	layout->size += FRAME_ALIGNMENT; /* to align them */
+	return true;
+}
+
+size_t mpio_cache_size(const struct mpio_cache_config *config)
+{
+	static const struct mpio_cache_config none = {0};
+	struct layout layout;
+
+	return lay_out(config != NULL ? config : &none, &layout) ? layout.size
+								 : 0;
+}
+
+/* So many per cent, at least one. */
+static uint32_t share(uint32_t count, uint32_t percent)
+{
+	return mpio__max_u32(
+		count / 100 * percent + count % 100 * percent / 100, 1);
+}
+
+static bool hooks_fit(const struct mpio_cache_lock *lock)
+{
+	return lock == NULL || (lock->lock != NULL && lock->unlock != NULL &&
+				lock->wait != NULL && lock->wake != NULL);
+}
+
+static unsigned char *frame_memory(const struct mpio_cache_config *config,
+				   unsigned char *memory, size_t offset)
+{
+	uintptr_t at = (uintptr_t)(memory + offset);
+	uintptr_t rest = at & (FRAME_ALIGNMENT - 1);
+
+	if (config->frame_memory != NULL)
+		return config->frame_memory;
+	return memory + offset + (rest != 0 ? FRAME_ALIGNMENT - rest : 0);
+}
+
+static void set_up(struct mpio_cache *cache, const struct layout *layout,
+		   const struct mpio_cache_config *config)
+{
+	unsigned char *memory = (unsigned char *)cache;
+	unsigned char *data = frame_memory(config, memory, layout->data);
+
+	memset(memory, 0, layout->nodes);
+	if (config->lock != NULL)
+		cache->lock = *config->lock;
+	cache->frames = (struct mpio__frame *)(void *)(memory + layout->frames);
+	cache->groups = (struct mpio__group *)(void *)(memory + layout->groups);
+	mpio__pool_init(&cache->pool,
+			(struct mpio__node *)(void *)(memory + layout->nodes),
+			layout->node_count);
+	cache->page_shift = mpio__log2(layout->page_size);
+	cache->frame_count = layout->frame_count;
+	cache->group_shift = layout->group_shift;
+	cache->group_count = layout->group_count;
+	cache->stats.frames = layout->frame_count;
+	cache->protected_max = share(layout->frame_count,
+				     or_default(config->protected_percent, 75));
+	cache->background = share(layout->frame_count,
+				  or_default(config->background_percent, 10));
+	cache->limit = share(layout->frame_count,
+			     or_default(config->limit_percent, 40));
+	for (uint32_t i = 0; i < layout->frame_count; i++) {
+		cache->frames[i].page.data = data;
+		data += layout->page_size;
+	}
+	mpio__reclaim_init(cache);
+}
+
+int mpio_cache_open(const struct mpio_cache_config *config,
+		    struct mpio_cache **cache)
+{
+	const struct mpio_allocator *allocator = config->allocator;
+	void *memory = config->memory;
+	struct layout layout;
+
+	if (!lay_out(config, &layout) || !hooks_fit(config->lock) ||
+	    (memory == NULL && allocator == NULL) ||
+	    (uintptr_t)memory % _Alignof(max_align_t) != 0)
+		return -MPIO_EINVAL;
+	if (memory == NULL)
+		memory =
+			allocator->resize(allocator->ctx, NULL, 0, layout.size);
+	else if (config->memory_size < layout.size)
+		memory = NULL;
+	if (memory == NULL)
+		return -MPIO_ENOMEM;
+	set_up(memory, &layout, config);
+	*cache = memory;
+	if (config->memory == NULL) {
+		(*cache)->allocator = *allocator;
+		(*cache)->memory = memory;
+		(*cache)->memory_size = layout.size;
+	}
+	return 0;
+}
+
+void mpio_cache_close(struct mpio_cache *cache)
+{
+	struct mpio_allocator allocator;
+
+	if (cache == NULL || cache->memory == NULL)
+		return;
+	allocator = cache->allocator;
+	allocator.resize(allocator.ctx, cache->memory, cache->memory_size, 0);
+}
+
+struct mpio_cache_stats mpio_cache_stats(struct mpio_cache *cache)
+{
+	struct mpio_cache_stats stats;
+
+	mpio__cache_lock(cache);
+	stats = cache->stats;
+	mpio__cache_unlock(cache);
+	return stats;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cache's way to the core: what the core calls, and reading.
+ *
+ * The core is shown mappings of the cache's own, whose operations go on to the
+ * engine's. The one for reads has no end: where the file ends may change while
+ * others read, so that get_block is where it is looked at, and what lies
+ * behind it is a hole.
+ *
+ * A page is handed to the core with exactly the blocks missing that are
+ * wanted, whatever else is missing, too: so a write of part of a block reads
+ * that block alone. A page of which all is missing has no per-block state
+ * for the core, which then takes it the short way.
+ */
+#include "cache_private.h"
+
+/* Pages handed to the core at once. */
+#define BATCH 32u
+
+/* ---- What the core calls ------------------------------------------------ */
+
+static struct mpio_cache_mapping *file_of(struct mpio_mapping *mapping)
+{
+	return ((struct mpio_cache_lane *)mapping)->file;
+}
+
+static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
+		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+	uint64_t end;
+
+	if (!(flags & MPIO_MAP_CREATE)) {
+		end = mpio__bytes_to_blocks_up(
+			mpio_cache_end(file),
+			mpio__log2(file->mapping.block_size));
+		if (block >= end)
+			return 0;
+		extent->count = mpio__min_u64(extent->count, end - block);
+	}
+	return file->mapping.ops->get_block(&file->mapping, page, block, flags,
+					    extent);
+}
+
+static bool still_valid(struct mpio_mapping *mapping,
+			const struct mpio_extent *extent)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+
+	return file->mapping.ops->still_valid(&file->mapping, extent);
+}
+
+static void new_blocks(struct mpio_mapping *mapping, struct mpio_queue *queue,
+		       uint64_t block, uint64_t count)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+
+	file->mapping.ops->new_blocks(&file->mapping, queue, block, count);
+}
+
+static void boundary(struct mpio_mapping *mapping, struct mpio_queue *queue,
+		     uint64_t block)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+
+	file->mapping.ops->boundary(&file->mapping, queue, block);
+}
+
+static int written(struct mpio_mapping *mapping, uint64_t pos, uint32_t length,
+		   struct mpio_queue *queue, uint64_t offset)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+
+	return file->mapping.ops->written(&file->mapping, pos, length, queue,
+					  offset);
+}
+
+static void account(struct mpio_mapping *mapping, struct mpio_page *page,
+		    uint32_t bytes)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+
+	file->mapping.ops->account(&file->mapping, page, bytes);
+}
+
+static int verify(struct mpio_mapping *mapping, struct mpio_page *page)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+
+	return file->mapping.ops->verify(&file->mapping, page);
+}
+
+static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
+		  uint32_t attempt, struct mpio_extent *extent)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+
+	return file->mapping.ops->reread(&file->mapping, page, attempt, extent);
+}
+
+static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
+		void **data)
+{
+	struct mpio_cache_mapping *file = file_of(mapping);
+
+	return file->mapping.ops->seal(&file->mapping, page, data);
+}
+
+/* What was read behind the end of file is not the file's. */
+static void zero_behind_end(struct mpio__frame *frame)
+{
+	uint32_t block_size = frame->file->mapping.block_size;
+	uint32_t rest = frame->keep & (block_size - 1);
+	uint32_t block = frame->keep >> mpio__log2(block_size);
+
+	if (rest != 0 && (frame->moving & mpio__blocks_mask(block, block + 1)))
+		memset((unsigned char *)frame->page.data + frame->keep, 0,
+		       block_size - rest);
+}
+
+/* The core is done with a page; the lock is held. */
+static void end_read(struct mpio__frame *frame, int status)
+{
+	if (status == 0) {
+		zero_behind_end(frame);
+		frame->uptodate |= frame->moving;
+	}
+	frame->status = status;
+	frame->moving = 0;
+	frame->file->cache->reading--;
+	if (frame->state & MPIO__FRAME_AHEAD)
+		frame->state &= ~(MPIO__FRAME_AHEAD | MPIO__FRAME_LOCKED);
+	frame->state &= ~MPIO__FRAME_READING;
+	mpio__cache_wake(frame->file->cache);
+}
+
+static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
+		     int status)
+{
+	struct mpio_cache *cache = file_of(mapping)->cache;
+
+	mpio__cache_lock(cache);
+	end_read(mpio__frame_of(page), status);
+	mpio__cache_unlock(cache);
+}
+
+static void lane_init(struct mpio_cache_lane *lane,
+		      struct mpio_cache_mapping *file)
+{
+	lane->file = file;
+	lane->mapping = (struct mpio_mapping){
+		.ops = &file->ops,
+		.host = file->mapping.host,
+		.size = file->mapping.size,
+		.block_size = file->mapping.block_size,
+		.flags = file->mapping.flags,
+	};
+}
+
+void mpio__cache_ops_init(struct mpio_cache_mapping *file)
+{
+	const struct mpio_mapping_ops *ops = file->mapping.ops;
+
+	file->ops = (struct mpio_mapping_ops){
+		.get_block = get_block,
+		.read_end = read_end,
+		.write_end = mpio__write_end,
+		.next_dirty = mpio__next_dirty,
+		.still_valid = ops->still_valid != NULL ? still_valid : NULL,
+		.new_blocks = ops->new_blocks != NULL ? new_blocks : NULL,
+		.boundary = ops->boundary != NULL ? boundary : NULL,
+		.written = ops->written != NULL ? written : NULL,
+		.account = ops->account != NULL ? account : NULL,
+		.verify = ops->verify != NULL ? verify : NULL,
+		.reread = ops->reread != NULL ? reread : NULL,
+		.seal = ops->seal != NULL ? seal : NULL,
+	};
+	lane_init(&file->reads, file);
+	lane_init(&file->writes, file);
+	file->reads.mapping.size =
+		UINT64_MAX & ~(uint64_t)(file->mapping.block_size - 1);
+}
+
+/* ---- Reading ------------------------------------------------------------ */
+
+/* Hand over the page of a locked frame, with some of its blocks missing. */
+static void begin_read(struct mpio__frame *frame, uint64_t missing)
+{
+	struct mpio_cache_mapping *file = frame->file;
+	struct mpio_page *page = &frame->page;
+	uint64_t size = file->mapping.size;
+
+	frame->state |= MPIO__FRAME_READING;
+	frame->moving = missing;
+	frame->keep = 0;
+	if (page->pos < size)
+		frame->keep =
+			(uint32_t)mpio__min_u64(size - page->pos, page->size);
+	frame->bits[0] = ~missing;
+	frame->bits[1] = frame->dirty;
+	page->blocks = missing != mpio__full_mask(frame) ? frame->bits : NULL;
+	page->mapping = &file->reads.mapping;
+	page->flags = MPIO_PAGE_LOCKED;
+	if (frame->dirty != 0)
+		page->flags |= MPIO_PAGE_DIRTY;
+	file->cache->reading++;
+}
+
+int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
+		    uint32_t offset, uint32_t length)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+	struct mpio_cache_mapping *file = frame->file;
+	struct mpio_cache *cache = file->cache;
+	uint64_t missing = mpio__bytes_mask(file, offset, length);
+	int error;
+
+	mpio__cache_lock(cache);
+	missing &= ~frame->uptodate;
+	if (missing == 0) {
+		mpio__cache_unlock(cache);
+		return 0;
+	}
+	if (file->ops.verify != NULL) /* looks at the whole page */
+		missing = mpio__full_mask(frame) & ~frame->uptodate;
+	begin_read(frame, missing);
+	mpio__cache_unlock(cache);
+	error = mpio_read_page(queue, &file->reads.mapping, page);
+	mpio__cache_lock(cache);
+	if (error != 0)
+		end_read(frame, error);
+	error = mpio__frame_wait(frame, queue, MPIO__FRAME_READING);
+	if (error == 0)
+		error = frame->status;
+	mpio__cache_unlock(cache);
+	return error;
+}
+
+/* ---- Reading ahead ------------------------------------------------------ */
+
+struct ahead {
+	struct mpio_cache_mapping *file;
+	struct mpio_queue *queue;
+	uint32_t flags;
+	uint32_t before; /* the frame of the page before, or 0 */
+	uint32_t run;    /* frames that were taken: the first, */
+	uint32_t left;   /* and how many */
+	uint32_t n;      /* pages in the batch */
+	uint64_t stop;   /* key of the first page that is not to be had */
+	int error;
+	struct mpio_page *pages[BATCH];
+};
+
+/* A page was not taken by the core. */
+static void back_out(struct mpio__frame *frame)
+{
+	end_read(frame, -MPIO_EAGAIN);
+	mpio__frame_forget(frame);
+}
+
+/* Hand a batch over. */
+static void send(struct ahead *ahead)
+{
+	struct mpio_cache *cache = ahead->file->cache;
+	uint32_t n = ahead->n;
+	uint32_t i = 0;
+	int taken;
+
+	if (n == 0)
+		return;
+	mpio__cache_unlock(cache);
+	taken = mpio_readahead(ahead->queue, &ahead->file->reads.mapping,
+			       ahead->pages, n, ahead->flags);
+	mpio__cache_lock(cache);
+	if (taken < 0)
+		ahead->error = taken;
+	else
+		i = (uint32_t)taken;
+	if (i < n)
+		ahead->stop = ahead->pages[i]->pos >> cache->page_shift;
+	for (; i < n; i++)
+		back_out(mpio__frame_of(ahead->pages[i]));
+	ahead->n = 0;
+}
+
+/* Give a page a frame and put it into the batch. */
+static bool add(struct ahead *ahead, uint64_t key, uint32_t wanted)
+{
+	struct mpio_cache *cache = ahead->file->cache;
+	struct mpio__frame *frame;
+
+	if (ahead->left == 0)
+		ahead->run = mpio__cache_take_run(cache, ahead->before, wanted,
+						  &ahead->left);
+	if (ahead->left == 0 ||
+	    mpio__frame_enter(ahead->file, key, ahead->run) != 0)
+		return false;
+	frame = mpio__frame_at(cache, ahead->run);
+	ahead->before = ahead->run++;
+	ahead->left--;
+	begin_read(frame, mpio__full_mask(frame));
+	frame->state |= MPIO__FRAME_AHEAD;
+	ahead->pages[ahead->n++] = &frame->page;
+	return true;
+}
+
+/* Go through the row of pages, to its end or as far as can be. */
+static void read_row(struct ahead *ahead, uint64_t first)
+{
+	struct mpio__index index = mpio__file_index(ahead->file);
+	uint64_t key;
+
+	ahead->before = first != 0 ? mpio__index_find(index, first - 1) : 0;
+	for (key = first; key < ahead->stop; key++) {
+		uint32_t there = mpio__index_find(index, key);
+
+		if (there != 0)
+			ahead->before = there;
+		else if (!add(ahead, key, (uint32_t)(ahead->stop - key)))
+			ahead->stop = key;
+		if (ahead->n == BATCH)
+			send(ahead);
+	}
+	send(ahead);
+}
+
+int mpio_cache_readahead(struct mpio_cache_mapping *file,
+			 struct mpio_queue *queue, uint64_t pos, uint32_t count,
+			 uint32_t flags)
+{
+	struct mpio_cache *cache = file->cache;
+	uint64_t first = pos >> cache->page_shift;
+	struct ahead ahead;
+	uint32_t done;
+
+	ahead.file = file;
+	ahead.queue = queue;
+	ahead.flags = flags;
+	ahead.n = 0;
+	ahead.left = 0;
+	ahead.stop = first + mpio__min_u32(count, INT32_MAX);
+	ahead.error = 0;
+	mpio_queue_plug(queue);
+	mpio__cache_lock(cache);
+	read_row(&ahead, first);
+	for (; ahead.left > 0; ahead.left--)
+		mpio__cache_give(cache, ahead.run++);
+	mpio__cache_unlock(cache);
+	mpio_queue_unplug(queue);
+	done = (uint32_t)(ahead.stop - first);
+	return done != 0 || ahead.error == 0 ? (int)done : ahead.error;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the sources of the cache share:
+ *
+ *     cache.c            open and close, files, grabbing and putting pages
+ *     cache_io.c         what the core calls, and reading
+ *     cache_write.c      writing into pages, moving the end, forgetting
+ *     cache_index.c      which frame holds a page; dirty tags; ordered walks
+ *     cache_reclaim.c    which frame is taken for a new page
+ *     cache_writeback.c  which dirty page is written next, by whom, and when
+ *
+ * WHO MAY TOUCH WHAT. The core changes the words of a struct mpio_page without
+ * any lock. So what the cache knows of a page stands apart, in the frame, and
+ * is read and changed under the cache's lock only. The page itself belongs to
+ *
+ *     the reader   from begin_read() until read_end          FRAME_READING
+ *     the walker   from next_dirty until write_end, or until the walk is over
+ *                  if it did not get that far                 FRAME_WRITING
+ *     the lock     at any other time
+ *
+ * A page never has two of them. State goes into the page when it gets an
+ * owner and comes back when it loses him; meanwhile nobody else looks at its
+ * `flags`, `blocks`, `pending` or `error`. `pos`, `size` and `data` are set
+ * when the frame is taken and do not change while it is pinned.
+ *
+ * So that the core's mapping is not shared either, a file has two: one for
+ * reads, which never changes, and one for writes, which belongs to whoever
+ * holds the walk (`file->walker`). Who holds it keeps it until all that was
+ * sent has ended, so every write of a file ends in that thread.
+ *
+ * ORDER. walk before page lock; who has a page locked waits for the device
+ * alone. The cache's lock is innermost, and is given up before anything else
+ * is called.
+ */
+#ifndef MPIO_CACHE_PRIVATE_H
+#define MPIO_CACHE_PRIVATE_H
+
+#include <mpio/cache.h>
+#include <mpio/error.h>
+#include <mpio/read.h>
+
+#include "arith.h"
+
+/* The outside world. */
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memset(void *memory, int byte, size_t size);
+
+#pragma GCC visibility push(hidden)
+
+/* ---- Index -------------------------------------------------------------- */
+
+#define MPIO__FANOUT 64u
+
+/* Tags, and last what is there at all. */
+enum mpio__tag {
+	MPIO__TAG_DIRTY,
+	MPIO__TAG_WRITING,
+	MPIO__TAG_TOWRITE,
+	MPIO__TAG_ANY,
+	MPIO__TAGS
+};
+
+/*
+ * A node; its slots are numbers, counted from 1, of nodes or, at level 0, of
+ * frames. Bit i of a tag: something below slot i has it.
+ */
+struct mpio__node {
+	uint64_t tags[MPIO__TAGS];
+	uint32_t slots[MPIO__FANOUT];
+	uint32_t parent; /* 0: it is the root; in the pool, the next free one */
+	uint32_t slot;   /* of the parent */
+};
+
+struct mpio__pool {
+	struct mpio__node *nodes;
+	uint32_t free; /* the first, or 0 */
+	uint32_t free_count;
+};
+
+/* A tree; all zero is an empty one. */
+struct mpio__index {
+	struct mpio__pool *pool;
+	uint32_t *root;
+	uint32_t *height;
+};
+
+void mpio__pool_init(struct mpio__pool *pool, struct mpio__node *nodes,
+		     uint32_t count);
+/* The number at a key, or 0. */
+uint32_t mpio__index_find(struct mpio__index index, uint64_t key);
+/* 0; -MPIO_ENOMEM: the pool is empty; nothing was changed. The key is new. */
+int mpio__index_insert(struct mpio__index index, uint64_t key, uint32_t value);
+/* The key is there. Its tags go, too. */
+void mpio__index_remove(struct mpio__index index, uint64_t key);
+void mpio__index_tag(struct mpio__index index, uint64_t key, enum mpio__tag tag,
+		     bool on);
+/* The first number with a tag at *key or after it; *key is moved there. */
+uint32_t mpio__index_next(struct mpio__index index, uint64_t *key,
+			  enum mpio__tag tag);
+/* In [first, last], what has one tag gets another, too. */
+void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
+			  uint64_t last, enum mpio__tag from,
+			  enum mpio__tag to);
+
+/* ---- Frames ------------------------------------------------------------- */
+
+/* somebody fills or changes it */
+#define MPIO__FRAME_LOCKED (1u << 0)
+/* the core reads it */
+#define MPIO__FRAME_READING (1u << 1)
+/* the end of reading unlocks it: nobody waits for it */
+#define MPIO__FRAME_AHEAD (1u << 2)
+/* a walk has it */
+#define MPIO__FRAME_WRITING (1u << 3)
+/* used once; in the protected list, used lately */
+#define MPIO__FRAME_USED (1u << 4)
+/* in the protected list */
+#define MPIO__FRAME_PROTECTED (1u << 5)
+/* no longer in the index; free when it is put */
+#define MPIO__FRAME_ORPHAN (1u << 6)
+
+#define MPIO__FRAME_BUSY (MPIO__FRAME_LOCKED | MPIO__FRAME_WRITING)
+
+struct mpio__frame {
+	struct mpio_page page;           /* first */
+	struct mpio_cache_mapping *file; /* NULL: the frame is free */
+	uint64_t uptodate;               /* a bit a block */
+	uint64_t dirty;                  /* a bit a block */
+	uint64_t moving;                 /* blocks that the I/O is for */
+	uint64_t bits[2];                /* the page's, while it has an owner */
+	uint32_t keep;  /* bytes; of what is read, the file's */
+	int32_t status; /* of the last read */
+	uint32_t state; /* MPIO__FRAME_* */
+	uint32_t pins;
+	uint32_t prev; /* in probation or protected; frames from 1 on */
+	uint32_t next;
+};
+
+struct mpio__list {
+	uint32_t head; /* used last */
+	uint32_t tail;
+	uint32_t count;
+};
+
+/* Neighbouring frames, 64 KiB of them where a page is not larger. */
+struct mpio__group {
+	uint64_t free; /* a bit a frame */
+	uint32_t prev; /* in a list; groups from 1 on */
+	uint32_t next;
+};
+
+struct mpio_cache {
+	struct mpio_cache_lock lock; /* lock.lock NULL: no hooks */
+	struct mpio_allocator allocator;
+	void *memory; /* to be freed, or NULL */
+	size_t memory_size;
+
+	struct mpio__pool pool;
+	struct mpio__frame *frames;
+	struct mpio__group *groups;
+	uint32_t page_shift;
+	uint32_t frame_count;
+	uint32_t group_shift; /* frames of a group, as a power of two */
+	uint32_t group_count;
+
+	struct mpio__list probation;
+	struct mpio__list protect;
+	struct mpio__list whole;   /* groups of which all is free */
+	struct mpio__list partial; /* ... and some is */
+	uint32_t protected_max;
+	uint32_t background; /* dirty frames */
+	uint32_t limit;
+
+	uint32_t files;
+	uint32_t reading; /* frames */
+	uint32_t waiters; /* threads inside the wait hook */
+	uint64_t events;  /* that somebody may wait for */
+	uint64_t cleaned; /* frames that were written */
+	struct mpio_cache_mapping *dirty_files; /* a ring */
+	struct mpio_cache_mapping *walks;       /* files somebody walks */
+	struct mpio_cache_stats stats;
+};
+
+static inline void mpio__cache_lock(struct mpio_cache *cache)
+{
+	if (cache->lock.lock != NULL)
+		cache->lock.lock(cache->lock.ctx);
+}
+
+static inline void mpio__cache_unlock(struct mpio_cache *cache)
+{
+	if (cache->lock.lock != NULL)
+		cache->lock.unlock(cache->lock.ctx);
+}
+
+static inline struct mpio__frame *mpio__frame_of(struct mpio_page *page)
+{
+	return (struct mpio__frame *)page;
+}
+
+static inline struct mpio__frame *mpio__frame_at(struct mpio_cache *cache,
+						 uint32_t number)
+{
+	return &cache->frames[number - 1];
+}
+
+static inline uint32_t mpio__frame_number(const struct mpio_cache *cache,
+					  const struct mpio__frame *frame)
+{
+	return (uint32_t)(frame - cache->frames) + 1;
+}
+
+static inline uint64_t mpio__frame_key(const struct mpio_cache *cache,
+				       const struct mpio__frame *frame)
+{
+	return frame->page.pos >> cache->page_shift;
+}
+
+static inline struct mpio__index
+mpio__file_index(struct mpio_cache_mapping *file)
+{
+	return (struct mpio__index){&file->cache->pool, &file->root,
+				    &file->height};
+}
+
+/* Blocks [first, end) of a page. */
+static inline uint64_t mpio__blocks_mask(uint32_t first, uint32_t end)
+{
+	uint64_t below = end < 64 ? ((uint64_t)1 << end) - 1 : UINT64_MAX;
+
+	return first < 64 ? below & (UINT64_MAX << first) : 0;
+}
+
+/* Blocks that bytes of a page lie in. */
+static inline uint64_t mpio__bytes_mask(const struct mpio_cache_mapping *file,
+					uint32_t offset, uint32_t length)
+{
+	uint32_t shift = mpio__log2(file->mapping.block_size);
+	uint64_t end = (uint64_t)offset + length;
+
+	return mpio__blocks_mask(
+		offset >> shift,
+		(uint32_t)mpio__bytes_to_blocks_up(end, shift));
+}
+
+/* All blocks of a page. */
+static inline uint64_t mpio__full_mask(const struct mpio__frame *frame)
+{
+	return mpio__bytes_mask(frame->file, 0, frame->page.size);
+}
+
+/* cache.c; the lock is held before and after, but for what waits. */
+
+void mpio__cache_wake(struct mpio_cache *cache);
+/* Until something has happened; the lock is given up meanwhile. */
+int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue);
+/* Until a pinned frame has none of these states. */
+int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
+		     uint32_t states);
+/* Take a frame out of the index; it is free when it is not pinned. */
+void mpio__frame_forget(struct mpio__frame *frame);
+/* Change which blocks are dirty, and all that counts them. */
+void mpio__frame_set_dirty(struct mpio__frame *frame, uint64_t dirty);
+/* One user less, or the lock. */
+void mpio__frame_put(struct mpio__frame *frame);
+void mpio__frame_unlock(struct mpio__frame *frame);
+/* Give a page a frame, locked and with no pin: 0 or -MPIO_ENOMEM. */
+int mpio__frame_enter(struct mpio_cache_mapping *file, uint64_t key,
+		      uint32_t number);
+
+/* cache_io.c */
+
+void mpio__cache_ops_init(struct mpio_cache_mapping *file);
+
+/* cache_reclaim.c */
+
+void mpio__reclaim_init(struct mpio_cache *cache);
+/* Take a frame that is free, or make one so; 0: there is none. */
+uint32_t mpio__cache_take(struct mpio_cache *cache);
+/*
+ * Up to `wanted` frames that are neighbours, the first of which is returned;
+ * *count says how many. Best behind `before` (a frame, or 0).
+ */
+uint32_t mpio__cache_take_run(struct mpio_cache *cache, uint32_t before,
+			      uint32_t wanted, uint32_t *count);
+/* A frame that was taken is free again. */
+void mpio__cache_give(struct mpio_cache *cache, uint32_t number);
+/* Make one clean page go; false: there is none. */
+bool mpio__cache_evict(struct mpio_cache *cache);
+/* A frame got a page, lost it, or was used. */
+void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame);
+void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame);
+void mpio__reclaim_use(struct mpio__frame *frame);
+
+/* cache_writeback.c */
+
+/* Get the walk of a file, waiting for who has it; the lock is held. */
+int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue);
+void mpio__walk_give(struct mpio_cache_mapping *file);
+/* Write some pages of any file back and wait. 0: try again; -MPIO_ENOMEM. */
+int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
+/* Where a writer has to help. */
+void mpio__cache_throttle(struct mpio_cache_mapping *file,
+			  struct mpio_queue *queue);
+size_t mpio__next_dirty(struct mpio_mapping *mapping, uint64_t pos,
+			uint64_t end, uint32_t flags, struct mpio_page **pages,
+			size_t pages_max);
+void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
+		     int status);
+
+#pragma GCC visibility pop
+
+#endif

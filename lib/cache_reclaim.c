@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reclaim: which frame is taken for a new page.
+ *
+ * Pages stand in two lists. A new page comes to the head of probation; used a
+ * second time it goes to the protected list, which holds a fixed share of the
+ * frames and gives what was not used lately back to probation:
+ *
+ *     new -> [ probation: newest ... oldest ] -> taken
+ *                 ^ |
+ *         unused  | v  used twice
+ *            [ protected ... ]
+ *
+ * So a scan, which uses each page once, moves through probation and leaves
+ * the protected pages alone. Uses of one page in a row, with none of another
+ * page of its file between, are one use: who reads a page in pieces does not
+ * make it hot.
+ *
+ * Frames that are neighbours in memory make one piece of an I/O. Frames are
+ * counted in groups of 64 KiB, and a row of pages that is to be read gets
+ *
+ *     1. the frames behind that of the page before it, while they are free
+ *     2. else a group that is free as a whole
+ *     3. else, when few frames are free, a group out of which all pages can
+ *        go, found at the old end of probation: what was read together gets
+ *        old together
+ *     4. else what single frames there are
+ *
+ * A single page takes a frame of a group that is in use already.
+ */
+#include "cache_private.h"
+
+/* Old pages whose groups are looked at. */
+#define GROUPS_LOOKED_AT 16u
+/* Old protected pages that are looked at before one has to go back. */
+#define SECOND_CHANCES 8u
+
+/* ---- Groups ------------------------------------------------------------- */
+
+static struct mpio__group *group_at(struct mpio_cache *cache, uint32_t number)
+{
+	return &cache->groups[number - 1];
+}
+
+static uint32_t group_of(const struct mpio_cache *cache, uint32_t frame)
+{
+	return ((frame - 1) >> cache->group_shift) + 1;
+}
+
+/* The bit of a frame in its group. */
+static uint64_t group_bit(const struct mpio_cache *cache, uint32_t frame)
+{
+	return (uint64_t)1 << ((frame - 1) &
+			       (((uint32_t)1 << cache->group_shift) - 1));
+}
+
+/* All frames of a group; the last may be short. */
+static uint64_t group_full(const struct mpio_cache *cache, uint32_t group)
+{
+	uint32_t size = (uint32_t)1 << cache->group_shift;
+	uint32_t left =
+		cache->frame_count - ((group - 1) << cache->group_shift);
+
+	return mpio__blocks_mask(0, mpio__min_u32(size, left));
+}
+
+/* The list a group stands in, or NULL. */
+static struct mpio__list *group_list(struct mpio_cache *cache, uint32_t group)
+{
+	uint64_t bits = group_at(cache, group)->free;
+
+	if (bits == 0)
+		return NULL;
+	return bits == group_full(cache, group) ? &cache->whole
+						: &cache->partial;
+}
+
+static void group_unlink(struct mpio_cache *cache, uint32_t group)
+{
+	struct mpio__list *list = group_list(cache, group);
+	struct mpio__group *self = group_at(cache, group);
+
+	if (list == NULL)
+		return;
+	if (self->prev != 0)
+		group_at(cache, self->prev)->next = self->next;
+	else
+		list->head = self->next;
+	if (self->next != 0)
+		group_at(cache, self->next)->prev = self->prev;
+	else
+		list->tail = self->prev;
+	list->count--;
+}
+
+/* At the end, so that groups are taken in the order they came free. */
+static void group_link(struct mpio_cache *cache, uint32_t group)
+{
+	struct mpio__list *list = group_list(cache, group);
+	struct mpio__group *self = group_at(cache, group);
+
+	if (list == NULL)
+		return;
+	self->prev = list->tail;
+	self->next = 0;
+	if (list->tail != 0)
+		group_at(cache, list->tail)->next = group;
+	else
+		list->head = group;
+	list->tail = group;
+	list->count++;
+}
+
+/* Frames of a group become free, or are taken. */
+static void group_set(struct mpio_cache *cache, uint32_t group, uint64_t bits)
+{
+	struct mpio__group *self = group_at(cache, group);
+	struct mpio__list *before = group_list(cache, group);
+	bool stays = before == &cache->partial && bits != 0 &&
+		     bits != group_full(cache, group);
+
+	if (!stays)
+		group_unlink(cache, group);
+	self->free = bits;
+	if (!stays)
+		group_link(cache, group);
+}
+
+static bool is_free(struct mpio_cache *cache, uint32_t frame)
+{
+	return (group_at(cache, group_of(cache, frame))->free &
+		group_bit(cache, frame)) != 0;
+}
+
+static void take(struct mpio_cache *cache, uint32_t frame)
+{
+	uint32_t group = group_of(cache, frame);
+
+	group_set(cache, group,
+		  group_at(cache, group)->free & ~group_bit(cache, frame));
+	cache->stats.free--;
+}
+
+void mpio__cache_give(struct mpio_cache *cache, uint32_t number)
+{
+	uint32_t group = group_of(cache, number);
+
+	group_set(cache, group,
+		  group_at(cache, group)->free | group_bit(cache, number));
+	cache->stats.free++;
+}
+
+void mpio__reclaim_init(struct mpio_cache *cache)
+{
+	for (uint32_t group = 1; group <= cache->group_count; group++)
+		group_set(cache, group, group_full(cache, group));
+	cache->stats.free = cache->frame_count;
+}
+
+/* ---- Lists of pages ----------------------------------------------------- */
+
+static struct mpio__list *list_of(struct mpio_cache *cache,
+				  const struct mpio__frame *frame)
+{
+	return frame->state & MPIO__FRAME_PROTECTED ? &cache->protect
+						    : &cache->probation;
+}
+
+void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame)
+{
+	struct mpio__list *list = list_of(cache, frame);
+
+	if (frame->prev != 0)
+		mpio__frame_at(cache, frame->prev)->next = frame->next;
+	else
+		list->head = frame->next;
+	if (frame->next != 0)
+		mpio__frame_at(cache, frame->next)->prev = frame->prev;
+	else
+		list->tail = frame->prev;
+	list->count--;
+}
+
+void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame)
+{
+	struct mpio__list *list = list_of(cache, frame);
+	uint32_t number = mpio__frame_number(cache, frame);
+
+	frame->prev = 0;
+	frame->next = list->head;
+	if (list->head != 0)
+		mpio__frame_at(cache, list->head)->prev = number;
+	else
+		list->tail = number;
+	list->head = number;
+	list->count++;
+}
+
+static void move(struct mpio_cache *cache, struct mpio__frame *frame,
+		 bool protect)
+{
+	mpio__reclaim_remove(cache, frame);
+	frame->state &= ~(MPIO__FRAME_USED | MPIO__FRAME_PROTECTED);
+	if (protect)
+		frame->state |= MPIO__FRAME_PROTECTED;
+	mpio__reclaim_add(cache, frame);
+}
+
+/* Send a protected page back: one that was not used lately, if it can be. */
+static void demote(struct mpio_cache *cache)
+{
+	for (uint32_t i = 0;; i++) {
+		struct mpio__frame *frame =
+			mpio__frame_at(cache, cache->protect.tail);
+		bool used = (frame->state & MPIO__FRAME_USED) != 0;
+
+		move(cache, frame, used && i < SECOND_CHANCES);
+		if (!used || i == SECOND_CHANCES)
+			break;
+	}
+}
+
+void mpio__reclaim_use(struct mpio__frame *frame)
+{
+	struct mpio_cache_mapping *file = frame->file;
+	struct mpio_cache *cache = file->cache;
+	uint32_t number = mpio__frame_number(cache, frame);
+	const uint32_t state = MPIO__FRAME_USED | MPIO__FRAME_PROTECTED;
+
+	if (file->last == number)
+		return;
+	file->last = number;
+	if ((frame->state & state) != MPIO__FRAME_USED) {
+		frame->state |= MPIO__FRAME_USED;
+		return;
+	}
+	move(cache, frame, true);
+	cache->stats.promoted++;
+	if (cache->protect.count > cache->protected_max)
+		demote(cache);
+}
+
+/* ---- Making room -------------------------------------------------------- */
+
+static bool can_go(const struct mpio__frame *frame)
+{
+	return frame->pins == 0 && frame->dirty == 0 &&
+	       !(frame->state & MPIO__FRAME_BUSY);
+}
+
+/* Look through a list, oldest first; what cannot go is not looked at soon. */
+static bool evict_from(struct mpio_cache *cache, struct mpio__list *list)
+{
+	for (uint32_t n = list->count; n > 0; n--) {
+		struct mpio__frame *frame = mpio__frame_at(cache, list->tail);
+
+		if (can_go(frame)) {
+			mpio__frame_forget(frame);
+			cache->stats.evicted++;
+			return true;
+		}
+		mpio__reclaim_remove(cache, frame);
+		mpio__reclaim_add(cache, frame);
+	}
+	return false;
+}
+
+bool mpio__cache_evict(struct mpio_cache *cache)
+{
+	return evict_from(cache, &cache->probation) ||
+	       evict_from(cache, &cache->protect);
+}
+
+/* The number of the lowest frame of a group that is free. */
+static uint32_t first_free(struct mpio_cache *cache, uint32_t group)
+{
+	uint32_t frame = ((group - 1) << cache->group_shift) + 1;
+
+	while (!is_free(cache, frame))
+		frame++;
+	return frame;
+}
+
+static uint32_t any_free(struct mpio_cache *cache)
+{
+	if (cache->partial.head != 0)
+		return first_free(cache, cache->partial.head);
+	if (cache->whole.head != 0)
+		return first_free(cache, cache->whole.head);
+	return 0;
+}
+
+uint32_t mpio__cache_take(struct mpio_cache *cache)
+{
+	uint32_t frame = any_free(cache);
+
+	if (frame == 0 && mpio__cache_evict(cache))
+		frame = any_free(cache);
+	if (frame != 0)
+		take(cache, frame);
+	return frame;
+}
+
+/* ---- Runs --------------------------------------------------------------- */
+
+/* Whether all pages of a group may go, none of them protected. */
+static bool group_can_go(struct mpio_cache *cache, uint32_t group)
+{
+	uint32_t first = (group - 1) << cache->group_shift;
+	uint32_t end = mpio__min_u32(first + (1u << cache->group_shift),
+				     cache->frame_count);
+
+	for (uint32_t i = first; i < end; i++) {
+		const struct mpio__frame *frame = &cache->frames[i];
+
+		if (is_free(cache, i + 1))
+			continue;
+		if (frame->file == NULL || !can_go(frame) ||
+		    (frame->state & MPIO__FRAME_PROTECTED))
+			return false;
+	}
+	return true;
+}
+
+static void group_clear(struct mpio_cache *cache, uint32_t group)
+{
+	uint32_t first = (group - 1) << cache->group_shift;
+	uint32_t end = mpio__min_u32(first + (1u << cache->group_shift),
+				     cache->frame_count);
+
+	for (uint32_t i = first; i < end; i++) {
+		if (is_free(cache, i + 1))
+			continue;
+		mpio__frame_forget(&cache->frames[i]);
+		cache->stats.evicted++;
+	}
+}
+
+/* Make a group free out of which old pages can go. */
+static void free_group(struct mpio_cache *cache)
+{
+	uint32_t number = cache->probation.tail;
+
+	for (uint32_t i = 0; i < GROUPS_LOOKED_AT && number != 0; i++) {
+		uint32_t group = group_of(cache, number);
+
+		if (group_can_go(cache, group)) {
+			group_clear(cache, group);
+			return;
+		}
+		number = mpio__frame_at(cache, number)->prev;
+	}
+}
+
+/* Where a run begins best. */
+static uint32_t run_start(struct mpio_cache *cache, uint32_t before,
+			  uint32_t wanted)
+{
+	if (before != 0 && before < cache->frame_count &&
+	    is_free(cache, before + 1))
+		return before + 1;
+	if (wanted > 1) {
+		if (cache->whole.head == 0 &&
+		    cache->stats.free <= cache->frame_count / 8)
+			free_group(cache);
+		if (cache->whole.head != 0) {
+			cache->stats.runs++;
+			return first_free(cache, cache->whole.head);
+		}
+	}
+	if (any_free(cache) == 0)
+		mpio__cache_evict(cache);
+	return any_free(cache);
+}
+
+uint32_t mpio__cache_take_run(struct mpio_cache *cache, uint32_t before,
+			      uint32_t wanted, uint32_t *count)
+{
+	uint32_t first = run_start(cache, before, wanted);
+	uint32_t n = 0;
+
+	while (first != 0 && n < wanted && first + n <= cache->frame_count &&
+	       is_free(cache, first + n)) {
+		take(cache, first + n);
+		n++;
+	}
+	*count = n;
+	return first;
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Write-back from the cache: which page is next, who walks, and when.
+ *
+ * A file is walked by one thread at a time. next_dirty claims each page that
+ * it names: its state goes from the frame into the page, and from then on it
+ * is the walker's alone; writers wait for it. What was named, but not reached,
+ * is taken back when the walk is over. The walker waits for all that it sent
+ * before it gives the walk up, so nobody ever waits for a page that nobody
+ * looks after.
+ *
+ * A tagged walk asks twice: first for what is dirty, to mark it, then for what
+ * is marked. The cache marks in its index and has nothing to say the first
+ * time.
+ */
+#include "cache_private.h"
+
+/* Pages that a helper or a reclaimer writes, and a round of work for a file. */
+#define FEW_PAGES 64
+#define ROUND_PAGES 256
+/* Files of a round of work. */
+#define ROUND_FILES 8u
+
+/* ---- Claiming pages ----------------------------------------------------- */
+
+static void claim(struct mpio__frame *frame)
+{
+	struct mpio_cache_mapping *file = frame->file;
+	struct mpio_cache *cache = file->cache;
+	struct mpio_page *page = &frame->page;
+	uint64_t full = mpio__full_mask(frame);
+
+	frame->moving = frame->dirty;
+	mpio__frame_set_dirty(frame, 0);
+	frame->state |= MPIO__FRAME_WRITING;
+	mpio__index_tag(mpio__file_index(file), mpio__frame_key(cache, frame),
+			MPIO__TAG_WRITING, true);
+	file->writing++;
+	cache->stats.writing++;
+	frame->bits[0] = frame->uptodate;
+	frame->bits[1] = frame->moving;
+	page->blocks = frame->moving != full ? frame->bits : NULL;
+	page->mapping = &file->writes.mapping;
+	page->flags = MPIO_PAGE_DIRTY;
+	if (frame->uptodate == full)
+		page->flags |= MPIO_PAGE_UPTODATE;
+}
+
+/* A page is nobody's again; some blocks of it are dirty still. */
+static void unclaim(struct mpio__frame *frame, uint64_t dirty)
+{
+	struct mpio_cache_mapping *file = frame->file;
+	struct mpio_cache *cache = file->cache;
+
+	frame->state &= ~MPIO__FRAME_WRITING;
+	mpio__index_tag(mpio__file_index(file), mpio__frame_key(cache, frame),
+			MPIO__TAG_WRITING, false);
+	file->writing--;
+	cache->stats.writing--;
+	frame->moving = 0;
+	mpio__frame_set_dirty(frame, dirty);
+	mpio__cache_wake(cache);
+}
+
+/* Take back what was named and not reached. */
+static void unclaim_rest(struct mpio_cache_mapping *file)
+{
+	struct mpio__index index = mpio__file_index(file);
+	uint64_t key = 0;
+	uint32_t number;
+
+	while ((number = mpio__index_next(index, &key, MPIO__TAG_WRITING)) !=
+	       0) {
+		struct mpio__frame *frame = mpio__frame_at(file->cache, number);
+
+		if (!(frame->page.flags & MPIO_PAGE_WRITEBACK))
+			unclaim(frame, frame->moving);
+		key++;
+	}
+}
+
+static bool is_tagged(const struct mpio_writeback_control *wbc)
+{
+	return wbc->tagged || wbc->sync_mode == MPIO_SYNC_ALL;
+}
+
+static size_t collect(struct mpio_cache_mapping *file, uint64_t pos,
+		      uint64_t end, enum mpio__tag tag,
+		      struct mpio_page **pages, size_t pages_max)
+{
+	struct mpio_cache *cache = file->cache;
+	uint64_t key = pos >> cache->page_shift;
+	size_t n = 0;
+	uint32_t number;
+
+	while (n < pages_max &&
+	       (number = mpio__index_next(mpio__file_index(file), &key, tag)) !=
+		       0 &&
+	       key << cache->page_shift < end) {
+		struct mpio__frame *frame = mpio__frame_at(cache, number);
+
+		if (frame->state & MPIO__FRAME_LOCKED) {
+			if (file->walk->sync_mode == MPIO_SYNC_NONE)
+				file->walk->pages_skipped++;
+		} else {
+			claim(frame);
+			pages[n++] = &frame->page;
+		}
+		key++;
+	}
+	return n;
+}
+
+size_t mpio__next_dirty(struct mpio_mapping *mapping, uint64_t pos,
+			uint64_t end, uint32_t flags, struct mpio_page **pages,
+			size_t pages_max)
+{
+	struct mpio_cache_mapping *file =
+		((struct mpio_cache_lane *)mapping)->file;
+	const struct mpio_writeback_control *wbc = file->walk;
+	bool marked = (flags & MPIO_PAGE_TOWRITE) != 0;
+	int64_t left = wbc->nr_to_write;
+	size_t n;
+
+	if (is_tagged(wbc) && !marked)
+		return 0; /* marked by mark() */
+	if (wbc->sync_mode == MPIO_SYNC_NONE && left < (int64_t)pages_max)
+		pages_max = left > 1 ? (size_t)left : 1;
+	mpio__cache_lock(file->cache);
+	mapping->size = file->mapping.size; /* it may have grown */
+	n = collect(file, pos, end,
+		    marked ? MPIO__TAG_TOWRITE : MPIO__TAG_DIRTY, pages,
+		    pages_max);
+	mpio__cache_unlock(file->cache);
+	return n;
+}
+
+void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
+		     int status)
+{
+	struct mpio_cache_mapping *file =
+		((struct mpio_cache_lane *)mapping)->file;
+	struct mpio__frame *frame = mpio__frame_of(page);
+	uint64_t dirty = 0;
+
+	mpio__cache_lock(file->cache);
+	if (page->flags & MPIO_PAGE_DIRTY) {
+		dirty = frame->moving;
+		if (page->blocks != NULL && frame->bits[1] != 0)
+			dirty = frame->bits[1];
+	}
+	if (dirty == 0)
+		file->cache->cleaned++;
+	mpio_errseq_set(&file->mapping.errors, status);
+	unclaim(frame, dirty);
+	mpio__cache_unlock(file->cache);
+}
+
+/* ---- Walking ------------------------------------------------------------ */
+
+int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
+{
+	struct mpio_cache *cache = file->cache;
+
+	while (file->walker != NULL) {
+		int error = -MPIO_EDEADLK;
+
+		if (file->walker != queue)
+			error = mpio__cache_wait_event(cache, queue);
+		if (error != 0)
+			return error;
+	}
+	file->walker = queue;
+	file->walk_next = cache->walks;
+	cache->walks = file;
+	return 0;
+}
+
+void mpio__walk_give(struct mpio_cache_mapping *file)
+{
+	struct mpio_cache_mapping **at = &file->cache->walks;
+
+	while (*at != file)
+		at = &(*at)->walk_next;
+	*at = file->walk_next;
+	file->walker = NULL;
+	mpio__cache_wake(file->cache);
+}
+
+/* Mark what is dirty now in the range of a walk. */
+static void mark(struct mpio_cache_mapping *file,
+		 const struct mpio_writeback_control *wbc)
+{
+	uint32_t shift = file->cache->page_shift;
+	uint64_t start = wbc->range_start;
+	uint64_t end = wbc->range_end != 0 ? wbc->range_end : UINT64_MAX;
+
+	if (wbc->range_cyclic) {
+		start = file->writes.mapping.writeback_pos;
+		end = UINT64_MAX;
+	}
+	if (start <= end)
+		mpio__index_copy_tag(mpio__file_index(file), start >> shift,
+				     end >> shift, MPIO__TAG_DIRTY,
+				     MPIO__TAG_TOWRITE);
+}
+
+/* One pass over what is to be written. */
+static int pass(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		struct mpio_writeback_control *wbc)
+{
+	struct mpio_cache *cache = file->cache;
+	int error;
+
+	file->walk = wbc;
+	file->writes.mapping.size = file->mapping.size;
+	mpio__cache_unlock(cache);
+	error = mpio_writepages(queue, &file->writes.mapping, wbc);
+	mpio__cache_lock(cache);
+	unclaim_rest(file);
+	return error;
+}
+
+/* Until all that was sent has ended. */
+static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
+{
+	while (file->writing != 0) {
+		int error = mpio__cache_wait_event(file->cache, queue);
+
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+/* Wait for a page that was marked, but locked when the walk came by. */
+static int wait_for_marked(struct mpio_cache_mapping *file,
+			   struct mpio_queue *queue, uint32_t number)
+{
+	struct mpio__frame *frame = mpio__frame_at(file->cache, number);
+	int error;
+
+	frame->pins++;
+	error = mpio__frame_wait(frame, queue, MPIO__FRAME_LOCKED);
+	mpio__frame_put(frame);
+	return error;
+}
+
+/* No page is marked any more; what a walk of some did not get to. */
+static void unmark(struct mpio_cache_mapping *file)
+{
+	struct mpio__index index = mpio__file_index(file);
+	uint64_t key = 0;
+
+	while (mpio__index_next(index, &key, MPIO__TAG_TOWRITE) != 0)
+		mpio__index_tag(index, key++, MPIO__TAG_TOWRITE, false);
+}
+
+/* A walk to its end. The caller has the walk of the file, and the lock. */
+static int walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		struct mpio_writeback_control *wbc)
+{
+	struct mpio__index index = mpio__file_index(file);
+	uint32_t number;
+	int error;
+	int late;
+
+	if (is_tagged(wbc))
+		mark(file, wbc);
+	error = pass(file, queue, wbc);
+	late = settle(file, queue);
+	while (wbc->sync_mode == MPIO_SYNC_ALL && late == 0 &&
+	       error != -MPIO_EINVAL) {
+		uint64_t key = 0;
+
+		number = mpio__index_next(index, &key, MPIO__TAG_TOWRITE);
+		if (number == 0)
+			break;
+		late = wait_for_marked(file, queue, number);
+		if (late == 0) {
+			late = pass(file, queue, wbc);
+			error = error != 0 ? error : late;
+			late = late != -MPIO_EINVAL ? settle(file, queue)
+						    : late;
+		}
+	}
+	unmark(file);
+	return error != 0 ? error : late;
+}
+
+int mpio_cache_writepages(struct mpio_cache_mapping *file,
+			  struct mpio_queue *queue,
+			  struct mpio_writeback_control *wbc)
+{
+	struct mpio_cache *cache = file->cache;
+	struct mpio_errseq *since = wbc->since;
+	struct mpio_errseq now;
+	int told = 0;
+	int error;
+
+	mpio__cache_lock(cache);
+	error = mpio__walk_take(file, queue);
+	if (error != 0) {
+		mpio__cache_unlock(cache);
+		return error;
+	}
+	now = mpio_errseq_sample(&file->mapping.errors);
+	wbc->since = NULL; /* the core's sequence is not the file's */
+	error = walk(file, queue, wbc);
+	wbc->since = since;
+	if (wbc->sync_mode == MPIO_SYNC_ALL)
+		told = mpio_errseq_check_and_advance(
+			&file->mapping.errors, since != NULL ? since : &now);
+	mpio__walk_give(file);
+	mpio__cache_unlock(cache);
+	return error != 0 ? error : told;
+}
+
+int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		    struct mpio_errseq *since)
+{
+	struct mpio_writeback_control wbc = {
+		.sync_mode = MPIO_SYNC_ALL,
+		.reason = MPIO_REASON_SYNC,
+		.nr_to_write = MPIO_WRITE_ALL,
+		.since = since,
+	};
+
+	return mpio_cache_writepages(file, queue, &wbc);
+}
+
+/* ---- Writing some, of any file ------------------------------------------ */
+
+/* Write pages of a file that nobody walks: a few, or all that can be. */
+static void write_some(struct mpio_cache_mapping *file,
+		       struct mpio_queue *queue, bool all)
+{
+	struct mpio_writeback_control wbc = {
+		.sync_mode = all ? MPIO_SYNC_ALL : MPIO_SYNC_NONE,
+		.reason = MPIO_REASON_RECLAIM,
+		.nr_to_write = FEW_PAGES,
+		.range_cyclic = !all,
+	};
+
+	if (mpio__walk_take(file, queue) != 0)
+		return;
+	(void)walk(file, queue, &wbc); /* told by the error sequence */
+	mpio__walk_give(file);
+}
+
+/* The next file with dirty pages that nobody walks, or NULL. */
+static struct mpio_cache_mapping *next_file(struct mpio_cache *cache)
+{
+	struct mpio_cache_mapping *head = cache->dirty_files;
+	struct mpio_cache_mapping *file = head;
+
+	if (head == NULL)
+		return NULL;
+	while (file->walker != NULL) {
+		file = file->dirty_next;
+		if (file == head)
+			return NULL;
+	}
+	cache->dirty_files = file->dirty_next; /* the ring goes round */
+	return file;
+}
+
+/* Whether a queue's thread is inside a walk, and calls from a callback. */
+static bool is_walking(const struct mpio_cache *cache,
+		       const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+
+	while (file != NULL && file->walker != queue)
+		file = file->walk_next;
+	return file != NULL;
+}
+
+/* Whether pages of any file could be written. */
+static bool write_any(struct mpio_cache *cache, struct mpio_queue *queue,
+		      bool all)
+{
+	uint64_t cleaned = cache->cleaned;
+
+	/* A cyclic walk begins at 0 when it came to the end: try twice. */
+	for (uint32_t i = 0; i < 2 * cache->files; i++) {
+		struct mpio_cache_mapping *file = next_file(cache);
+
+		if (file == NULL)
+			break;
+		write_some(file, queue, all);
+		if (cache->cleaned != cleaned)
+			return true;
+	}
+	return false;
+}
+
+int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	uint32_t free = cache->stats.free;
+	int n;
+
+	if (write_any(cache, queue, false) || write_any(cache, queue, true))
+		return 0;
+	/* Other threads may have been at it meanwhile. */
+	if (cache->stats.free > free || mpio__cache_evict(cache))
+		return 0;
+	if (cache->reading == 0 && cache->stats.writing == 0)
+		return -MPIO_ENOMEM;
+	if (!is_walking(cache, queue))
+		return mpio__cache_wait_event(cache, queue) == 0 ? 0
+								 : -MPIO_ENOMEM;
+	mpio__cache_unlock(cache);
+	n = mpio_queue_wait(queue);
+	mpio__cache_lock(cache);
+	return n > 0 ? 0 : -MPIO_ENOMEM;
+}
+
+void mpio__cache_throttle(struct mpio_cache_mapping *file,
+			  struct mpio_queue *queue)
+{
+	struct mpio_cache *cache = file->cache;
+
+	if (cache->stats.dirty < cache->limit || is_walking(cache, queue))
+		return;
+	cache->stats.helped++;
+	if (file->dirty == 0)
+		file = next_file(cache);
+	if (file != NULL && file->walker == NULL)
+		write_some(file, queue, false);
+	else
+		(void)mpio__cache_wait_event(cache, queue);
+}
+
+/* Begin to write some pages of some files; how many files. */
+static uint32_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
+			    struct mpio_cache_mapping **files, int64_t *written,
+			    int *result)
+{
+	uint32_t n = 0;
+
+	while (n < ROUND_FILES && cache->stats.dirty >= cache->background) {
+		struct mpio_writeback_control wbc = {
+			.reason = MPIO_REASON_BACKGROUND,
+			.nr_to_write = ROUND_PAGES,
+			.range_cyclic = true,
+		};
+		int error;
+
+		files[n] = next_file(cache);
+		if (files[n] == NULL || mpio__walk_take(files[n], queue) != 0)
+			break;
+		error = pass(files[n], queue, &wbc);
+		if (error != 0 && *result == 0)
+			*result = error;
+		*written += ROUND_PAGES - wbc.nr_to_write;
+		n++;
+	}
+	return n;
+}
+
+int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	struct mpio_cache_mapping *files[ROUND_FILES];
+	int64_t written = 0;
+	int result = 0;
+	uint32_t n;
+
+	mpio_queue_plug(queue);
+	mpio__cache_lock(cache);
+	n = start_round(cache, queue, files, &written, &result);
+	mpio__cache_unlock(cache);
+	mpio_queue_unplug(queue);
+	mpio__cache_lock(cache);
+	for (uint32_t i = 0; i < n; i++) {
+		int error = settle(files[i], queue);
+
+		if (error != 0 && result == 0)
+			result = error;
+		mpio__walk_give(files[i]);
+	}
+	mpio__cache_unlock(cache);
+	return result != 0 ? result : (int)written;
+}

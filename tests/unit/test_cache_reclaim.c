@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which frame is taken for a new page: what a scan leaves alone, what cannot
+ * be taken, and runs of neighbouring frames.
+ */
+#include "cached.h"
+
+#define RUN 16u /* pages of 4 KiB in a group */
+
+static int read_ahead(struct cached *cached, uint32_t first, uint32_t n)
+{
+	return mpio_cache_readahead(&cached->file, cached->rig->queue,
+				    (uint64_t)first * PAGE, n, 0);
+}
+
+/* How many pages from one on lie behind each other in memory. */
+static uint32_t neighbours(struct cached *cached, uint32_t first, uint32_t max)
+{
+	unsigned char *end = NULL;
+	uint32_t n;
+
+	for (n = 0; n < max; n++) {
+		struct mpio_page *page;
+
+		assert_int_equal(
+			mpio_cache_get(&cached->file, cached->rig->queue,
+				       (uint64_t)(first + n) * PAGE, &page),
+			0);
+		mpio_cache_put(page);
+		if (n != 0 && page->data != end)
+			break;
+		end = (unsigned char *)page->data + PAGE;
+	}
+	return n;
+}
+
+/* ---- A scan ------------------------------------------------------------- */
+
+static void a_scan_leaves_the_hot_set_alone(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 32);
+	for (uint32_t i = 0; i < 20; i++)
+		use_page(cached, i % 10);
+	for (uint32_t i = 10; i < 200; i++)
+		use_page(cached, i);
+	for (uint32_t i = 0; i < 10; i++)
+		assert_true(is_cached(cached, i));
+}
+
+static void so_does_a_scan_that_reads_ahead(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 64);
+	for (uint32_t i = 0; i < 20; i++)
+		use_page(cached, i % 10);
+	for (uint32_t i = 10; i + RUN < 200; i += RUN) {
+		assert_int_equal(read_ahead(cached, i, RUN), RUN);
+		for (uint32_t j = 0; j < RUN; j++)
+			use_page(cached, i + j);
+	}
+	for (uint32_t i = 0; i < 10; i++)
+		assert_true(is_cached(cached, i));
+}
+
+static void a_page_that_is_read_in_pieces_is_not_hot(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 32);
+	for (uint32_t i = 0; i < 10; i++)
+		use_page(cached, 5);
+	assert_int_equal(mpio_cache_stats(cached->cache).promoted, 0);
+	use_page(cached, 6);
+	use_page(cached, 5);
+	assert_int_equal(mpio_cache_stats(cached->cache).promoted, 1);
+}
+
+static void what_is_no_longer_used_gives_way_to_a_new_hot_set(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 32);
+	for (uint32_t i = 0; i < 60; i++)
+		use_page(cached, i % 20);
+	for (uint32_t i = 0; i < 100; i++)
+		use_page(cached, 100 + i % 10);
+	for (uint32_t i = 120; i < 199; i++)
+		use_page(cached, i);
+	for (uint32_t i = 100; i < 110; i++)
+		assert_true(is_cached(cached, i));
+}
+
+/* ---- What cannot be taken ----------------------------------------------- */
+
+static void a_pinned_page_stays(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached_open(cached, 800, 16);
+	assert_int_equal(
+		mpio_cache_get(&cached->file, cached->rig->queue, 0, &page), 0);
+	for (uint32_t i = 1; i < 100; i++)
+		use_page(cached, i);
+	assert_true(is_cached(cached, 0));
+	mpio_cache_put(page);
+}
+
+static void with_all_pinned_there_is_no_memory(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *pages[16];
+	struct mpio_page *page;
+
+	cached_open(cached, 800, 16);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(mpio_cache_get(&cached->file,
+						cached->rig->queue,
+						(uint64_t)i * PAGE, &pages[i]),
+				 0);
+	assert_int_equal(mpio_cache_get(&cached->file, cached->rig->queue,
+					20 * PAGE, &page),
+			 -MPIO_ENOMEM);
+	assert_int_equal(read_ahead(cached, 20, 4), 0);
+	for (uint32_t i = 0; i < 16; i++)
+		mpio_cache_put(pages[i]);
+	use_page(cached, 20);
+}
+
+static void with_all_dirty_some_are_written_first(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.limit_percent = 100;
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 800, 16);
+	for (uint32_t i = 0; i < 15; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	use_page(cached, 20);
+	assert_trace(cached->rig, "read 180+4");
+	assert_int_equal(write_blocks(cached, 4 * 15, 4), 0);
+	assert_trace(cached->rig, "");
+	use_page(cached, 21);
+	assert_trace(cached->rig, "write 100+64, read 184+4");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+static void so_they_are_on_a_slow_device(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	cached_open(cached, 800, 16);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	for (uint32_t i = 0; i < 100; i++)
+		use_page(cached, i);
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&cached->rig->a, 100 + 397, "f397");
+}
+
+static void what_cannot_be_written_is_no_room(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached->config.limit_percent = 100;
+	mock_fail(&cached->rig->a, 100, 64, -MPIO_EIO);
+	cached_open(cached, 800, 16);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_get(&cached->file, cached->rig->queue,
+					20 * PAGE, &page),
+			 -MPIO_ENOMEM);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 16);
+	cached->rig->a.fault_count = 0;
+	use_page(cached, 20);
+	assert_int_equal(sync_file(cached), -MPIO_EIO);
+	assert_disk(&cached->rig->a, 100 + 63, "f63");
+}
+
+static void one_page_that_can_be_written_is_found(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.limit_percent = 100;
+	mock_fail(&cached->rig->a, 100, 60, -MPIO_EIO);
+	cached_open(cached, 800, 16);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	use_page(cached, 20);
+	assert_disk(&cached->rig->a, 100 + 63, "f63");
+}
+
+static void when_nodes_run_out_pages_go(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.node_count = 16;
+	cached_open(cached, 800, 128);
+	for (uint64_t i = 0; i < 100; i++) {
+		struct mpio_page *page;
+
+		assert_int_equal(mpio_cache_get(&cached->file,
+						cached->rig->queue, i << 30,
+						&page),
+				 0);
+		mpio_cache_put(page);
+	}
+	assert_true(mpio_cache_stats(cached->cache).evicted > 80);
+}
+
+/* ---- Runs --------------------------------------------------------------- */
+
+static void a_row_in_an_empty_cache_gets_neighbours(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->watch = WATCH_IO | WATCH_PIECES;
+	cached_open(cached, 800, 64);
+	assert_int_equal(read_ahead(cached, 0, RUN), RUN);
+	assert_trace(cached->rig, "read 100+64 in 1");
+	assert_int_equal(read_ahead(cached, RUN, RUN), RUN);
+	assert_int_equal(neighbours(cached, 0, 2 * RUN), 2 * RUN);
+}
+
+static void pages_one_by_one_get_neighbours_too(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 64);
+	for (uint32_t i = 0; i < 64; i++)
+		assert_int_equal(read_ahead(cached, i, 1), 1);
+	assert_int_equal(neighbours(cached, 0, 64), 64);
+}
+
+static void after_reclaim_a_row_still_gets_neighbours(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 64);
+	for (uint32_t i = 0; i + RUN <= 192; i += RUN)
+		assert_int_equal(read_ahead(cached, i, RUN), RUN);
+	for (uint32_t i = 128; i < 192; i += RUN)
+		assert_int_equal(neighbours(cached, i, RUN), RUN);
+}
+
+static void a_hot_page_is_not_taken_for_a_run(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 64);
+	for (uint32_t i = 0; i < 64; i += RUN)
+		assert_int_equal(read_ahead(cached, i, RUN), RUN);
+	use_page(cached, 3);
+	use_page(cached, 4);
+	use_page(cached, 3);
+	for (uint32_t i = 64; i < 128; i += RUN) {
+		assert_int_equal(read_ahead(cached, i, RUN), RUN);
+		assert_int_equal(neighbours(cached, i, RUN), RUN);
+	}
+	assert_true(is_cached(cached, 3));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CACHED_TEST(a_scan_leaves_the_hot_set_alone),
+		CACHED_TEST(so_does_a_scan_that_reads_ahead),
+		CACHED_TEST(a_page_that_is_read_in_pieces_is_not_hot),
+		CACHED_TEST(what_is_no_longer_used_gives_way_to_a_new_hot_set),
+		CACHED_TEST(a_pinned_page_stays),
+		CACHED_TEST(with_all_pinned_there_is_no_memory),
+		CACHED_TEST(with_all_dirty_some_are_written_first),
+		CACHED_TEST(so_they_are_on_a_slow_device),
+		CACHED_TEST(what_cannot_be_written_is_no_room),
+		CACHED_TEST(one_page_that_can_be_written_is_found),
+		CACHED_TEST(when_nodes_run_out_pages_go),
+		CACHED_TEST(a_row_in_an_empty_cache_gets_neighbours),
+		CACHED_TEST(pages_one_by_one_get_neighbours_too),
+		CACHED_TEST(after_reclaim_a_row_still_gets_neighbours),
+		CACHED_TEST(a_hot_page_is_not_taken_for_a_run),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

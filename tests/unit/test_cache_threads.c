@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that share a cache, each with a queue of its own: all write to the
+ * same pages, each its own block of them, and read back what they wrote,
+ * while pages are reclaimed, synced and invalidated. Best run under a thread
+ * sanitizer.
+ */
+#include <mpio/backends/mem.h>
+#include <mpio/cache.h>
+#include <mpio/mpio.h>
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define THREADS 8u
+#define BLOCK_SIZE 512u
+#define PAGE_SIZE (THREADS * BLOCK_SIZE)
+#define PAGES 60u
+#define STEPS 3000u
+
+struct shared {
+	struct mpio_cache_mapping file; /* first */
+	struct mpio_mem mem;
+	struct mpio_cache *cache;
+	pthread_mutex_t mutex;
+	pthread_cond_t condition;
+	void *memory;
+	unsigned char disk[PAGES * PAGE_SIZE];
+};
+
+struct worker {
+	struct shared *shared;
+	uint32_t index;
+	uint64_t seed;
+	pthread_t thread;
+	struct mpio_queue *queue;
+	unsigned char bytes[PAGES]; /* what its block of each page holds */
+	const char *trouble;
+};
+
+static void lock(void *ctx)
+{
+	pthread_mutex_lock(&((struct shared *)ctx)->mutex);
+}
+
+static void unlock(void *ctx)
+{
+	pthread_mutex_unlock(&((struct shared *)ctx)->mutex);
+}
+
+static void wait_for(void *ctx)
+{
+	struct shared *shared = ctx;
+
+	pthread_cond_wait(&shared->condition, &shared->mutex);
+}
+
+static void wake(void *ctx)
+{
+	pthread_cond_broadcast(&((struct shared *)ctx)->condition);
+}
+
+/* The file lies on the device page by page, backwards. */
+static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
+		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
+{
+	uint64_t in_page = block % THREADS;
+
+	(void)mapping;
+	(void)page;
+	(void)flags;
+	extent->flags = MPIO_EXTENT_MAPPED;
+	extent->block = (PAGES - 1 - block / THREADS) * THREADS + in_page;
+	if (extent->count > THREADS - in_page)
+		extent->count = THREADS - in_page;
+	return 0;
+}
+
+static const struct mpio_mapping_ops ops = {.get_block = get_block};
+
+static uint32_t next_random(struct worker *worker)
+{
+	worker->seed ^= worker->seed << 13;
+	worker->seed ^= worker->seed >> 7;
+	worker->seed ^= worker->seed << 17;
+	return (uint32_t)(worker->seed >> 20);
+}
+
+static void note(struct worker *worker, int error, const char *what)
+{
+	/* All pages may be pinned for a moment. */
+	if (error < 0 && error != -MPIO_ENOMEM && error != -MPIO_EBUSY)
+		worker->trouble = what;
+}
+
+static void read_own(struct worker *worker, uint32_t index)
+{
+	struct mpio_page *page;
+	const unsigned char *at;
+	int error = mpio_cache_get(&worker->shared->file, worker->queue,
+				   (uint64_t)index * PAGE_SIZE, &page);
+
+	note(worker, error, "get");
+	if (error != 0)
+		return;
+	at = (unsigned char *)page->data + worker->index * BLOCK_SIZE;
+	for (uint32_t i = 0; i < BLOCK_SIZE; i++) {
+		if (at[i] != worker->bytes[index])
+			worker->trouble = "a byte that is not what it was";
+	}
+	mpio_cache_put(page);
+}
+
+static void write_own(struct worker *worker, uint32_t index)
+{
+	uint64_t pos = (uint64_t)index * PAGE_SIZE + worker->index * BLOCK_SIZE;
+	unsigned char byte = (unsigned char)next_random(worker);
+	struct mpio_page *page;
+	int error = mpio_cache_write_begin(&worker->shared->file, worker->queue,
+					   pos, BLOCK_SIZE, &page);
+
+	note(worker, error, "write_begin");
+	if (error != 0)
+		return;
+	memset((unsigned char *)page->data + worker->index * BLOCK_SIZE, byte,
+	       BLOCK_SIZE);
+	mpio_cache_write_end(page, pos, BLOCK_SIZE);
+	worker->bytes[index] = byte;
+}
+
+static void step(struct worker *worker)
+{
+	struct mpio_cache_mapping *file = &worker->shared->file;
+	uint32_t index = next_random(worker) % PAGES;
+
+	switch (next_random(worker) % 32) {
+	case 0:
+		note(worker, mpio_cache_sync(file, worker->queue, NULL),
+		     "sync");
+		break;
+	case 1:
+		note(worker,
+		     mpio_cache_work(worker->shared->cache, worker->queue),
+		     "work");
+		break;
+	case 2:
+		note(worker,
+		     mpio_cache_invalidate(file, worker->queue,
+					   (uint64_t)index * PAGE_SIZE,
+					   (uint64_t)index * PAGE_SIZE * 2),
+		     "invalidate");
+		break;
+	case 3:
+	case 4:
+		note(worker,
+		     mpio_cache_readahead(file, worker->queue,
+					  (uint64_t)index * PAGE_SIZE, 8,
+					  MPIO_READ_AHEAD),
+		     "readahead");
+		break;
+	default:
+		if (next_random(worker) % 2)
+			read_own(worker, index);
+		else
+			write_own(worker, index);
+	}
+}
+
+static void *work(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	for (uint32_t i = 0; i < STEPS && worker->trouble == NULL; i++)
+		step(worker);
+	mpio_queue_drain(worker->queue);
+	return NULL;
+}
+
+static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+	(void)ctx;
+	(void)old_size;
+	if (new_size == 0) {
+		free(ptr);
+		return NULL;
+	}
+	return realloc(ptr, new_size);
+}
+
+static const struct mpio_allocator allocator = {allocate, NULL};
+
+static void open_shared(struct shared *shared)
+{
+	struct mpio_cache_lock hooks = {lock, unlock, wait_for, wake, shared};
+	struct mpio_cache_config config = {
+		.page_size = PAGE_SIZE,
+		.frame_count = 24,
+		.lock = &hooks,
+		.allocator = &allocator,
+	};
+
+	pthread_mutex_init(&shared->mutex, NULL);
+	pthread_cond_init(&shared->condition, NULL);
+	mpio_mem_init(&shared->mem, shared->disk, sizeof(shared->disk));
+	assert_int_equal(mpio_cache_open(&config, &shared->cache), 0);
+	shared->file.mapping = (struct mpio_mapping){
+		.ops = &ops,
+		.block_size = BLOCK_SIZE,
+		.size = sizeof(shared->disk),
+	};
+	assert_int_equal(mpio_cache_attach(shared->cache, &shared->file), 0);
+}
+
+static void close_shared(struct shared *shared, struct mpio_queue *queue)
+{
+	assert_int_equal(mpio_cache_sync(&shared->file, queue, NULL), 0);
+	assert_int_equal(mpio_cache_detach(&shared->file, queue), 0);
+	mpio_cache_close(shared->cache);
+	pthread_cond_destroy(&shared->condition);
+	pthread_mutex_destroy(&shared->mutex);
+}
+
+static void threads_share_pages_and_keep_their_blocks(void **state)
+{
+	static struct shared shared;
+	static struct worker workers[THREADS];
+	struct mpio_queue_config config = {.bios = 8, .allocator = &allocator};
+
+	(void)state;
+	open_shared(&shared);
+	for (uint32_t i = 0; i < THREADS; i++) {
+		workers[i].shared = &shared;
+		workers[i].index = i;
+		workers[i].seed = i * 2654435761u + 88172645463325252u;
+		assert_int_equal(mpio_queue_open(&shared.mem.device, &config,
+						 &workers[i].queue),
+				 0);
+	}
+	for (uint32_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, work,
+						&workers[i]),
+				 0);
+	for (uint32_t i = 0; i < THREADS; i++)
+		pthread_join(workers[i].thread, NULL);
+	for (uint32_t i = 0; i < THREADS; i++) {
+		if (workers[i].trouble != NULL)
+			fail_msg("thread %u: %s", (unsigned)i,
+				 workers[i].trouble);
+	}
+	close_shared(&shared, workers[0].queue);
+	for (uint32_t i = 0; i < PAGES * THREADS; i++)
+		assert_int_equal(
+			shared.disk[(PAGES - 1 - i / THREADS) * PAGE_SIZE +
+				    i % THREADS * BLOCK_SIZE],
+			workers[i % THREADS].bytes[i / THREADS]);
+	for (uint32_t i = 0; i < THREADS; i++)
+		mpio_queue_close(workers[i].queue);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(threads_share_pages_and_keep_their_blocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

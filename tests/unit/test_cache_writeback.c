@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Write-back from the cache: sync and its errors, thresholds, background work,
+ * and what a walk may not touch.
+ */
+#include "cached.h"
+
+static int sync_since(struct cached *cached, struct mpio_errseq *since)
+{
+	return mpio_cache_sync(&cached->file, cached->rig->queue, since);
+}
+
+static void a_sync_writes_in_few_ios_and_in_order(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 400, 64);
+	for (uint32_t i = 0; i < 8; i++)
+		assert_int_equal(write_blocks(cached, 4 * (i * 5 % 8), 4), 0);
+	assert_int_equal(write_blocks(cached, 41, 1), 0);
+	assert_int_equal(write_blocks(cached, 43, 1), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_trace(cached->rig, "write 100+32, write 141+1, write 143+1");
+	assert_int_equal(sync_file(cached), 0);
+	assert_trace(cached->rig, "");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+static void a_sync_waits_for_a_slow_device(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 9, 2), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+	assert_disk(&cached->rig->a, 109, "f9 f10");
+}
+
+static void an_error_is_told_once_to_each_and_nothing_is_lost(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq one = {0};
+	struct mpio_errseq two = {0};
+	struct mpio_errseq late;
+
+	mock_fail(&cached->rig->a, 101, 1, -MPIO_EIO);
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	assert_int_equal(sync_since(cached, &one), -MPIO_EIO);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_disk(&cached->rig->a, 102, "f2 f3 f4 f5 f6 f7");
+	cached->rig->a.fault_count = 0;
+	late = mpio_errseq_sample(&cached->file.mapping.errors);
+	assert_int_equal(sync_since(cached, &two), -MPIO_EIO);
+	assert_int_equal(sync_since(cached, &one), 0);
+	assert_int_equal(sync_since(cached, &two), 0);
+	assert_int_equal(sync_since(cached, &late), 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+static void an_error_of_a_background_walk_is_told_by_sync(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since = {0};
+
+	mock_fail(&cached->rig->a, 100, 1, -MPIO_EIO)->times = 1;
+	cached->config.background_percent = 1;
+	cached->rig->config.flags = MPIO_QUEUE_NO_ISOLATION;
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	mpio_cache_work(cached->cache, cached->rig->queue);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_int_equal(sync_since(cached, &since), -MPIO_EIO);
+	assert_int_equal(sync_since(cached, &since), 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+}
+
+static void without_room_pages_stay_and_a_later_sync_succeeds(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since = {0};
+	struct mock_extent *extent;
+
+	extent = map_blocks(cached->rig, 0, 4, 100);
+	extent->error = -MPIO_ENOSPC;
+	cached_open(cached, 0, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(sync_since(cached, &since), -MPIO_ENOSPC);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	extent->error = 0;
+	assert_int_equal(sync_since(cached, &since), 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+}
+
+static void a_walk_keeps_the_controls(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_writeback_control wbc = {
+		.nr_to_write = 2,
+		.range_cyclic = true,
+	};
+	struct mpio_writeback_control range = {
+		.nr_to_write = MPIO_WRITE_ALL,
+		.range_start = PAGE,
+		.range_end = 3 * PAGE - 1,
+		.tagged = true,
+	};
+
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 400, 64);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_trace(cached->rig, "write 100+8");
+	wbc.nr_to_write = 2;
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_trace(cached->rig, "write 108+8");
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_writepages(&cached->file,
+					       cached->rig->queue, &range),
+			 0);
+	assert_trace(cached->rig, "write 104+8");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 3);
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
+}
+
+static void a_walk_that_stops_gives_back_what_it_did_not_reach(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_writeback_control wbc = {.nr_to_write = 60};
+
+	map_blocks(cached->rig, 4, 4, 104)->error = -MPIO_ENOSPC;
+	cached_open(cached, 0, 64);
+	map_blocks(cached->rig, 0, 4, 100);
+	map_blocks(cached->rig, 8, 40, 108);
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		-MPIO_ENOSPC);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 9);
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
+}
+
+static void a_locked_page_is_skipped_or_told_of(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_writeback_control wbc = {.nr_to_write = 60};
+	struct mpio_page *page;
+
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	mpio_cache_grab(&cached->file, cached->rig->queue, 0, &page);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_int_equal(wbc.pages_skipped, 1);
+	assert_int_equal(sync_file(cached), -MPIO_EDEADLK);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	mpio_cache_release(page);
+	assert_int_equal(sync_file(cached), 0);
+}
+
+/* ---- Thresholds --------------------------------------------------------- */
+
+static void who_writes_too_much_helps(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.limit_percent = 25;
+	cached_open(cached, 800, 64);
+	for (uint32_t i = 0; i < 64; i++) {
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+		assert_true(mpio_cache_stats(cached->cache).dirty <= 16);
+	}
+	assert_true(mpio_cache_stats(cached->cache).helped >= 3);
+}
+
+static void work_is_done_from_the_threshold_on(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.background_percent = 10;
+	cached->rig->watch = WATCH_IO | WATCH_FLAGS;
+	cached_open(cached, 800, 100);
+	for (uint32_t i = 0; i < 9; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 0);
+	assert_int_equal(write_blocks(cached, 36, 4), 0);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 10);
+	assert_trace(cached->rig, "write 100+40 background");
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 0);
+}
+
+static void work_is_sorted_across_files(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached->config.background_percent = 1;
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 800, 400);
+	/* The other file's blocks lie before and behind. */
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(write_blocks(cached, 40 + 4 * i, 4), 0);
+	for (uint64_t i = 0; i < 30; i++) {
+		if (i >= 10 && i < 20)
+			continue;
+		assert_int_equal(mpio_cache_write_begin(&cached->other,
+							cached->rig->queue,
+							i * PAGE, PAGE, &page),
+				 0);
+		mpio_cache_write_end(page, i * PAGE, PAGE);
+	}
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 30);
+	assert_trace(cached->rig, "write 100+120");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CACHED_TEST(a_sync_writes_in_few_ios_and_in_order),
+		CACHED_TEST(a_sync_waits_for_a_slow_device),
+		CACHED_TEST(an_error_is_told_once_to_each_and_nothing_is_lost),
+		CACHED_TEST(an_error_of_a_background_walk_is_told_by_sync),
+		CACHED_TEST(without_room_pages_stay_and_a_later_sync_succeeds),
+		CACHED_TEST(a_walk_keeps_the_controls),
+		CACHED_TEST(a_walk_that_stops_gives_back_what_it_did_not_reach),
+		CACHED_TEST(a_locked_page_is_skipped_or_told_of),
+		CACHED_TEST(who_writes_too_much_helps),
+		CACHED_TEST(work_is_done_from_the_threshold_on),
+		CACHED_TEST(work_is_sorted_across_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
