@@ -71,7 +71,10 @@ static int begin(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	return error;
 }
 
-/* The end is about to move up from within a block, which is not written. */
+/*
+ * The end is about to move up from within a block: make that block dirty,
+ * unless a write at `pos` will.
+ */
 static int settle_end(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		      uint64_t pos)
 {
@@ -287,10 +290,12 @@ int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		      uint64_t size)
 {
 	struct mpio_cache *cache = file->cache;
-	int error = zero_rest(file, queue, size);
+	int error;
 
-	if (error == 0 && size != 0)
-		error = settle_end(file, queue, size - 1);
+	if (size > mpio_cache_end(file))
+		error = settle_end(file, queue, UINT64_MAX);
+	else
+		error = zero_rest(file, queue, size);
 	if (error != 0)
 		return error;
 	mpio__cache_lock(cache);

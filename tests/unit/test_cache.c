@@ -341,6 +341,19 @@ static void what_lay_behind_the_end_does_not_show_when_it_moves_up(void **state)
 	assert_int_equal(read_byte(cached, BLOCK - 1), 0);
 }
 
+static void nor_when_it_moves_up_within_its_block(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 16, 16);
+	cached->file.mapping.size = 100;
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, cached->rig->queue, 600), 0);
+	assert_int_equal(read_byte(cached, 300), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&cached->rig->a, 100, "a100/100");
+}
+
 static void cut_off_and_moved_up_again_it_is_zeros(void **state)
 {
 	struct cached *cached = *state;
@@ -544,6 +557,7 @@ int main(void)
 		CACHED_TEST(writing_behind_the_end_moves_it),
 		CACHED_TEST(
 			what_lay_behind_the_end_does_not_show_when_it_moves_up),
+		CACHED_TEST(nor_when_it_moves_up_within_its_block),
 		CACHED_TEST(cut_off_and_moved_up_again_it_is_zeros),
 		CACHED_TEST(pages_behind_the_end_are_dropped_dirty_or_not),
 		CACHED_TEST(a_hole_is_allocated_when_it_is_written_back),

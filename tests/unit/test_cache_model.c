@@ -250,6 +250,8 @@ static void resize(struct model *model, struct file *file)
 
 	if (below(model, 3) == 0)
 		size -= size % BLOCK_SIZE;
+	else if (below(model, 3) == 0 && file->size < FILE_BYTES - BLOCK_SIZE)
+		size = file->size + below(model, BLOCK_SIZE);
 	error = mpio_cache_resize(&file->cached, model->queue, size);
 	if (error != 0) {
 		allow(model, error);

@@ -93,6 +93,20 @@ static void what_is_no_longer_used_gives_way_to_a_new_hot_set(void **state)
 		assert_true(is_cached(cached, i));
 }
 
+static void the_protected_pages_are_a_share_and_no_more(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.protected_percent = 25;
+	cached_open(cached, 800, 32);
+	for (uint32_t i = 0; i < 40; i++)
+		use_page(cached, i % 20);
+	for (uint32_t i = 100; i < 160; i++)
+		use_page(cached, i);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(is_cached(cached, i), i >= 12);
+}
+
 /* ---- What cannot be taken ----------------------------------------------- */
 
 static void a_pinned_page_stays(void **state)
@@ -273,6 +287,7 @@ int main(void)
 		CACHED_TEST(so_does_a_scan_that_reads_ahead),
 		CACHED_TEST(a_page_that_is_read_in_pieces_is_not_hot),
 		CACHED_TEST(what_is_no_longer_used_gives_way_to_a_new_hot_set),
+		CACHED_TEST(the_protected_pages_are_a_share_and_no_more),
 		CACHED_TEST(a_pinned_page_stays),
 		CACHED_TEST(with_all_pinned_there_is_no_memory),
 		CACHED_TEST(with_all_dirty_some_are_written_first),

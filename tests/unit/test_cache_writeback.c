@@ -175,6 +175,34 @@ static void a_locked_page_is_skipped_or_told_of(void **state)
 	assert_int_equal(sync_file(cached), 0);
 }
 
+static struct cached *growing;
+
+static void grow(struct rig *rig, uint64_t block)
+{
+	rig->before_map = NULL;
+	(void)block;
+	assert_int_equal(write_blocks(growing, 8, 4), 0);
+}
+
+static void a_file_that_grows_under_a_walk_is_written_to_its_end(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_writeback_control wbc = {.nr_to_write = 60};
+
+	growing = cached;
+	cached->rig->config.walk_pages = 1;
+	cached->rig->before_map = grow;
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 400, 64);
+	cached->file.mapping.size = 4 * BLOCK;
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_trace(cached->rig, "write 100+4, write 108+4");
+	assert_int_equal(mpio_cache_end(&cached->file), 12 * BLOCK);
+}
+
 /* ---- Thresholds --------------------------------------------------------- */
 
 static void who_writes_too_much_helps(void **state)
@@ -244,6 +272,8 @@ int main(void)
 		CACHED_TEST(a_walk_keeps_the_controls),
 		CACHED_TEST(a_walk_that_stops_gives_back_what_it_did_not_reach),
 		CACHED_TEST(a_locked_page_is_skipped_or_told_of),
+		CACHED_TEST(
+			a_file_that_grows_under_a_walk_is_written_to_its_end),
 		CACHED_TEST(who_writes_too_much_helps),
 		CACHED_TEST(work_is_done_from_the_threshold_on),
 		CACHED_TEST(work_is_sorted_across_files),
