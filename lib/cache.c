@@ -202,7 +202,7 @@ static int obtain(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	struct mpio_cache *cache = file->cache;
 
 	for (;;) {
-		uint32_t number = mpio__index_find(mpio__file_index(file), key);
+		uint32_t number = mpio__file_find(file, key);
 		int error = 0;
 
 		*is_new = number == 0;
@@ -284,8 +284,7 @@ int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
 	uint32_t number;
 
 	mpio__cache_lock(cache);
-	number = mpio__index_find(mpio__file_index(file),
-				  pos >> cache->page_shift);
+	number = mpio__file_find(file, pos >> cache->page_shift);
 	if (number != 0) {
 		struct mpio__frame *frame = mpio__frame_at(cache, number);
 
@@ -372,7 +371,9 @@ int mpio_cache_attach(struct mpio_cache *cache, struct mpio_cache_mapping *file)
 	*file = (struct mpio_cache_mapping){
 		.mapping = file->mapping,
 		.cache = cache,
+		.block_shift = mpio__log2(block_size),
 	};
+	file->full = mpio__bytes_mask(file, 0, page_size);
 	mpio__cache_ops_init(file);
 	mpio__cache_lock(cache);
 	cache->files++;

@@ -91,24 +91,33 @@ static void node_give(struct mpio__index index, uint32_t number)
 
 /* ---- Finding ------------------------------------------------------------ */
 
-/* The node at level 0 that a key belongs to, or 0. */
-static uint32_t leaf_of(struct mpio__index index, uint64_t key)
+/* What a key leads to, down to a level: a node's or a frame's number, or 0. */
+static inline uint32_t descend(const struct mpio__node *nodes, uint32_t root,
+			       uint32_t height, uint64_t key, uint32_t level)
 {
-	uint32_t number = *index.root;
+	uint32_t shift = BITS * height;
+	uint32_t number = root;
 
-	if (!has_room(*index.height, key))
+	if (!has_room(height, key))
 		return 0;
-	for (uint32_t level = *index.height - 1; level > 0 && number != 0;
-	     level--)
-		number = node_at(index, number)->slots[slot_of(key, level)];
+	while (shift > BITS * level && number != 0) {
+		shift -= BITS;
+		number = nodes[number - 1]
+				 .slots[key >> shift & (MPIO__FANOUT - 1)];
+	}
 	return number;
 }
 
-uint32_t mpio__index_find(struct mpio__index index, uint64_t key)
+/* The node at level 0 that a key belongs to, or 0. */
+static uint32_t leaf_of(struct mpio__index index, uint64_t key)
 {
-	uint32_t leaf = leaf_of(index, key);
+	return descend(index.pool->nodes, *index.root, *index.height, key, 1);
+}
 
-	return leaf != 0 ? node_at(index, leaf)->slots[slot_of(key, 0)] : 0;
+uint32_t mpio__index_find(const struct mpio__pool *pool, uint32_t root,
+			  uint32_t height, uint64_t key)
+{
+	return descend(pool->nodes, root, height, key, 0);
 }
 
 uint32_t mpio__index_next(struct mpio__index index, uint64_t *key,

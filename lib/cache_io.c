@@ -31,9 +31,8 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 	uint64_t end;
 
 	if (!(flags & MPIO_MAP_CREATE)) {
-		end = mpio__bytes_to_blocks_up(
-			mpio_cache_end(file),
-			mpio__log2(file->mapping.block_size));
+		end = mpio__bytes_to_blocks_up(mpio_cache_end(file),
+					       file->block_shift);
 		if (block >= end)
 			return 0;
 		extent->count = mpio__min_u64(extent->count, end - block);
@@ -111,7 +110,7 @@ static void zero_behind_end(struct mpio__frame *frame)
 {
 	uint32_t block_size = frame->file->mapping.block_size;
 	uint32_t rest = frame->keep & (block_size - 1);
-	uint32_t block = frame->keep >> mpio__log2(block_size);
+	uint32_t block = frame->keep >> frame->file->block_shift;
 
 	if (rest != 0 && (frame->moving & mpio__blocks_mask(block, block + 1)))
 		memset((unsigned char *)frame->page.data + frame->keep, 0,
@@ -307,12 +306,12 @@ static bool add(struct ahead *ahead, uint64_t key, uint32_t wanted)
 /* Go through the row of pages, to its end or as far as can be. */
 static void read_row(struct ahead *ahead, uint64_t first)
 {
-	struct mpio__index index = mpio__file_index(ahead->file);
 	uint64_t key;
 
-	ahead->before = first != 0 ? mpio__index_find(index, first - 1) : 0;
+	ahead->before =
+		first != 0 ? mpio__file_find(ahead->file, first - 1) : 0;
 	for (key = first; key < ahead->stop; key++) {
-		uint32_t there = mpio__index_find(index, key);
+		uint32_t there = mpio__file_find(ahead->file, key);
 
 		if (there != 0)
 			ahead->before = there;

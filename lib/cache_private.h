@@ -86,8 +86,12 @@ struct mpio__index {
 
 void mpio__pool_init(struct mpio__pool *pool, struct mpio__node *nodes,
 		     uint32_t count);
-/* The number at a key, or 0. */
-uint32_t mpio__index_find(struct mpio__index index, uint64_t key);
+/*
+ * The number at a key, or 0. Of all that is asked for a page, this is asked
+ * most: what it needs goes in registers.
+ */
+uint32_t mpio__index_find(const struct mpio__pool *pool, uint32_t root,
+			  uint32_t height, uint64_t key);
 /* 0; -MPIO_ENOMEM: the pool is empty; nothing was changed. The key is new. */
 int mpio__index_insert(struct mpio__index index, uint64_t key, uint32_t value);
 /* The key is there. Its tags go, too. */
@@ -114,6 +118,8 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 #define MPIO__FRAME_WRITING (1u << 3)
 /* used once; in the protected list, used lately */
 #define MPIO__FRAME_USED (1u << 4)
+/* used twice: to be protected when its turn to go comes */
+#define MPIO__FRAME_HOT (1u << 7)
 /* in the protected list */
 #define MPIO__FRAME_PROTECTED (1u << 5)
 /* no longer in the index; free when it is put */
@@ -121,19 +127,20 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 
 #define MPIO__FRAME_BUSY (MPIO__FRAME_LOCKED | MPIO__FRAME_WRITING)
 
+/* What a hit looks at lies together, behind the page's cache line. */
 struct mpio__frame {
 	struct mpio_page page;           /* first */
 	struct mpio_cache_mapping *file; /* NULL: the frame is free */
 	uint64_t uptodate;               /* a bit a block */
-	uint64_t dirty;                  /* a bit a block */
-	uint64_t moving;                 /* blocks that the I/O is for */
-	uint64_t bits[2];                /* the page's, while it has an owner */
-	uint32_t keep;  /* bytes; of what is read, the file's */
-	int32_t status; /* of the last read */
-	uint32_t state; /* MPIO__FRAME_* */
+	uint32_t state;                  /* MPIO__FRAME_* */
 	uint32_t pins;
 	uint32_t prev; /* in probation or protected; frames from 1 on */
 	uint32_t next;
+	uint64_t dirty;   /* a bit a block */
+	uint64_t moving;  /* blocks that the I/O is for */
+	uint64_t bits[2]; /* the page's, while it has an owner */
+	uint32_t keep;    /* bytes; of what is read, the file's */
+	int32_t status;   /* of the last read */
 };
 
 struct mpio__list {
@@ -235,18 +242,25 @@ static inline uint64_t mpio__blocks_mask(uint32_t first, uint32_t end)
 static inline uint64_t mpio__bytes_mask(const struct mpio_cache_mapping *file,
 					uint32_t offset, uint32_t length)
 {
-	uint32_t shift = mpio__log2(file->mapping.block_size);
 	uint64_t end = (uint64_t)offset + length;
 
 	return mpio__blocks_mask(
-		offset >> shift,
-		(uint32_t)mpio__bytes_to_blocks_up(end, shift));
+		offset >> file->block_shift,
+		(uint32_t)mpio__bytes_to_blocks_up(end, file->block_shift));
 }
 
 /* All blocks of a page. */
 static inline uint64_t mpio__full_mask(const struct mpio__frame *frame)
 {
-	return mpio__bytes_mask(frame->file, 0, frame->page.size);
+	return frame->file->full;
+}
+
+/* The frame of a page, or 0. */
+static inline uint32_t mpio__file_find(const struct mpio_cache_mapping *file,
+				       uint64_t key)
+{
+	return mpio__index_find(&file->cache->pool, file->root, file->height,
+				key);
 }
 
 /* cache.c; the lock is held before and after, but for what waits. */

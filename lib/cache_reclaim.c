@@ -2,14 +2,17 @@
 /*
  * Reclaim: which frame is taken for a new page.
  *
- * Pages stand in two lists. A new page comes to the head of probation; used a
- * second time it goes to the protected list, which holds a fixed share of the
- * frames and gives what was not used lately back to probation:
+ * Pages stand in two lists. A new page comes to the head of probation. When it
+ * is the oldest there, and was used twice, it goes to the protected list, which
+ * holds a fixed share of the frames and gives what was not used lately back to
+ * probation; else it is taken:
  *
  *     new -> [ probation: newest ... oldest ] -> taken
- *                 ^ |
- *         unused  | v  used twice
- *            [ protected ... ]
+ *                 ^                     |
+ *         unused  |                     v  used twice
+ *               [ oldest ... protected ]
+ *
+ * A use only sets a bit: hits touch no list, and no other page's frame.
  *
  * So a scan, which uses each page once, moves through probation and leaves
  * the protected pages alone. Uses of one page in a row, with none of another
@@ -30,7 +33,7 @@
  */
 #include "cache_private.h"
 
-/* Old pages whose groups are looked at. */
+/* Groups of old pages that are looked at. */
 #define GROUPS_LOOKED_AT 16u
 /* Old protected pages that are looked at before one has to go back. */
 #define SECOND_CHANCES 8u
@@ -200,7 +203,8 @@ static void move(struct mpio_cache *cache, struct mpio__frame *frame,
 		 bool protect)
 {
 	mpio__reclaim_remove(cache, frame);
-	frame->state &= ~(MPIO__FRAME_USED | MPIO__FRAME_PROTECTED);
+	frame->state &=
+		~(MPIO__FRAME_USED | MPIO__FRAME_HOT | MPIO__FRAME_PROTECTED);
 	if (protect)
 		frame->state |= MPIO__FRAME_PROTECTED;
 	mpio__reclaim_add(cache, frame);
@@ -220,24 +224,33 @@ static void demote(struct mpio_cache *cache)
 	}
 }
 
+/* Protect a page of probation that was used twice; false: it was not. */
+static bool promote(struct mpio_cache *cache, struct mpio__frame *frame)
+{
+	const uint32_t state = MPIO__FRAME_HOT | MPIO__FRAME_PROTECTED;
+
+	if ((frame->state & state) != MPIO__FRAME_HOT)
+		return false;
+	move(cache, frame, true);
+	if (cache->protect.count > cache->protected_max)
+		demote(cache);
+	return true;
+}
+
 void mpio__reclaim_use(struct mpio__frame *frame)
 {
 	struct mpio_cache_mapping *file = frame->file;
-	struct mpio_cache *cache = file->cache;
-	uint32_t number = mpio__frame_number(cache, frame);
-	const uint32_t state = MPIO__FRAME_USED | MPIO__FRAME_PROTECTED;
+	uint32_t number = mpio__frame_number(file->cache, frame);
+	const uint32_t state = MPIO__FRAME_HOT | MPIO__FRAME_PROTECTED;
 
 	if (file->last == number)
 		return;
 	file->last = number;
-	if ((frame->state & state) != MPIO__FRAME_USED) {
-		frame->state |= MPIO__FRAME_USED;
-		return;
+	if ((frame->state & MPIO__FRAME_USED) && !(frame->state & state)) {
+		frame->state |= MPIO__FRAME_HOT;
+		file->cache->stats.promoted++;
 	}
-	move(cache, frame, true);
-	cache->stats.promoted++;
-	if (cache->protect.count > cache->protected_max)
-		demote(cache);
+	frame->state |= MPIO__FRAME_USED;
 }
 
 /* ---- Making room -------------------------------------------------------- */
@@ -251,9 +264,14 @@ static bool can_go(const struct mpio__frame *frame)
 /* Look through a list, oldest first; what cannot go is not looked at soon. */
 static bool evict_from(struct mpio_cache *cache, struct mpio__list *list)
 {
-	for (uint32_t n = list->count; n > 0; n--) {
+	uint32_t n = list->count;
+
+	while (n > 0 && list->count > 0) {
 		struct mpio__frame *frame = mpio__frame_at(cache, list->tail);
 
+		if (promote(cache, frame))
+			continue; /* each but once; another may have come */
+		n--;
 		if (can_go(frame)) {
 			mpio__frame_forget(frame);
 			cache->stats.evicted++;
@@ -316,7 +334,7 @@ static bool group_can_go(struct mpio_cache *cache, uint32_t group)
 		if (is_free(cache, i + 1))
 			continue;
 		if (frame->file == NULL || !can_go(frame) ||
-		    (frame->state & MPIO__FRAME_PROTECTED))
+		    (frame->state & (MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT)))
 			return false;
 	}
 	return true;
@@ -340,15 +358,22 @@ static void group_clear(struct mpio_cache *cache, uint32_t group)
 static void free_group(struct mpio_cache *cache)
 {
 	uint32_t number = cache->probation.tail;
+	uint32_t looked_at = 0;
+	uint32_t last = 0;
 
-	for (uint32_t i = 0; i < GROUPS_LOOKED_AT && number != 0; i++) {
+	while (looked_at < GROUPS_LOOKED_AT && number != 0) {
+		struct mpio__frame *frame = mpio__frame_at(cache, number);
 		uint32_t group = group_of(cache, number);
 
+		number = frame->prev;
+		if (promote(cache, frame) || group == last)
+			continue;
 		if (group_can_go(cache, group)) {
 			group_clear(cache, group);
 			return;
 		}
-		number = mpio__frame_at(cache, number)->prev;
+		last = group;
+		looked_at++;
 	}
 }
 

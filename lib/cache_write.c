@@ -248,8 +248,7 @@ static int trim(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		uint64_t size)
 {
 	struct mpio_cache *cache = file->cache;
-	uint32_t number = mpio__index_find(mpio__file_index(file),
-					   size >> cache->page_shift);
+	uint32_t number = mpio__file_find(file, size >> cache->page_shift);
 	struct mpio__frame *frame;
 	uint32_t keep;
 	int error;

@@ -137,13 +137,15 @@ struct mpio_cache_mapping {
 	struct mpio_cache_mapping *walk_next;  /* files that are walked */
 	struct mpio_cache_mapping *dirty_next; /* files with dirty pages */
 	struct mpio_cache_mapping *dirty_prev;
-	uint32_t root;    /* of the index */
-	uint32_t height;  /* of the index */
-	uint32_t pages;   /* in the index */
-	uint32_t dirty;   /* of them */
-	uint32_t writing; /* of them */
-	uint32_t orphans; /* dropped, but pinned */
-	uint32_t last;    /* frame used last */
+	uint64_t full;        /* a bit for each block of a page */
+	uint32_t block_shift; /* block size, as a power of two */
+	uint32_t root;        /* of the index */
+	uint32_t height;      /* of the index */
+	uint32_t pages;       /* in the index */
+	uint32_t dirty;       /* of them */
+	uint32_t writing;     /* of them */
+	uint32_t orphans;     /* dropped, but pinned */
+	uint32_t last;        /* frame used last */
 };
 
 /** What a cache has done and holds. */

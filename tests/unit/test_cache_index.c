@@ -91,6 +91,11 @@ static bool has(const struct model *model, uint32_t i, uint64_t key)
 	return i < model->count && model->entries[i].key == key;
 }
 
+static uint32_t find(const struct model *model, uint64_t key)
+{
+	return mpio__index_find(&model->pool, model->root, model->height, key);
+}
+
 static void insert(struct model *model, uint64_t key)
 {
 	uint32_t i = lower_bound(model, key);
@@ -177,7 +182,7 @@ static void step(struct model *model)
 		copy_tag(model);
 		break;
 	case 4:
-		assert_int_equal(mpio__index_find(model->index, key),
+		assert_int_equal(find(model, key),
 				 has(model, i, key) ? model->entries[i].value
 						    : 0);
 		break;
