@@ -365,6 +365,8 @@ static void cut_off_and_moved_up_again_it_is_zeros(void **state)
 	assert_int_equal(sync_file(cached), 0);
 	assert_int_equal(mpio_cache_resize(&cached->file, queue, 512), 0);
 	assert_int_equal(mpio_cache_end(&cached->file), 512);
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&cached->rig->a, 100, "f0/512 f1");
 	assert_int_equal(mpio_cache_resize(&cached->file, queue, BLOCK), 0);
 	assert_int_equal(read_byte(cached, 512), 0);
 	assert_int_equal(sync_file(cached), 0);
