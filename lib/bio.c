@@ -97,7 +97,6 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length)
 /* Whether a device can be asked for this at all. */
 static bool is_valid(const struct mpio_bio *bio)
 {
-	uint32_t block = bio->queue->limits.block;
 	uint64_t size = bio->queue->device->size;
 
 	if (bio->op == MPIO_BIO_FLUSH)
@@ -108,9 +107,8 @@ static bool is_valid(const struct mpio_bio *bio)
 		return false;
 	if (!mpio__range_fits(bio->offset, bio->length, size))
 		return false;
-	return mpio__is_aligned(bio->offset, block) &&
-	       (mpio__is_aligned(bio->length, block) ||
-		bio->offset + bio->length == size);
+	return !mpio__bio_is_odd(bio) ||
+	       (bio->op == MPIO_BIO_READ && bio->queue->bounce_size != 0);
 }
 
 int mpio_bio_submit(struct mpio_bio *bio)

@@ -10,6 +10,9 @@
  *            to be written is copied there
  *     out    the pieces are back; what was read is copied to them
  *
+ * A read that begins or ends inside a block of the device goes the same way: the
+ * slot takes those blocks whole.
+ *
  * So the device sees nothing but aligned memory, and redrive nothing but the
  * bio's own. If no slot is free, the bio waits in a list of the queue. It is
  * sent when a slot comes back, before the bio that had it is finished. Hence
@@ -76,6 +79,18 @@ struct mpio_bio *mpio__bounce_next(struct mpio_queue *queue)
 
 /* ---- Around a try ----------------------------------------------------- */
 
+/* The device's blocks that hold what a bio is to read; it moves no others. */
+static void widen(struct mpio_bio *bio)
+{
+	uint64_t mask = bio->queue->limits.block - 1;
+	uint64_t start = bio->offset & ~mask;
+	uint64_t end = (bio->offset + bio->length + mask) & ~mask;
+
+	end = mpio__min_u64(end, bio->queue->device->size);
+	bio->offset = start;
+	bio->length = (uint32_t)(end - start);
+}
+
 void mpio__bounce_in(struct mpio_bio *bio)
 {
 	struct mpio_bounce *slot = bio->bounce;
@@ -89,6 +104,10 @@ void mpio__bounce_in(struct mpio_bio *bio)
 	}
 	slot->vecs = bio->vecs;
 	slot->vec_count = bio->vec_count;
+	slot->offset = bio->offset;
+	slot->length = bio->length;
+	if (mpio__bio_is_odd(bio))
+		widen(bio);
 	slot->piece.length = bio->length;
 	bio->vecs = &slot->piece;
 	bio->vec_count = 1;
@@ -97,13 +116,21 @@ void mpio__bounce_in(struct mpio_bio *bio)
 void mpio__bounce_out(struct mpio_bio *bio)
 {
 	struct mpio_bounce *slot = bio->bounce;
-	const char *memory = slot->piece.base;
+	uint32_t before = (uint32_t)(slot->offset - bio->offset);
+	const char *memory = (const char *)slot->piece.base + before;
 	size_t left = 0;
+	uint32_t moved;
 
 	bio->vecs = slot->vecs;
 	bio->vec_count = slot->vec_count;
+	bio->offset = slot->offset;
+	bio->length = slot->length;
+	moved = bio->done - mpio__min_u32(bio->done, before);
+	moved = mpio__min_u32(moved, bio->length);
 	if (bio->op == MPIO_BIO_READ && bio->status == 0)
-		left = bio->done;
+		left = moved;
+	/* Nothing of it, but of what lies before: that is less than a block. */
+	bio->done = moved == 0 && bio->done != 0 ? 1 : moved;
 	for (const struct mpio_iovec *vec = bio->vecs; left != 0; vec++) {
 		size_t n = mpio__min_size(vec->length, left);
 

@@ -143,8 +143,11 @@ void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length);
 struct mpio_bounce {
 	struct mpio_bounce *next;
 	struct mpio_iovec piece; /* the memory, and how much is in use */
-	struct mpio_iovec *vecs; /* the bio's own, during a try */
+	/* The bio's own, during a try. */
+	struct mpio_iovec *vecs;
 	uint32_t vec_count;
+	uint64_t offset;
+	uint32_t length;
 };
 
 /* Give a bio a slot; false: there is none, and it waits for one. */
@@ -213,6 +216,16 @@ struct mpio_queue {
 	struct mpio_allocator allocator; /* resize is NULL: memory was given */
 	size_t memory_size;
 };
+
+/* Whether a range is no whole blocks of the device: some are to be cut. */
+static inline bool mpio__bio_is_odd(const struct mpio_bio *bio)
+{
+	uint32_t block = bio->queue->limits.block;
+
+	return !mpio__is_aligned(bio->offset, block) ||
+	       (!mpio__is_aligned(bio->length, block) &&
+		bio->offset + bio->length != bio->queue->device->size);
+}
 
 /*
  * To the list of those that are to be finished. Until then, what comes first is

@@ -19,13 +19,21 @@
  */
 #include "gather.h"
 
+/* Blocks smaller than the device's are cut out of those, to be read. */
+static bool blocks_fit(const struct mpio_queue *queue, uint32_t block_size,
+		       uint32_t op)
+{
+	return block_size >= queue->limits.block ||
+	       (op == MPIO_BIO_READ && queue->bounce_size != 0);
+}
+
 int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 		    struct mpio_mapping *mapping, uint32_t op, uint32_t flags)
 {
 	uint32_t block_size = mapping->block_size;
 
 	if (!mpio__is_power_of_two(block_size) ||
-	    block_size < queue->limits.block || mapping->ops == NULL ||
+	    !blocks_fit(queue, block_size, op) || mapping->ops == NULL ||
 	    mapping->ops->get_block == NULL)
 		return -MPIO_EINVAL;
 	*walk = (struct mpio__walk){

@@ -120,7 +120,8 @@ static bool is_choppy(const struct mpio_queue *queue,
 /* Whether a bio can be sent, through a slot if its own memory does not do. */
 static bool is_ready(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (is_aligned(queue, bio) && !is_choppy(queue, bio))
+	if (is_aligned(queue, bio) && !is_choppy(queue, bio) &&
+	    !mpio__bio_is_odd(bio))
 		return true;
 	return mpio__bounce_begin(queue, bio);
 }

@@ -52,6 +52,8 @@ static uint32_t smallest(const struct mpio_bio *bio)
 
 	if (bio->bounce != NULL)
 		wanted = mpio__min_u32(wanted, bio->queue->bounce_size);
+	if (bio->bounce != NULL && mpio__bio_is_odd(bio))
+		return mpio__min_u32(wanted, unit);
 	return mpio__is_aligned(bio->offset, wanted)
 		       ? mpio__max_u32(wanted, unit)
 		       : unit;
@@ -127,18 +129,19 @@ struct part {
 
 /*
  * The part that a byte lies in. All parts but the first and the last are as
- * large as a slot, and so that they end where atomic units of the device do. A
- * bio that does not bounce is one part.
+ * large as a slot, and so that they end where blocks and atomic units of the
+ * device do. A bio that does not bounce is one part.
  */
 static struct part part_of(const struct mpio_bio *bio, uint32_t byte)
 {
-	uint32_t atomic = bio->queue->device->limits.atomic_unit;
+	uint32_t unit = mpio__max_u32(bio->queue->device->limits.atomic_unit,
+				      bio->queue->limits.block);
 	uint64_t mask = bio->queue->bounce_size - 1;
 	uint64_t skew, start, end;
 
 	if (bio->bounce == NULL)
 		return (struct part){.end = bio->full_length};
-	skew = atomic != 0 ? bio->full_offset & (atomic - 1) : 0;
+	skew = bio->full_offset & (unit - 1);
 	start = (byte + skew) & ~mask;
 	end = start + mask + 1 - skew;
 	return (struct part){

@@ -131,13 +131,16 @@ static int queue_open(struct reader *reader, struct mpio_device *device,
 					  reader->memory.length);
 }
 
-/* No block can be read alone that is smaller than the device's sectors. */
+/*
+ * A block that is smaller than the device's sectors can be cut out of one, if
+ * the device has the library bounce at all.
+ */
 static bool blocks_fit(struct reader *reader, struct mpio_device *device,
 		       uint32_t block_size)
 {
 	uint32_t sector = device->limits.logical_block_size;
 
-	if (block_size >= sector)
+	if (block_size >= sector || device->limits.memory_alignment > 1)
 		return true;
 	report_problem(reader->report, NULL,
 		       "the file system's blocks of %" PRIu32

@@ -179,15 +179,17 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  *
  * Memory may lie anywhere. What the device finds misaligned is copied through
  * memory of the queue (`bounce_bytes` of its configuration), which costs time
- * and, if there is more of it, several turns.
+ * and, if there is more of it, several turns. On a device that asks for aligned
+ * memory a read may begin and end anywhere, too: the blocks that it cuts are
+ * read whole, and what it wants of them is copied.
  *
  * @param bio  from mpio_bio_get(), filled
  * @return 0: `end_io` is called exactly once, perhaps before this returns;
  *         there also come a write to a device that is READONLY (-MPIO_EROFS)
  *         and a discard on one that has none (-MPIO_EOPNOTSUPP). Or, the bio
  *         still being the caller's,
- * @retval -MPIO_EINVAL  empty, not a multiple of the device's logical block,
- *                       or past the device's end
+ * @retval -MPIO_EINVAL  empty, past the device's end, or, unless it is such a
+ *                       read, not a multiple of the device's logical block
  */
 int mpio_bio_submit(struct mpio_bio *bio);
 

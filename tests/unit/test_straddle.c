@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads that begin or end inside a block of the device: of pages whose blocks
+ * are smaller, and by hand. The blocks that they cut are read whole, through a
+ * slot, and nothing but what was wanted comes out of it.
+ */
+#include "mock.h"
+
+#define SECTOR 4096u /* four blocks */
+
+static void open_coarse(struct rig *rig, uint32_t bounce_bytes)
+{
+	rig->a.device.limits.logical_block_size = SECTOR;
+	rig->a.device.limits.memory_alignment = 512;
+	rig->config.bounce_bytes = bounce_bytes;
+	rig->together = true;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+}
+
+/* Read bytes by hand; what became of it. */
+static int read_bytes(struct rig *rig, uint64_t offset, uint32_t length)
+{
+	struct mpio_bio *bio = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+	unsigned char *memory = malloc(length + 2);
+	int status;
+
+	assert_non_null(bio);
+	assert_non_null(memory);
+	memset(memory, 0xc7, length + 2);
+	bio->offset = offset;
+	assert_int_equal(mpio_bio_add(bio, memory + 1, length), 0);
+	status = mpio_bio_submit(bio);
+	if (status == 0) {
+		assert_int_equal(mpio_queue_drain(rig->queue), 0);
+		assert_memory_equal(memory + 1, rig->a.disk + offset, length);
+	} else {
+		mpio_bio_put(bio);
+	}
+	assert_int_equal(memory[0], 0xc7);
+	assert_int_equal(memory[length + 1], 0xc7);
+	free(memory);
+	return status;
+}
+
+static void a_read_may_begin_and_end_inside_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	assert_int_equal(read_bytes(rig, 5000, 1000), 0);
+	assert_int_equal(read_bytes(rig, 3000, 6000), 0);
+	assert_int_equal(read_bytes(rig, SECTOR, 1), 0);
+	assert_int_equal(read_bytes(rig, SECTOR - 1, 1), 0);
+	assert_trace(rig, "read 4+4, read 0+12, read 4+4, read 0+4");
+	assert_int_equal(mpio_queue_stats(rig->queue)->bounces, 4);
+}
+
+static void it_may_be_larger_than_a_slot(void **state)
+{
+	struct rig *rig = *state;
+
+	open_coarse(rig, 4 * SECTOR); /* slots of one block */
+	assert_int_equal(read_bytes(rig, 3000, 6000), 0);
+	assert_trace(rig, "read 0+4, read 4+4, read 8+4");
+	assert_int_equal(mpio_queue_stats(rig->queue)->retries, 0);
+}
+
+static void any_range_comes_out_of_any_slot(void **state)
+{
+	static const uint32_t lengths[] = {1,    511,  512,  513,   4095,
+					   4096, 4097, 9000, 20000, 40000};
+	static const uint32_t atomics[] = {0, 512, 4096, 16384};
+	struct rig *rig = *state;
+
+	for (uint32_t slots = 4 * SECTOR; slots <= 32 * SECTOR; slots *= 2) {
+		rig->a.device.limits.atomic_unit =
+			atomics[slots / SECTOR % COUNT_OF(atomics)];
+		open_coarse(rig, slots);
+		for (uint64_t offset = 0; offset < 30000; offset += 517) {
+			for (size_t i = 0; i < COUNT_OF(lengths); i++)
+				assert_int_equal(
+					read_bytes(rig, offset, lengths[i]), 0);
+			rig->trace[0] = '\0';
+		}
+		mpio_queue_close(rig->queue);
+		rig->queue = NULL;
+		rig->is_open = false;
+	}
+}
+
+static void the_last_block_may_be_cut_by_the_devices_end(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.size -= 1500;
+	open_coarse(rig, 0);
+	assert_int_equal(read_bytes(rig, rig->a.device.size - 700, 700), 0);
+	assert_int_equal(read_bytes(rig, rig->a.device.size - 700, 100), 0);
+	assert_int_equal(read_bytes(rig, rig->a.device.size - 9000, 9000), 0);
+	assert_int_equal(read_bytes(rig, rig->a.device.size - 1, 2),
+			 -MPIO_EINVAL);
+}
+
+static void a_transfer_that_comes_short_is_gone_on_with(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+
+	open_coarse(rig, 0);
+	fault = mock_fail(&rig->a, 0, 64, 0);
+	fault->done = 2 * SECTOR;
+	fault->times = 3;
+	assert_int_equal(read_bytes(rig, 3000, 30000), 0);
+}
+
+/* A block of the disk has those of four places in the file. */
+static void pages_may_have_smaller_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	for (uint32_t i = 0; i < 20; i++)
+		map_blocks(rig, 2 * i, 2, 101 + 7 * i);
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 2, 20);
+	assert_int_equal(read_all(rig, 0), 20);
+	for (uint32_t i = 0; i < 20; i++) {
+		assert_status(rig, i, 0);
+		assert_memory_equal(page_at(rig, i)->data,
+				    rig->a.disk + (101 + 7 * i) * BLOCK,
+				    2 * BLOCK);
+	}
+}
+
+static void pages_that_lie_together_are_read_together(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 40, 101);
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 2, 20);
+	assert_int_equal(read_all(rig, 0), 20);
+	assert_trace(rig, "read 100+44");
+	assert_memory_equal(page_at(rig, 0)->data, rig->a.disk + 101 * BLOCK,
+			    40 * BLOCK);
+}
+
+static void gaps_are_crossed_there_too(void **state)
+{
+	struct rig *rig = *state;
+
+	for (uint32_t i = 0; i < 10; i++)
+		map_blocks(rig, i, 1, 101 + 3 * i);
+	rig->config.gap_bytes = 8 * BLOCK;
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 1, 10);
+	assert_int_equal(read_all(rig, 0), 10);
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_status(rig, i, 0);
+		assert_memory_equal(page_at(rig, i)->data,
+				    rig->a.disk + (101 + 3 * i) * BLOCK, BLOCK);
+	}
+}
+
+/* Blocks 108 to 111 are one of the disk's. */
+static void a_bad_block_costs_the_pages_that_have_some_of_it(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 40, 101);
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 1, 40);
+	mock_fail(&rig->a, 109, 1, -MPIO_EIO);
+	assert_int_equal(read_all(rig, 0), 40);
+	for (uint32_t i = 0; i < 40; i++) {
+		bool bad = 101 + i >= 108 && 101 + i < 112;
+
+		assert_status(rig, i, bad ? -MPIO_EIO : 0);
+		if (!bad)
+			assert_memory_equal(page_at(rig, i)->data,
+					    rig->a.disk + (101 + i) * BLOCK,
+					    BLOCK);
+	}
+}
+
+static void without_slots_blocks_are_not_cut(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.logical_block_size = SECTOR;
+	map_blocks(rig, 0, 8, 100);
+	rig_open(rig);
+	assert_int_equal(read_bytes(rig, 512, 512), -MPIO_EINVAL);
+	add_pages(rig, 0, 2, 1);
+	page_at(rig, 0)->flags = MPIO_PAGE_LOCKED;
+	assert_int_equal(
+		mpio_read_page(rig->queue, &rig->mapping, page_at(rig, 0)),
+		-MPIO_EINVAL);
+	page_at(rig, 0)->flags = 0;
+}
+
+/* What else lies in them would have to be read, and may change meanwhile. */
+static void writes_do_not_cut_blocks(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	map_blocks(rig, 0, 8, 100);
+	open_coarse(rig, 0);
+	io = make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 1, 1);
+	assert_int_equal(mpio_bio_submit(io->bio), -MPIO_EINVAL);
+	add_pages(rig, 0, 2, 1);
+	dirty_page(rig, 0);
+	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	assert_flags(rig, 0, "uptodate dirty");
+	assert_trace(rig, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(a_read_may_begin_and_end_inside_blocks),
+		RIG_TEST(it_may_be_larger_than_a_slot),
+		RIG_TEST(any_range_comes_out_of_any_slot),
+		RIG_TEST(the_last_block_may_be_cut_by_the_devices_end),
+		RIG_TEST(a_transfer_that_comes_short_is_gone_on_with),
+		RIG_TEST(pages_may_have_smaller_blocks),
+		RIG_TEST(pages_that_lie_together_are_read_together),
+		RIG_TEST(gaps_are_crossed_there_too),
+		RIG_TEST(a_bad_block_costs_the_pages_that_have_some_of_it),
+		RIG_TEST(without_slots_blocks_are_not_cut),
+		RIG_TEST(writes_do_not_cut_blocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
