@@ -206,10 +206,10 @@ static void pass_by(struct mpio_stream *stream, struct mpio_page *page,
 		    int found)
 {
 	if (stream->held != stream->tail && !send(stream, MPIO_READ_SYNC)) {
-		(void)wait_for(stream, page);
 		*place(stream, stream->tail) = page;
-		give_back(stream, stream->tail, stream->tail + 1);
-		return;
+		if (wait_for(stream, page) == 0)
+			give_back(stream, stream->tail, stream->tail + 1);
+		return; /* or it stays whose read it is */
 	}
 	*place(stream, stream->tail++) = page;
 	stream->held = stream->tail;
@@ -475,13 +475,23 @@ int mpio_stream_reset(struct mpio_stream *stream)
 	return 0;
 }
 
+/* The device fails: all but the pages that are still on their way. */
+static void give_back_landed(struct mpio_stream *stream)
+{
+	for (; stream->head != stream->tail; stream->head++) {
+		if (!is_on_its_way(*place(stream, stream->head)))
+			give_back(stream, stream->head, stream->head + 1);
+	}
+}
+
 void mpio_stream_close(struct mpio_stream *stream)
 {
 	struct mpio_allocator allocator;
 
 	if (stream == NULL)
 		return;
-	(void)mpio_stream_reset(stream);
+	if (mpio_stream_reset(stream) != 0)
+		give_back_landed(stream);
 	allocator = stream->allocator;
 	if (allocator.resize != NULL)
 		(void)allocator.resize(allocator.ctx, stream,

@@ -588,6 +588,27 @@ static void a_page_behind_an_unfit_one_is_given_back_when_read(void **state)
 	close_reader(&reader);
 }
 
+/* It is not the stream's to be unlocked. */
+static void a_page_behind_an_unfit_one_stays_locked_until_read(void **state)
+{
+	struct reader reader = {.busy = 6};
+	struct rig *rig = *state;
+
+	open_slow(rig, 2, 200);
+	assert_int_equal(read_pages(rig, 5, 1, 0), 1);
+	name(&reader, 4, 1, 2);
+	open_reader(&reader, rig, true);
+	rig->mapping.block_size = 4 * PAGE;
+	rig->a.reap_error = -MPIO_EIO;
+	expect_end(&reader, -MPIO_EINVAL);
+	assert_true(page_at(rig, 5)->flags & MPIO_PAGE_LOCKED);
+	assert_int_equal(reader.released, 1);
+	rig->mapping.block_size = BLOCK;
+	rig->a.reap_error = 0;
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	mpio_stream_close(reader.stream);
+}
+
 static void a_page_that_somebody_else_reads_is_waited_for(void **state)
 {
 	struct reader reader = {.busy = 6};
@@ -633,6 +654,27 @@ static void closing_waits_and_releases(void **state)
 	assert_true(reader.taken > 4);
 	close_reader(&reader);
 	assert_int_equal(mpio_queue_stats(rig->queue)->in_flight, 0);
+}
+
+/* The device does not tell of the first page; the second one was there. */
+static void closing_releases_what_is_not_on_its_way(void **state)
+{
+	struct reader reader = {0};
+	struct rig *rig = *state;
+	struct mpio_page *page;
+
+	open_slow(rig, 2, 200);
+	assert_int_equal(read_pages(rig, 1, 1, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	name(&reader, 0, 1, 2);
+	open_reader(&reader, rig, true);
+	rig->a.reap_error = -MPIO_EIO;
+	assert_int_equal(mpio_stream_next(reader.stream, &page), -MPIO_EIO);
+	assert_int_equal(reader.taken, 2);
+	mpio_stream_close(reader.stream);
+	assert_int_equal(reader.released, 1);
+	rig->a.reap_error = 0;
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 }
 
 static void a_stream_that_is_reset_begins_anew(void **state)
@@ -816,9 +858,11 @@ int main(void)
 		RIG_TEST(what_is_held_back_waits_for_frames),
 		RIG_TEST(a_page_unfit_to_be_read_is_given_back),
 		RIG_TEST(a_page_behind_an_unfit_one_is_given_back_when_read),
+		RIG_TEST(a_page_behind_an_unfit_one_stays_locked_until_read),
 		RIG_TEST(a_page_that_somebody_else_reads_is_waited_for),
 		RIG_TEST(nothing_to_wait_for_is_told),
 		RIG_TEST(closing_waits_and_releases),
+		RIG_TEST(closing_releases_what_is_not_on_its_way),
 		RIG_TEST(a_stream_that_is_reset_begins_anew),
 		RIG_TEST(memory_may_be_given),
 		RIG_TEST(what_cannot_be_is_refused),
