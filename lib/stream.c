@@ -119,11 +119,11 @@ static int wait_for(struct mpio_stream *stream, const struct mpio_page *page)
 /* How many runs are on their way, as far as that is seen in order. */
 static uint32_t count_runs(struct mpio_stream *stream)
 {
+	if ((int32_t)(stream->landed - stream->head) < 0)
+		stream->landed = stream->head;
 	while (stream->run_count != 0) {
 		uint32_t run_end = stream->run_ends[stream->run_first];
 
-		if ((int32_t)(stream->landed - stream->head) < 0)
-			stream->landed = stream->head;
 		while ((int32_t)(stream->landed - run_end) < 0 &&
 		       !is_on_its_way(*place(stream, stream->landed)))
 			stream->landed++;
@@ -350,6 +350,7 @@ int mpio_stream_next(struct mpio_stream *stream, struct mpio_page **page)
 	if (error != 0)
 		return error;
 	stream->head++;
+	(void)count_runs(stream); /* often enough for counters that wrap */
 	stream->stats.pages++;
 	look_ahead(stream, false); /* while the consumer is at work */
 	*page = head;
