@@ -193,8 +193,8 @@ static bool ask(struct mpio_stream *stream)
 static bool is_fit(const struct mpio_stream *stream,
 		   const struct mpio_page *page, int found)
 {
-	return page != NULL && page->mapping == stream->mapping &&
-	       page->pos == stream->pos &&
+	return page != NULL && found <= MPIO_STREAM_BUSY &&
+	       page->mapping == stream->mapping && page->pos == stream->pos &&
 	       is_on_its_way(page) == (found != MPIO_STREAM_HIT);
 }
 

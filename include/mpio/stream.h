@@ -84,7 +84,7 @@ struct mpio_stream_ops {
 	 * Take a page back that will not be handed over: the stream is closed
 	 * or reset. NULL: nothing to be done.
 	 *
-	 * @param page  unlocked, and UPTODATE if it was read
+	 * @param page  unlocked; UPTODATE, or with ERROR, if it was read
 	 */
 	void (*release)(void *ctx, struct mpio_page *page);
 };
@@ -96,8 +96,9 @@ struct mpio_stream_ops {
 struct mpio_stream_config {
 	const struct mpio_stream_ops *ops; /* `next` and `take` are required */
 	void *ctx;                         /* for them */
-	uint32_t combine_bytes;  /* most bytes that are read together; 0: 128
-				  * KiB; clamped to the queue's limit */
+	uint32_t combine_bytes;  /* most bytes that are read together, but
+				  * for a page that is larger; 0: 128 KiB;
+				  * clamped to the queue's limit */
 	uint32_t look_ahead_max; /* pages; most that are taken ahead of the
 				  * consumer; 0: 256 */
 	uint32_t runs_max;       /* reads on their way at once, each of up to
@@ -143,8 +144,8 @@ size_t mpio_stream_size(const struct mpio_stream_config *config);
  * @param[out] stream  untouched on failure
  * @return 0, or
  * @retval -MPIO_EINVAL  no `next` or `take`, no memory source, `memory` that is
- *                       not aligned, or a page size of 0 pages in
- *                       `combine_bytes`, or more than can be counted
+ *                       not aligned, or more than 2^20 pages ahead, reads
+ *                       on their way, or pages in `combine_bytes`
  * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
  */
 int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,
@@ -166,10 +167,11 @@ int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,
  *         again:
  * @retval -MPIO_ENOMEM  `take` has no frame, and no page is on its way
  * @retval -MPIO_EDEADLK a page is LOCKED and nothing is in flight that could
- *                       end it
+ *                       end it: it is held back by another stream, say,
+ *                       whose turn it is first
  * @retval -MPIO_EINVAL  `take` gave a page that is unfit to be read (not
- *                       LOCKED, of another mapping or place): the stream has
- *                       ended
+ *                       LOCKED, of another mapping or place), or said what
+ *                       it can't: the stream has ended
  * @retval other         the device's, from waiting; or that of `next` or
  *                       `take`: the stream has ended
  */

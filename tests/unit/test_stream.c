@@ -30,6 +30,7 @@ struct reader {
 	int error;     /* that the names end with */
 	int take_error;
 	struct mpio_page *instead; /* of the page that was named */
+	int instead_found;         /* what that is said to be; 0: to be read */
 };
 
 static int next(void *ctx, uint64_t *pos)
@@ -53,7 +54,8 @@ static int take(void *ctx, uint64_t pos, struct mpio_page **page)
 		return MPIO_STREAM_NO_FRAME;
 	*page = reader->instead ? reader->instead : page_at(reader->rig, index);
 	if (reader->instead)
-		return MPIO_STREAM_READ;
+		return reader->instead_found ? reader->instead_found
+					     : MPIO_STREAM_READ;
 	reader->taken++;
 	if ((*page)->flags & MPIO_PAGE_UPTODATE)
 		return MPIO_STREAM_HIT;
@@ -539,6 +541,36 @@ static void a_page_from_elsewhere_is_not_read(void **state)
 	close_reader(&reader);
 }
 
+/* Neither read nor waited for, though it is locked and in its place. */
+static void what_is_none_of_the_answers_ends_the_stream(void **state)
+{
+	struct reader reader = {.instead_found = MPIO_STREAM_BUSY + 1};
+	struct rig *rig = *state;
+
+	name(&reader, 3, 1, 1);
+	open_reader(&reader, rig, false);
+	reader.instead = page_at(rig, 3);
+	reader.instead->flags = MPIO_PAGE_LOCKED;
+	expect_end(&reader, -MPIO_EINVAL);
+	assert_flags(rig, 3, "locked");
+	reader.instead->flags = 0;
+	close_reader(&reader);
+}
+
+/* Nor is more than one page read at a time. */
+static void pages_may_be_larger_than_what_is_combined(void **state)
+{
+	struct reader reader = {.config.combine_bytes = PAGE / 2};
+	struct rig *rig = *state;
+
+	name(&reader, 0, 1, 3);
+	open_reader(&reader, rig, false);
+	for (uint32_t i = 0; i < 3; i++)
+		expect_page(&reader, i);
+	assert_trace(rig, "read 100+2, read 102+2, read 104+2");
+	close_reader(&reader);
+}
+
 /* No frame now, and nobody waits: more may come, and be read with it. */
 static void what_is_held_back_waits_for_frames(void **state)
 {
@@ -855,6 +887,8 @@ int main(void)
 		RIG_TEST(a_page_that_cannot_be_read_ends_the_stream),
 		RIG_TEST(a_page_that_is_not_locked_cannot_be_read),
 		RIG_TEST(a_page_from_elsewhere_is_not_read),
+		RIG_TEST(what_is_none_of_the_answers_ends_the_stream),
+		RIG_TEST(pages_may_be_larger_than_what_is_combined),
 		RIG_TEST(what_is_held_back_waits_for_frames),
 		RIG_TEST(a_page_unfit_to_be_read_is_given_back),
 		RIG_TEST(a_page_behind_an_unfit_one_is_given_back_when_read),
