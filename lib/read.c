@@ -365,7 +365,8 @@ static inline bool find_place(struct mpio__walk *walk,
 			mpio__build_send(build, MPIO_CUT_NOT_ADJACENT);
 		}
 	}
-	if (row->limit - row->pos > row->fresh && queue->free_large != NULL) {
+	if (row->limit - row->pos > row->fresh &&
+	    row->fresh < queue->limits.bytes_max && queue->free_large != NULL) {
 		*place = place_large(walk, row, offset);
 		return true;
 	}

@@ -218,6 +218,22 @@ static void a_few_pages_take_a_small_bio_and_many_a_large_one(void **state)
 	assert_page(rig, 99, "a199");
 }
 
+/* The device's limit is what ends them; the large ones are for others. */
+static void where_a_large_bio_can_be_no_longer_small_ones_do(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 16, 100);
+	add_pages(rig, 0, 1, 16);
+	rig->config.bytes_max = 4 * BLOCK;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 16);
+	assert_trace(rig, "read 100+4, read 104+4, read 108+4, read 112+4");
+	assert_int_equal(rig->a.small, 4);
+	assert_int_equal(rig->a.large, 0);
+}
+
 /* ---- Runs that lie apart ------------------------------------------------ */
 
 static void blocks_that_are_not_adjacent_are_two_ios(void **state)
@@ -479,6 +495,7 @@ int main(void)
 		RIG_TEST(a_page_larger_than_an_io_is_several),
 		RIG_TEST(the_devices_limits_hold_too),
 		RIG_TEST(a_few_pages_take_a_small_bio_and_many_a_large_one),
+		RIG_TEST(where_a_large_bio_can_be_no_longer_small_ones_do),
 		RIG_TEST(blocks_that_are_not_adjacent_are_two_ios),
 		RIG_TEST(blocks_backwards_on_the_device_are_an_io_each),
 		RIG_TEST(extents_that_touch_are_one_io),
