@@ -291,7 +291,8 @@ static void look_ahead(struct mpio_stream *stream, bool is_waited_for)
 	for (;;) {
 		bool wanted = is_waited_for && stream->held == stream->head;
 		uint32_t ahead = stream->tail - stream->head;
-		bool more = wanted || ahead < stream->stats.distance;
+		bool more = wanted || (ahead < stream->stats.distance &&
+				       count_runs(stream) <= stream->runs_max);
 
 		if (more && ask(stream) && continues(stream) &&
 		    !is_full(stream)) {

@@ -102,7 +102,9 @@ struct mpio_stream_config {
 	uint32_t look_ahead_max; /* pages; most that are taken ahead of the
 				  * consumer; 0: 256 */
 	uint32_t runs_max;       /* reads on their way at once, each of up to
-				  * `combine_bytes`; 0: 16 */
+				  * `combine_bytes`; one more where a page
+				  * that is there ends it; and what is waited
+				  * for is read in any case; 0: 16 */
 	uint32_t page_size;      /* bytes; of the smallest page, from which
 				  * follows how many may lie in
 				  * `combine_bytes`; 0: 4096 */

@@ -438,6 +438,30 @@ static void runs_in_flight_are_limited(void **state)
 	close_reader(&reader);
 }
 
+/* But for one that a hit has sent: the next waits. */
+static void runs_in_flight_are_limited_among_hits(void **state)
+{
+	struct reader reader = {.config.runs_max = 3};
+	struct rig *rig = *state;
+
+	open_slow(rig, 2, 200);
+	for (uint32_t i = 2; i < 99; i += 3) {
+		assert_int_equal(read_pages(rig, i, 1, 0), 1);
+		assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	}
+	rig->a.reap_max = 1;
+	name(&reader, 0, 2, 20);
+	for (uint32_t i = 39; i < 99; i++) /* a hit after each two */
+		name(&reader, i, 1, 1);
+	open_reader(&reader, rig, true);
+	for (uint32_t i = 0; i < reader.name_count; i++)
+		expect_page(&reader, reader.names[i]);
+	expect_end(&reader, 0);
+	assert_in_range(stats_of(&reader)->distance_peak, 8, 256);
+	assert_int_equal(mpio_queue_stats(rig->queue)->in_flight_peak, 4);
+	close_reader(&reader);
+}
+
 /* ---- What goes wrong ----------------------------------------------------- */
 
 static void a_page_that_fails_is_handed_over_and_the_others_are_good(void **s)
@@ -879,6 +903,7 @@ int main(void)
 		RIG_TEST(a_hit_sends_what_is_before_it),
 		RIG_TEST(the_last_run_is_not_held_back),
 		RIG_TEST(runs_in_flight_are_limited),
+		RIG_TEST(runs_in_flight_are_limited_among_hits),
 		RIG_TEST(
 			a_page_that_fails_is_handed_over_and_the_others_are_good),
 		RIG_TEST(an_error_of_the_engine_comes_after_the_pages_before),
