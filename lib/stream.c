@@ -129,20 +129,23 @@ static uint32_t count_runs(struct mpio_stream *stream)
 			stream->landed++;
 		if ((int32_t)(stream->landed - run_end) < 0)
 			break;
-		stream->run_first = (stream->run_first + 1) % stream->runs_max;
+		stream->run_first =
+			(stream->run_first + 1) % (stream->runs_max + 1);
 		stream->run_count--;
 	}
 	return stream->run_count;
 }
 
-/* One too many, which could not be held back, counts with the oldest. */
+/* There may be one too many; more than that count with the newest. */
 static void note_run(struct mpio_stream *stream)
 {
-	uint32_t at = stream->run_first + count_runs(stream);
+	uint32_t last;
 
 	stream->stats.runs++;
-	stream->run_ends[at % stream->runs_max] = stream->held;
-	stream->run_count++;
+	if (count_runs(stream) <= stream->runs_max)
+		stream->run_count++;
+	last = stream->run_first + stream->run_count - 1;
+	stream->run_ends[last % (stream->runs_max + 1)] = stream->held;
 }
 
 /*
@@ -395,7 +398,7 @@ static bool shape_of(const struct mpio_stream_config *config,
 	shape->size = sizeof(struct mpio_stream) +
 		      ((size_t)shape->places + shape->run_pages) *
 			      sizeof(struct mpio_page *) +
-		      (size_t)shape->runs_max * sizeof(uint32_t);
+		      ((size_t)shape->runs_max + 1) * sizeof(uint32_t);
 	return true;
 }
 
