@@ -186,7 +186,8 @@ int mpio_stream_next(struct mpio_stream *stream, struct mpio_page **page);
  * @param stream  any; waits for the pages that are on their way, and releases
  *                all that it has
  * @return 0, or a negative errno of the device: some pages are still on their
- *         way; they stay the stream's, and the call may be made again
+ *         way; they stay the stream's, and the call may be made again. Until
+ *         it is 0, do nothing else with the stream but close it.
  */
 int mpio_stream_reset(struct mpio_stream *stream);
 

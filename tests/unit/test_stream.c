@@ -758,6 +758,73 @@ static void a_stream_that_is_reset_begins_anew(void **state)
 	close_reader(&reader);
 }
 
+/* Pages that come all the same, until one does not. */
+static void expect_failure(struct reader *reader)
+{
+	struct mpio_page *page;
+	int result;
+
+	reader->rig->a.reap_error = -MPIO_EIO;
+	while ((result = mpio_stream_next(reader->stream, &page)) == 1)
+		reader->taken--;
+	assert_int_equal(result, -MPIO_EIO);
+	assert_true(reader->taken > 0);
+}
+
+static void what_a_device_fails_to_tell_can_be_asked_again(void **state)
+{
+	struct reader reader = {0};
+	struct rig *rig = *state;
+	uint64_t before;
+
+	name(&reader, 0, 2, 40);
+	open_reader(&reader, rig, true);
+	for (uint32_t i = 0; i < 10; i++)
+		expect_page(&reader, 2 * i);
+	expect_failure(&reader);
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(mpio_stream_reset(reader.stream), -MPIO_EIO);
+	assert_true(reader.taken > 0);
+	rig->a.reap_error = 0;
+	assert_int_equal(mpio_stream_reset(reader.stream), 0);
+	assert_int_equal(reader.taken, 0);
+	reader.named = 0;
+	before = stats_of(&reader)->pages;
+	expect_page(&reader, 0);
+	expect_failure(&reader);
+	rig->a.reap_error = 0;
+	while (stats_of(&reader)->pages < before + 30)
+		expect_page(&reader,
+			    reader.names[stats_of(&reader)->pages - before]);
+	close_reader(&reader);
+}
+
+/* Of one that lies on another device, too. */
+static void pages_may_be_read_by_another_queue_of_the_group(void **state)
+{
+	struct reader reader = {.busy = 6};
+	struct rig *rig = *state;
+	struct mpio_page *page;
+
+	rig->two = true;
+	mock_asynchronous(&rig->b);
+	rig->b.slow = true;
+	open_slow(rig, 2, 200);
+	rig->map[0].queue = rig->other;
+	assert_int_equal(read_pages(rig, 5, 1, 0), 1);
+	name(&reader, 4, 1, 20);
+	open_reader(&reader, rig, true);
+	for (uint32_t i = 4; i < 24; i++) {
+		assert_int_equal(mpio_stream_next(reader.stream, &page), 1);
+		assert_ptr_equal(page, page_at(rig, i));
+		assert_flags(rig, i, "uptodate mapped");
+		reader.taken--;
+	}
+	assert_page(rig, 5, "b110 b111");
+	expect_end(&reader, 0);
+	close_reader(&reader);
+}
+
 static void memory_may_be_given(void **state)
 {
 	static _Alignas(16) char memory[8192];
@@ -927,6 +994,8 @@ int main(void)
 		RIG_TEST(closing_waits_and_releases),
 		RIG_TEST(closing_releases_what_is_not_on_its_way),
 		RIG_TEST(a_stream_that_is_reset_begins_anew),
+		RIG_TEST(what_a_device_fails_to_tell_can_be_asked_again),
+		RIG_TEST(pages_may_be_read_by_another_queue_of_the_group),
 		RIG_TEST(memory_may_be_given),
 		RIG_TEST(what_cannot_be_is_refused),
 		RIG_TEST(any_order_any_device_and_any_limits),
