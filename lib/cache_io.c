@@ -337,7 +337,9 @@ int mpio_cache_readahead(struct mpio_cache_mapping *file,
 	ahead.flags = flags;
 	ahead.n = 0;
 	ahead.left = 0;
-	ahead.stop = first + mpio__min_u32(count, INT32_MAX);
+	/* Positions end somewhere: no page begins behind the last one. */
+	ahead.stop = mpio__min_u64(first + mpio__min_u32(count, INT32_MAX),
+				   (UINT64_MAX >> cache->page_shift) + 1);
 	ahead.error = 0;
 	mpio_queue_plug(queue);
 	mpio__cache_lock(cache);

@@ -98,8 +98,10 @@ int mpio_cache_write_begin(struct mpio_cache_mapping *file,
 	uint32_t shift = file->cache->page_shift;
 	int error;
 
+	/* The core cannot write the last page of all: its end has no number. */
 	if (length == 0 || length - 1 > UINT64_MAX - 1 - pos ||
-	    pos >> shift != (pos + length - 1) >> shift)
+	    pos >> shift != (pos + length - 1) >> shift ||
+	    pos >> shift == UINT64_MAX >> shift)
 		return -MPIO_EINVAL;
 	error = settle_end(file, queue, pos);
 	return error != 0 ? error : begin(file, queue, pos, length, page);

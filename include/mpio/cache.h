@@ -407,7 +407,8 @@ void mpio_cache_release(struct mpio_page *page);
  * @param[out] page  pinned and locked: to be changed there, and only there,
  *                   and let go by mpio_cache_write_end(); untouched on failure
  * @return 0, or
- * @retval -MPIO_EINVAL  no bytes, or more than one page
+ * @retval -MPIO_EINVAL  no bytes, more than one page, or the page that ends
+ *                       where 64 bits do
  * @retval other         as mpio_cache_get()
  */
 int mpio_cache_write_begin(struct mpio_cache_mapping *file,

@@ -256,6 +256,25 @@ static void a_write_of_no_page_is_refused(void **state)
 	assert_int_equal(write_bytes(cached, UINT64_MAX, 2, 1), -MPIO_EINVAL);
 }
 
+static void where_positions_end_nothing_is_written_or_read_ahead(void **state)
+{
+	const uint64_t last = UINT64_MAX - PAGE + 1;
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+
+	cached_open(cached, 16, 16);
+	queue = cached->rig->queue;
+	assert_int_equal(write_bytes(cached, last, BLOCK, 7), -MPIO_EINVAL);
+	assert_int_equal(mpio_cache_readahead(&cached->file, queue, last, 8, 0),
+			 -MPIO_EINVAL);
+	assert_int_equal(mpio_cache_readahead(&cached->file, queue, last - PAGE,
+					      8, MPIO_READ_AHEAD),
+			 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 15);
+	assert_int_equal(write_blocks(cached, 0, 1), 0);
+	assert_int_equal(sync_file(cached), 0);
+}
+
 static void nothing_written_leaves_the_page_clean(void **state)
 {
 	struct cached *cached = *state;
@@ -553,6 +572,8 @@ int main(void)
 		CACHED_TEST(both_edges_are_read_and_what_lies_between_is_not),
 		CACHED_TEST(a_write_that_fails_to_read_changes_nothing),
 		CACHED_TEST(a_write_of_no_page_is_refused),
+		CACHED_TEST(
+			where_positions_end_nothing_is_written_or_read_ahead),
 		CACHED_TEST(nothing_written_leaves_the_page_clean),
 		CACHED_TEST(a_page_can_be_filled_by_hand),
 		CACHED_TEST(a_locked_page_is_a_deadlock_for_one_thread),
