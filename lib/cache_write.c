@@ -246,31 +246,49 @@ static int zero_rest(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 
 /* The page that the end lies in: what is behind it is neither there nor dirty.
  */
-static int trim(struct mpio_cache_mapping *file, struct mpio_queue *queue,
-		uint64_t size)
+static void trim(struct mpio_cache_mapping *file, uint64_t size)
 {
 	struct mpio_cache *cache = file->cache;
 	uint32_t number = mpio__file_find(file, size >> cache->page_shift);
 	struct mpio__frame *frame;
 	uint32_t keep;
-	int error;
 
 	if (number == 0)
-		return 0;
+		return;
 	frame = mpio__frame_at(cache, number);
-	frame->pins++;
-	error = mpio__frame_wait(frame, queue, MPIO__FRAME_BUSY);
-	if (error == 0 && !(frame->state & MPIO__FRAME_ORPHAN)) {
-		keep = (uint32_t)(size - frame->page.pos);
-		memset((unsigned char *)frame->page.data + keep, 0,
-		       frame->page.size - keep);
-		mpio__frame_set_dirty(
-			frame, frame->dirty & mpio__bytes_mask(file, 0, keep));
-	}
-	mpio__frame_put(frame);
-	return error;
+	keep = (uint32_t)(size - frame->page.pos);
+	memset((unsigned char *)frame->page.data + keep, 0,
+	       frame->page.size - keep);
+	mpio__frame_set_dirty(frame,
+			      frame->dirty & mpio__bytes_mask(file, 0, keep));
 }
 
+/* Wait for each page from a key on that somebody is at: 1 if there was one. */
+static int wait_once(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		     uint64_t key)
+{
+	uint32_t number;
+	int waited = 0;
+
+	while ((number = mpio__index_next(mpio__file_index(file), &key,
+					  MPIO__TAG_ANY)) != 0) {
+		struct mpio__frame *frame = mpio__frame_at(file->cache, number);
+		int error;
+
+		key++;
+		if (!(frame->state & MPIO__FRAME_BUSY))
+			continue;
+		waited = 1;
+		frame->pins++;
+		error = mpio__frame_wait(frame, queue, MPIO__FRAME_BUSY);
+		mpio__frame_put(frame);
+		if (error != 0)
+			return error;
+	}
+	return waited;
+}
+
+/* All waiting comes first, so that either all is done, or nothing. */
 static int cut(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	       uint64_t size)
 {
@@ -279,10 +297,16 @@ static int cut(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 
 	if (error != 0)
 		return error;
-	file->mapping.size = size;
-	error = forget(file, queue, pages_before(cache, size), UINT64_MAX);
-	if (error == 0 && (size & (((uint64_t)1 << cache->page_shift) - 1)))
-		error = trim(file, queue, size);
+	do { /* others may come while one is waited for */
+		error = wait_once(file, queue, size >> cache->page_shift);
+	} while (error > 0);
+	if (error == 0 && size < file->mapping.size) {
+		file->mapping.size = size;
+		error = forget(file, queue, pages_before(cache, size),
+			       UINT64_MAX);
+		if (size & (((uint64_t)1 << cache->page_shift) - 1))
+			trim(file, size);
+	}
 	mpio__walk_give(file);
 	return error;
 }

@@ -252,7 +252,8 @@ uint64_t mpio_cache_end(struct mpio_cache_mapping *file);
  * @param queue  the calling thread's
  * @param size   bytes
  * @return 0, or a negative errno as mpio_cache_write_begin(): the end is
- *         where it was
+ *         where it was and no page was dropped, but the rest of the block
+ *         behind `size` may be zeros already
  */
 int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		      uint64_t size);

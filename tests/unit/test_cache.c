@@ -411,6 +411,28 @@ static void pages_behind_the_end_are_dropped_dirty_or_not(void **state)
 	assert_false(is_cached(cached, 2));
 }
 
+static void an_end_that_cannot_move_down_stays_and_so_do_the_pages(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	cached_open(cached, 16, 16);
+	queue = cached->rig->queue;
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	assert_int_equal(write_blocks(cached, 8, 4), 0);
+	assert_int_equal(mpio_cache_grab(&cached->file, queue, 2 * PAGE, &page),
+			 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, BLOCK),
+			 -MPIO_EDEADLK);
+	assert_int_equal(mpio_cache_end(&cached->file), 16 * BLOCK);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 2);
+	mpio_cache_release(page);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, BLOCK), 0);
+	assert_int_equal(mpio_cache_end(&cached->file), BLOCK);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
 static void a_hole_is_allocated_when_it_is_written_back(void **state)
 {
 	struct cached *cached = *state;
@@ -583,6 +605,8 @@ int main(void)
 		CACHED_TEST(nor_when_it_moves_up_within_its_block),
 		CACHED_TEST(cut_off_and_moved_up_again_it_is_zeros),
 		CACHED_TEST(pages_behind_the_end_are_dropped_dirty_or_not),
+		CACHED_TEST(
+			an_end_that_cannot_move_down_stays_and_so_do_the_pages),
 		CACHED_TEST(a_hole_is_allocated_when_it_is_written_back),
 		CACHED_TEST(what_is_dirty_or_pinned_is_not_invalidated),
 		CACHED_TEST(a_dropped_page_that_is_pinned_goes_when_it_is_put),
