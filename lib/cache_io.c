@@ -215,10 +215,12 @@ int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 	int error;
 
 	mpio__cache_lock(cache);
+	/* A read that could not be waited for may still be going on. */
+	error = mpio__frame_wait(frame, queue, MPIO__FRAME_READING);
 	missing &= ~frame->uptodate;
-	if (missing == 0) {
+	if (error != 0 || missing == 0) {
 		mpio__cache_unlock(cache);
-		return 0;
+		return error;
 	}
 	if (file->ops.verify != NULL) /* looks at the whole page */
 		missing = mpio__full_mask(frame) & ~frame->uptodate;

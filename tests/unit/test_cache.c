@@ -312,6 +312,29 @@ static void a_page_can_be_filled_by_hand(void **state)
 	mpio_cache_put(page);
 }
 
+static void a_page_is_not_filled_twice_at_once(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 16, 16);
+	queue = cached->rig->queue;
+	assert_int_equal(mpio_cache_grab(&cached->file, queue, 0, &page), 0);
+	cached->rig->a.reap_error = -MPIO_EIO;
+	assert_int_equal(mpio_cache_fill(page, queue, 0, BLOCK), -MPIO_EIO);
+	assert_int_equal(mpio_cache_fill(page, queue, 0, PAGE), -MPIO_EIO);
+	cached->rig->a.reap_error = 0;
+	assert_int_equal(mpio_cache_fill(page, queue, 0, PAGE), 0);
+	assert_trace(cached->rig, "read 100+1, read 101+3");
+	assert_data(page->data, "a100 a101 a102 a103");
+	mpio_cache_release(page);
+	assert_true(is_cached(cached, 0));
+}
+
 static void a_locked_page_is_a_deadlock_for_one_thread(void **state)
 {
 	struct cached *cached = *state;
@@ -598,6 +621,7 @@ int main(void)
 			where_positions_end_nothing_is_written_or_read_ahead),
 		CACHED_TEST(nothing_written_leaves_the_page_clean),
 		CACHED_TEST(a_page_can_be_filled_by_hand),
+		CACHED_TEST(a_page_is_not_filled_twice_at_once),
 		CACHED_TEST(a_locked_page_is_a_deadlock_for_one_thread),
 		CACHED_TEST(writing_behind_the_end_moves_it),
 		CACHED_TEST(
