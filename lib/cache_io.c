@@ -105,16 +105,23 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 	return file->mapping.ops->seal(&file->mapping, page, data);
 }
 
-/* What was read behind the end of file is not the file's. */
+/*
+ * What was read behind the end of file is not the file's: the rest of the last
+ * block; or of the page, for another copy of it is read whole.
+ */
 static void zero_behind_end(struct mpio__frame *frame)
 {
 	uint32_t block_size = frame->file->mapping.block_size;
-	uint32_t rest = frame->keep & (block_size - 1);
+	uint32_t rest = -frame->keep & (block_size - 1);
 	uint32_t block = frame->keep >> frame->file->block_shift;
 
-	if (rest != 0 && (frame->moving & mpio__blocks_mask(block, block + 1)))
+	if (frame->file->ops.reread != NULL)
+		rest = frame->page.size - frame->keep;
+	else if (!(frame->moving & mpio__blocks_mask(block, block + 1)))
+		rest = 0;
+	if (rest != 0)
 		memset((unsigned char *)frame->page.data + frame->keep, 0,
-		       block_size - rest);
+		       rest);
 }
 
 /* The core is done with a page; the lock is held. */
@@ -123,6 +130,9 @@ static void end_read(struct mpio__frame *frame, int status)
 	if (status == 0) {
 		zero_behind_end(frame);
 		frame->uptodate |= frame->moving;
+	} else if (frame->file->ops.reread != NULL) {
+		/* A copy that failed may have come over any block. */
+		frame->uptodate &= frame->bits[0];
 	}
 	frame->status = status;
 	frame->moving = 0;

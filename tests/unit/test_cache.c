@@ -190,6 +190,58 @@ static void bytes_behind_the_end_are_zeros(void **state)
 	mpio_cache_put(page);
 }
 
+/* Another copy of a page lies 100 blocks on. */
+static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
+		  uint32_t attempt, struct mpio_extent *extent)
+{
+	(void)mapping;
+	if (attempt > 1)
+		return -MPIO_ENODATA;
+	extent->block = 200 + page->pos / BLOCK;
+	return 0;
+}
+
+static int find_fault(struct mpio_mapping *mapping, struct mpio_page *page)
+{
+	(void)mapping;
+	(void)page;
+	return -MPIO_EILSEQ;
+}
+
+static void another_copy_shows_nothing_behind_the_end(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	mock_fail(&cached->rig->a, 100, 2, -MPIO_EIO);
+	cached->rig->ops.reread = reread;
+	cached_open(cached, 16, 16);
+	cached->file.mapping.size = BLOCK + 512;
+	assert_int_equal(
+		mpio_cache_get(&cached->file, cached->rig->queue, 0, &page), 0);
+	assert_data(page->data, "a200 a201/512 0 0");
+	mpio_cache_put(page);
+}
+
+static void a_copy_that_is_bad_spoils_no_block_that_was_good(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	cached->rig->ops.reread = reread;
+	cached->rig->ops.verify = find_fault;
+	cached_open(cached, 16, 16);
+	queue = cached->rig->queue;
+	assert_int_equal(write_blocks(cached, 1, 1), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_get(&cached->file, queue, 0, &page),
+			 -MPIO_EILSEQ);
+	assert_int_equal(mpio_cache_grab(&cached->file, queue, 0, &page), 0);
+	assert_false(mpio_cache_is_uptodate(page, BLOCK, BLOCK));
+	mpio_cache_release(page);
+}
+
 /* ---- Writing ------------------------------------------------------------ */
 
 static void whole_blocks_are_written_without_a_read(void **state)
@@ -612,6 +664,8 @@ int main(void)
 		CACHED_TEST(readahead_is_waited_for),
 		CACHED_TEST(a_read_that_fails_is_tried_again_by_the_next),
 		CACHED_TEST(bytes_behind_the_end_are_zeros),
+		CACHED_TEST(another_copy_shows_nothing_behind_the_end),
+		CACHED_TEST(a_copy_that_is_bad_spoils_no_block_that_was_good),
 		CACHED_TEST(whole_blocks_are_written_without_a_read),
 		CACHED_TEST(part_of_a_block_reads_that_block_alone),
 		CACHED_TEST(both_edges_are_read_and_what_lies_between_is_not),
