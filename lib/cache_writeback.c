@@ -152,6 +152,8 @@ void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 	if (dirty == 0)
 		file->cache->cleaned++;
 	mpio_errseq_set(&file->mapping.errors, status);
+	if (file->walk_error == 0)
+		file->walk_error = status;
 	unclaim(frame, dirty);
 	mpio__cache_unlock(file->cache);
 }
@@ -171,6 +173,7 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 			return error;
 	}
 	file->walker = queue;
+	file->walk_error = 0;
 	file->walk_next = cache->walks;
 	cache->walks = file;
 	return 0;
@@ -475,6 +478,8 @@ int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue)
 	for (uint32_t i = 0; i < n; i++) {
 		int error = settle(files[i], queue);
 
+		if (error == 0)
+			error = files[i]->walk_error;
 		if (error != 0 && result == 0)
 			result = error;
 		mpio__walk_give(files[i]);

@@ -146,6 +146,7 @@ struct mpio_cache_mapping {
 	uint32_t writing;     /* of them */
 	uint32_t orphans;     /* dropped, but pinned */
 	uint32_t last;        /* frame used last */
+	int32_t walk_error;   /* first of a page since the walk began */
 };
 
 /** What a cache has done and holds. */

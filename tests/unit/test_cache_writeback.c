@@ -235,6 +235,23 @@ static void work_is_done_from_the_threshold_on(void **state)
 	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 0);
 }
 
+static void work_that_fails_says_so(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_asynchronous(&cached->rig->a);
+	mock_fail(&cached->rig->a, 100, 1, -MPIO_EIO);
+	cached->config.background_percent = 1;
+	cached_open(cached, 800, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 -MPIO_EIO);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 -MPIO_EIO);
+	cached->rig->a.fault_count = 0;
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 1);
+}
+
 static void work_is_sorted_across_files(void **state)
 {
 	struct cached *cached = *state;
@@ -276,6 +293,7 @@ int main(void)
 			a_file_that_grows_under_a_walk_is_written_to_its_end),
 		CACHED_TEST(who_writes_too_much_helps),
 		CACHED_TEST(work_is_done_from_the_threshold_on),
+		CACHED_TEST(work_that_fails_says_so),
 		CACHED_TEST(work_is_sorted_across_files),
 	};
 
