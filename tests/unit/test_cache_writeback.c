@@ -82,6 +82,24 @@ static void an_error_of_a_background_walk_is_told_by_sync(void **state)
 	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
 }
 
+static void an_error_that_was_told_is_not_told_by_sync_again(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since = {0};
+
+	mock_fail(&cached->rig->a, 100, 1, -MPIO_EIO)->times = 1;
+	cached->config.background_percent = 1;
+	cached->rig->config.flags = MPIO_QUEUE_NO_ISOLATION;
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	mpio_cache_work(cached->cache, cached->rig->queue);
+	assert_int_equal(mpio_errseq_check_and_advance(
+				 &cached->file.mapping.errors, &since),
+			 -MPIO_EIO);
+	assert_int_equal(sync_since(cached, &since), 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+}
+
 static void without_room_pages_stay_and_a_later_sync_succeeds(void **state)
 {
 	struct cached *cached = *state;
@@ -285,6 +303,7 @@ int main(void)
 		CACHED_TEST(a_sync_waits_for_a_slow_device),
 		CACHED_TEST(an_error_is_told_once_to_each_and_nothing_is_lost),
 		CACHED_TEST(an_error_of_a_background_walk_is_told_by_sync),
+		CACHED_TEST(an_error_that_was_told_is_not_told_by_sync_again),
 		CACHED_TEST(without_room_pages_stay_and_a_later_sync_succeeds),
 		CACHED_TEST(a_walk_keeps_the_controls),
 		CACHED_TEST(a_walk_that_stops_gives_back_what_it_did_not_reach),
