@@ -215,6 +215,26 @@ static void begin_read(struct mpio__frame *frame, uint64_t missing)
 	file->cache->reading++;
 }
 
+/* The lock is held but for the core's call between the two. */
+static void handing_begin(struct mpio_cache *cache,
+			  struct mpio__handing *handing,
+			  struct mpio_queue *queue)
+{
+	handing->queue = queue;
+	handing->next = cache->handings;
+	cache->handings = handing;
+}
+
+static void handing_end(struct mpio_cache *cache,
+			const struct mpio__handing *handing)
+{
+	struct mpio__handing **at = &cache->handings;
+
+	while (*at != handing)
+		at = &(*at)->next;
+	*at = handing->next;
+}
+
 int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 		    uint32_t offset, uint32_t length)
 {
@@ -222,6 +242,7 @@ int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 	struct mpio_cache_mapping *file = frame->file;
 	struct mpio_cache *cache = file->cache;
 	uint64_t missing = mpio__bytes_mask(file, offset, length);
+	struct mpio__handing handing;
 	int error;
 
 	mpio__cache_lock(cache);
@@ -235,9 +256,11 @@ int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 	if (file->ops.verify != NULL) /* looks at the whole page */
 		missing = mpio__full_mask(frame) & ~frame->uptodate;
 	begin_read(frame, missing);
+	handing_begin(cache, &handing, queue);
 	mpio__cache_unlock(cache);
 	error = mpio_read_page(queue, &file->reads.mapping, page);
 	mpio__cache_lock(cache);
+	handing_end(cache, &handing);
 	if (error != 0)
 		end_read(frame, error);
 	error = mpio__frame_wait(frame, queue, MPIO__FRAME_READING);
@@ -273,16 +296,19 @@ static void back_out(struct mpio__frame *frame)
 static void send(struct ahead *ahead)
 {
 	struct mpio_cache *cache = ahead->file->cache;
+	struct mpio__handing handing;
 	uint32_t n = ahead->n;
 	uint32_t i = 0;
 	int taken;
 
 	if (n == 0)
 		return;
+	handing_begin(cache, &handing, ahead->queue);
 	mpio__cache_unlock(cache);
 	taken = mpio_readahead(ahead->queue, &ahead->file->reads.mapping,
 			       ahead->pages, n, ahead->flags);
 	mpio__cache_lock(cache);
+	handing_end(cache, &handing);
 	if (taken < 0)
 		ahead->error = taken;
 	else

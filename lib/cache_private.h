@@ -156,6 +156,12 @@ struct mpio__group {
 	uint32_t next;
 };
 
+/* A call of the core that hands pages over to be read; on the stack. */
+struct mpio__handing {
+	struct mpio_queue *queue;
+	struct mpio__handing *next;
+};
+
 struct mpio_cache {
 	struct mpio_cache_lock lock; /* lock.lock NULL: no hooks */
 	struct mpio_allocator allocator;
@@ -185,6 +191,7 @@ struct mpio_cache {
 	uint64_t cleaned; /* frames that were written */
 	struct mpio_cache_mapping *dirty_files; /* a ring */
 	struct mpio_cache_mapping *walks;       /* files somebody walks */
+	struct mpio__handing *handings;         /* calls going on */
 	struct mpio_cache_stats stats;
 };
 

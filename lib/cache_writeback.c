@@ -261,9 +261,12 @@ static void unmark(struct mpio_cache_mapping *file)
 		mpio__index_tag(index, key++, MPIO__TAG_TOWRITE, false);
 }
 
-/* A walk to its end. The caller has the walk of the file, and the lock. */
+/*
+ * A walk to its end; who says so waits for pages that are locked. The caller
+ * has the walk of the file, and the lock.
+ */
 static int walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
-		struct mpio_writeback_control *wbc)
+		struct mpio_writeback_control *wbc, bool waits)
 {
 	struct mpio__index index = mpio__file_index(file);
 	uint32_t number;
@@ -274,7 +277,7 @@ static int walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		mark(file, wbc);
 	error = pass(file, queue, wbc);
 	late = settle(file, queue);
-	while (wbc->sync_mode == MPIO_SYNC_ALL && late == 0 &&
+	while (waits && wbc->sync_mode == MPIO_SYNC_ALL && late == 0 &&
 	       error != -MPIO_EINVAL) {
 		uint64_t key = 0;
 
@@ -311,7 +314,7 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
 	}
 	now = mpio_errseq_sample(&file->mapping.errors);
 	wbc->since = NULL; /* the core's sequence is not the file's */
-	error = walk(file, queue, wbc);
+	error = walk(file, queue, wbc, true);
 	wbc->since = since;
 	if (wbc->sync_mode == MPIO_SYNC_ALL)
 		told = mpio_errseq_check_and_advance(
@@ -336,6 +339,28 @@ int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 
 /* ---- Writing some, of any file ------------------------------------------ */
 
+/* Whether a queue's thread is inside a walk, and calls from a callback. */
+static bool is_walking(const struct mpio_cache *cache,
+		       const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+
+	while (file != NULL && file->walker != queue)
+		file = file->walk_next;
+	return file != NULL;
+}
+
+/* The same, or inside a call that reads. */
+static bool is_nested(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue)
+{
+	const struct mpio__handing *handing = cache->handings;
+
+	while (handing != NULL && handing->queue != queue)
+		handing = handing->next;
+	return handing != NULL || is_walking(cache, queue);
+}
+
 /* Write pages of a file that nobody walks: a few, or all that can be. */
 static void write_some(struct mpio_cache_mapping *file,
 		       struct mpio_queue *queue, bool all)
@@ -346,10 +371,13 @@ static void write_some(struct mpio_cache_mapping *file,
 		.nr_to_write = FEW_PAGES,
 		.range_cyclic = !all,
 	};
+	/* What is locked may be so by this very thread, if it is nested. */
+	bool waits = !is_nested(file->cache, queue);
 
 	if (mpio__walk_take(file, queue) != 0)
 		return;
-	(void)walk(file, queue, &wbc); /* told by the error sequence */
+	/* Errors are told by the error sequence. */
+	(void)walk(file, queue, &wbc, waits);
 	mpio__walk_give(file);
 }
 
@@ -368,17 +396,6 @@ static struct mpio_cache_mapping *next_file(struct mpio_cache *cache)
 	}
 	cache->dirty_files = file->dirty_next; /* the ring goes round */
 	return file;
-}
-
-/* Whether a queue's thread is inside a walk, and calls from a callback. */
-static bool is_walking(const struct mpio_cache *cache,
-		       const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-
-	while (file != NULL && file->walker != queue)
-		file = file->walk_next;
-	return file != NULL;
 }
 
 /* Whether pages of any file could be written. */
@@ -412,7 +429,8 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 		return 0;
 	if (cache->reading == 0 && cache->stats.writing == 0)
 		return -MPIO_ENOMEM;
-	if (!is_walking(cache, queue))
+	/* What is busy may be so by this very thread: it must not sleep. */
+	if (!is_nested(cache, queue))
 		return mpio__cache_wait_event(cache, queue) == 0 ? 0
 								 : -MPIO_ENOMEM;
 	mpio__cache_unlock(cache);
@@ -426,7 +444,7 @@ void mpio__cache_throttle(struct mpio_cache_mapping *file,
 {
 	struct mpio_cache *cache = file->cache;
 
-	if (cache->stats.dirty < cache->limit || is_walking(cache, queue))
+	if (cache->stats.dirty < cache->limit || is_nested(cache, queue))
 		return;
 	cache->stats.helped++;
 	if (file->dirty == 0)

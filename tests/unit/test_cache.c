@@ -650,6 +650,53 @@ static void the_lock_is_not_held_over_a_callback_or_the_device(void **state)
 	assert_true(hooks.locks > 100);
 }
 
+static struct cached *nesting;
+static int nested_error;
+
+static void use_other(struct rig *rig, uint64_t block)
+{
+	struct mpio_page *page;
+
+	(void)block;
+	rig->before_map = NULL;
+	nested_error = mpio_cache_get(&nesting->other, rig->queue, 0, &page);
+}
+
+static void a_callback_does_not_sleep_for_pages_of_its_own_thread(void **state)
+{
+	static const struct mpio_cache_lock table = {lock, unlock, wait_or_wake,
+						     wait_or_wake, NULL};
+	struct cached *cached = *state;
+
+	hooks = (struct hooks){0};
+	nesting = cached;
+	nested_error = 0;
+	cached->config.lock = &table;
+	cached->rig->before_map = use_other;
+	cached_open(cached, 64, 8);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 8, 0),
+			 8);
+	assert_int_equal(nested_error, -MPIO_ENOMEM);
+}
+
+static void nor_to_write_back_a_page_that_it_reads(void **state)
+{
+	static const struct mpio_cache_lock table = {lock, unlock, wait_or_wake,
+						     wait_or_wake, NULL};
+	struct cached *cached = *state;
+
+	hooks = (struct hooks){0};
+	nesting = cached;
+	nested_error = 0;
+	cached->config.lock = &table;
+	cached_open(cached, 64, 1);
+	assert_int_equal(write_blocks(cached, 0, 1), 0);
+	cached->rig->before_map = use_other;
+	use_page(cached, 0);
+	assert_int_equal(nested_error, -MPIO_ENOMEM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -689,6 +736,9 @@ int main(void)
 		CACHED_TEST(what_is_dirty_or_pinned_is_not_invalidated),
 		CACHED_TEST(a_dropped_page_that_is_pinned_goes_when_it_is_put),
 		CACHED_TEST(the_lock_is_not_held_over_a_callback_or_the_device),
+		CACHED_TEST(
+			a_callback_does_not_sleep_for_pages_of_its_own_thread),
+		CACHED_TEST(nor_to_write_back_a_page_that_it_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
