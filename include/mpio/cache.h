@@ -30,6 +30,10 @@
  * that the engine's callbacks may be called in several threads at once
  * (`get_block` for reads; those for writes once a file). A thread that has
  * reads in flight must go on polling its queue: others may wait for them.
+ * Callbacks of the engine that use the cache do so with the queue of the call
+ * they are in: by it the cache knows the thread, and does not wait for what
+ * that has begun. They get -MPIO_EDEADLK for a file that is being walked there,
+ * and -MPIO_ENOMEM where others would wait for a frame.
  *
  * A page is locked by who fills or changes it. A thread that holds a page
  * locked may not call what waits: it may fill it, and release it. Pages are
@@ -151,8 +155,9 @@ struct mpio_cache_mapping {
 
 /** What a cache has done and holds. */
 struct mpio_cache_stats {
-	uint64_t hits;     /* pages asked for that were there */
-	uint64_t misses;   /* ... that were not */
+	uint64_t hits;     /* pages that get or find gave at once */
+	uint64_t misses;   /* pages that get had to read or wait for; what is
+			    * read ahead or written counts as neither */
 	uint64_t evicted;  /* pages that made room */
 	uint64_t promoted; /* pages that were used a second time */
 	uint64_t runs;     /* groups of neighbouring frames taken whole */
