@@ -10,8 +10,8 @@
  *            to be written is copied there
  *     out    the pieces are back; what was read is copied to them
  *
- * A read that begins or ends inside a block of the device goes the same way: the
- * slot takes those blocks whole.
+ * A read that begins or ends inside a block of the device goes the same way:
+ * the slot takes those blocks whole.
  *
  * So the device sees nothing but aligned memory, and redrive nothing but the
  * bio's own. If no slot is free, the bio waits in a list of the queue. It is
