@@ -340,8 +340,10 @@ void mpio_cache_pin(struct mpio_page *page);
 void mpio_cache_put(struct mpio_page *page);
 
 /**
- * Begin to read what is missing of a row of pages, into frames that are
+ * Begin to read the pages of a row that are missing, into frames that are
  * neighbours as far as there are such. Waits for no page and for no frame.
+ * A page that is there in part stays so; one behind the end of file takes a
+ * frame, too, for zeros.
  *
  * @param file   any
  * @param queue  the calling thread's; polling it ends the reads

@@ -662,7 +662,7 @@ static void use_other(struct rig *rig, uint64_t block)
 	nested_error = mpio_cache_get(&nesting->other, rig->queue, 0, &page);
 }
 
-static void a_callback_does_not_sleep_for_pages_of_its_own_thread(void **state)
+static void a_callback_does_not_sleep_for_its_own_thread(void **state)
 {
 	static const struct mpio_cache_lock table = {lock, unlock, wait_or_wake,
 						     wait_or_wake, NULL};
@@ -736,8 +736,7 @@ int main(void)
 		CACHED_TEST(what_is_dirty_or_pinned_is_not_invalidated),
 		CACHED_TEST(a_dropped_page_that_is_pinned_goes_when_it_is_put),
 		CACHED_TEST(the_lock_is_not_held_over_a_callback_or_the_device),
-		CACHED_TEST(
-			a_callback_does_not_sleep_for_pages_of_its_own_thread),
+		CACHED_TEST(a_callback_does_not_sleep_for_its_own_thread),
 		CACHED_TEST(nor_to_write_back_a_page_that_it_reads),
 	};
 
