@@ -259,7 +259,7 @@ static void resize(struct model *model, struct file *file)
 		return;
 	}
 	if (size < file->size)
-		memset(file->bytes + size, 0, FILE_BYTES - size);
+		memset(file->bytes + size, 0, (size_t)(FILE_BYTES - size));
 	file->size = size;
 	free_blocks(file);
 }
@@ -275,7 +275,7 @@ static void check_disk(struct model *model, struct file *file)
 		if (file->map[i] != 0) {
 			assert_memory_equal(model->disk +
 						    file->map[i] * BLOCK_SIZE,
-					    bytes, length);
+					    bytes, (size_t)length);
 			continue;
 		}
 		for (uint64_t j = 0; j < length; j++)
@@ -424,7 +424,7 @@ static void make_file(struct model *model, struct file *file)
 		file->map[i] = allocate(model, i != 0 ? file->map[i - 1] : 0);
 		memcpy(file->bytes + i * BLOCK_SIZE,
 		       model->disk + file->map[i] * BLOCK_SIZE,
-		       length < BLOCK_SIZE ? length : BLOCK_SIZE);
+		       length < BLOCK_SIZE ? (size_t)length : BLOCK_SIZE);
 	}
 	file->cached.mapping.size = file->size;
 }
