@@ -380,7 +380,7 @@ static int wait_for_one(struct channel *channel)
 	int result = wake(channel);
 
 	if (result >= 0)
-		result = io_uring_wait_cqe(&channel->ring, &cqe);
+		result = io_uring_wait_cqe_nr(&channel->ring, &cqe, 1);
 	if (result >= 0)
 		return 0;
 	return is_passing(result) ? -MPIO_EAGAIN

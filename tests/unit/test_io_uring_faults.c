@@ -43,6 +43,8 @@ static unsigned int sweep(struct mpio_device *device,
 			ring_host.entries = kind->entries;
 			ring_host.lacks = kind->lacks;
 			ring_host.fault = *fault;
+			/* Else a fast disk would leave nothing to wait for. */
+			ring_host.is_late = fault->call == RING_WAIT;
 			ring_host.first = first;
 			ring_host.step = steps[i];
 			work_deadline("%s: call %d, errno %d, less %u, at %u, "

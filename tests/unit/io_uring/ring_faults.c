@@ -20,6 +20,7 @@
 #define OP_WRITEV_FIXED 61
 
 struct ring_host ring_host;
+static bool was_awaited; /* since the last submission */
 
 void ring_host_reset(void)
 {
@@ -112,6 +113,8 @@ int __wrap_io_uring_submit(struct io_uring *ring)
 			return -ring_host.fault.error;
 		return submit_half(ring);
 	}
+	if (ring_host.is_late)
+		was_awaited = false;
 	look(ring);
 	return __real_io_uring_submit(ring);
 }
@@ -137,6 +140,8 @@ int __wrap___io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **cqe,
 {
 	int result = refusal(RING_WAIT);
 
+	if (ring_host.is_late)
+		was_awaited = true; /* even in vain: time passes */
 	if (result != 0)
 		return result;
 	return __real___io_uring_get_cqe(ring, cqe, submit, wait, mask);
@@ -164,8 +169,11 @@ unsigned int __wrap_io_uring_peek_batch_cqe(struct io_uring *ring,
 					    struct io_uring_cqe **cqes,
 					    unsigned int count)
 {
-	unsigned int n = __real_io_uring_peek_batch_cqe(ring, cqes, count);
+	unsigned int n;
 
+	if (ring_host.is_late && !was_awaited)
+		return 0;
+	n = __real_io_uring_peek_batch_cqe(ring, cqes, count);
 	for (unsigned int i = 0; i < n; i++)
 		spoil(cqes[i]);
 	return n;

@@ -51,6 +51,7 @@ struct ring_host {
 	unsigned int cq_small;  /* completion rings are, and nobody knows */
 	bool sleeps_on;         /* refused submits are seen, by a kernel thread
 				 * that sleeps, and is not woken */
+	bool is_late;           /* completions are seen once waited for */
 	bool announces_nothing; /* announcements are only counted */
 	int file; /* what is read instead of the unregistered one; 0: that */
 
