@@ -507,3 +507,33 @@ int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue)
 	mpio__cache_unlock(cache);
 	return result != 0 ? result : (int)written;
 }
+
+/* ---- Errors ------------------------------------------------------------- */
+
+struct mpio_errseq mpio_cache_errors_sample(struct mpio_cache_mapping *file)
+{
+	struct mpio_errseq cursor;
+
+	mpio__cache_lock(file->cache);
+	cursor = mpio_errseq_sample(&file->mapping.errors);
+	mpio__cache_unlock(file->cache);
+	return cursor;
+}
+
+int mpio_cache_errors_check(struct mpio_cache_mapping *file,
+			    struct mpio_errseq *since)
+{
+	int error;
+
+	mpio__cache_lock(file->cache);
+	error = mpio_errseq_check_and_advance(&file->mapping.errors, since);
+	mpio__cache_unlock(file->cache);
+	return error;
+}
+
+void mpio_cache_errors_set(struct mpio_cache_mapping *file, int error)
+{
+	mpio__cache_lock(file->cache);
+	mpio_errseq_set(&file->mapping.errors, error);
+	mpio__cache_unlock(file->cache);
+}

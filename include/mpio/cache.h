@@ -491,6 +491,39 @@ int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  */
 int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue);
 
+/* ---- Errors of writing back --------------------------------------------- */
+
+/*
+ * `mapping.errors` of a file may change whenever any thread writes back; these
+ * are the functions of mpio/errseq.h with the cache's lock held.
+ */
+
+/**
+ * Where a new holder starts.
+ *
+ * @param file  any
+ * @return the holder's cursor: see mpio_errseq_sample()
+ */
+struct mpio_errseq mpio_cache_errors_sample(struct mpio_cache_mapping *file);
+
+/**
+ * Tell a holder the error that it has not been told yet.
+ *
+ * @param file  any
+ * @param[in,out] since  the holder's cursor; moved to now
+ * @return 0, or the newest error since then
+ */
+int mpio_cache_errors_check(struct mpio_cache_mapping *file,
+			    struct mpio_errseq *since);
+
+/**
+ * Record an error for every holder, such as that of a flush.
+ *
+ * @param file   any
+ * @param error  negative errno
+ */
+void mpio_cache_errors_set(struct mpio_cache_mapping *file, int error);
+
 #ifdef __cplusplus
 }
 #endif

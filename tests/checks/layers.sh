@@ -28,14 +28,17 @@ only() { # PATTERN FILE...
 
 # The upper layers know the public headers of the core, and of what is private
 # there the arithmetic alone; the core does not know them.
-private=$(cd lib && echo *.h | tr ' ' '\n' | grep -v '^cache_' | tr '\n' ' ' |
+private=$(cd lib && echo *.h | tr ' ' '\n' | grep -vE '^(cache|file)_' | tr '\n' ' ' |
 	sed 's/ $//; s/\./\\./g; s/ /|/g')
+of_file='"(arith|file_private)\.h"'
 for source in lib/*.[ch]; do
 	case $source in
 	lib/stream.c) only "$core|$compiler|<mpio/stream\.h>|\"arith\.h\"" \
 		"$source" ;;
 	lib/cache*) only \
 		"$core|$compiler|<mpio/cache\.h>|\"(arith|cache_private)\.h\"" \
+		"$source" ;;
+	lib/file*) only "$core|$compiler|<mpio/(cache|file)\.h>|$of_file" \
 		"$source" ;;
 	*) only "$core|$compiler|\"($private)\"" "$source" ;;
 	esac
@@ -44,6 +47,7 @@ done
 for header in include/mpio/*.h; do
 	case $header in
 	*/open.h) only "$device|$compiler" "$header" ;;
+	*/file.h) only "$core|$compiler|<mpio/cache\.h>" "$header" ;;
 	*) only "$core|$compiler" "$header" ;;
 	esac
 done

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * File: read and write bytes of a cached file. Optional; built on the cache.
+ *
+ * A struct mpio_file is an open handle: any number of them lead to one file in
+ * the cache. Each remembers who reads where, so that it can read ahead, and
+ * which errors of writing back it has been told.
+ *
+ *     struct mpio_cache_mapping cached = {.mapping = {...}};
+ *     struct mpio_file file;
+ *
+ *     mpio_cache_attach(cache, &cached);
+ *     mpio_file_open(&file, &cached, queue, NULL);
+ *     n = mpio_file_read(&file, buffer, sizeof(buffer), pos);
+ *     n = mpio_file_write(&file, bytes, length, pos);
+ *     error = mpio_file_sync(&file);
+ *     mpio_file_close(&file);
+ *
+ * Threads: a handle is used by one thread at a time, which is that of its
+ * queue. Threads that share a cache with lock hooks open handles of their own.
+ * Reads and writes of one range by several threads at once are not kept apart:
+ * each page is changed by one at a time, but a read may find some bytes of a
+ * write, and not yet the others. Moving the end while others read or write
+ * behind it is the same.
+ *
+ * Reading ahead. A read that goes on where one of the last few ended (each
+ * such sequence is a reader; a handle knows MPIO_FILE_READERS of them), goes
+ * back from there, or keeps its distance from the last two, is part of a
+ * pattern. From a reader's third read on, and at once at the beginning of the
+ * file, what comes next is read ahead: a window that doubles each time the
+ * reader comes to where the last one began. A ledger of what was read ahead and
+ * of what was then wanted keeps the share that nobody wants below a quarter.
+ */
+#ifndef MPIO_FILE_H
+#define MPIO_FILE_H
+
+#include <mpio/cache.h>
+#include <mpio/errseq.h>
+#include <mpio/queue.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How many sequences of reads a handle can tell from each other. */
+#define MPIO_FILE_READERS 8u
+
+struct mpio_file;
+
+/** How a handle is to be. All zero is a good configuration. */
+struct mpio_file_config {
+	uint32_t readahead_min; /* bytes, of the first window; 0: 32 KiB */
+	uint32_t readahead_max; /* bytes, of the largest; 0: 256 KiB; clamped
+				 * to the queue's largest bio and an eighth of
+				 * the cache. Rounded up to pages, both. */
+	uint32_t straight_min;  /* bytes; a read of so many and more that finds
+				 * none of its pages cached goes straight to the
+				 * caller's memory and leaves none; 0: half of
+				 * the cache. UINT32_MAX: never. */
+	/*
+	 * Make durable what was written back: called by sync after the data
+	 * are on the device, with nothing held. NULL: mpio_queue_flush() of
+	 * the handle's queue. The engine's may write its metadata, and flush
+	 * every device that its blocks lie on. A negative errno is told to
+	 * every handle of the file.
+	 */
+	int (*flush)(struct mpio_file *file);
+	void *host; /* the engine's, for `flush` */
+};
+
+/** What a handle has read ahead. */
+struct mpio_file_stats {
+	uint64_t ahead;    /* bytes that were read ahead, or were there */
+	uint64_t wanted;   /* of them, that the reader came to */
+	uint64_t windows;  /* how often some were */
+	uint64_t straight; /* bytes read straight into the caller's memory */
+};
+
+/*
+ * A sequence of reads; the library's. Places are counted downwards (~pos) for
+ * one that goes backwards, so that all of them go up.
+ */
+struct mpio_file_reader {
+	uint64_t pos;    /* where the last read began, */
+	uint64_t end;    /* and where the next is expected */
+	uint64_t stride; /* between beginnings; 0: one follows the other */
+	uint64_t length; /* bytes of the last read */
+	uint64_t ahead;  /* up to here was read ahead, */
+	uint64_t wanted; /* and from here on nobody came for it yet */
+	uint64_t mark;   /* who comes past it starts the next window */
+	uint64_t run;    /* bytes since the sequence began */
+	uint32_t window; /* bytes, of the last one */
+	uint32_t reads;  /* of the sequence, up to 3; 0: nobody reads here */
+	uint32_t used;   /* when; by the handle's count of reads */
+	bool backward;
+};
+
+/** An open handle. All of it is the library's. */
+struct mpio_file {
+	struct mpio_cache_mapping *mapping;
+	struct mpio_queue *queue;
+	struct mpio_file_config config; /* as it came out */
+	struct mpio_errseq since;       /* errors up to here were told */
+	struct mpio_file_stats stats;
+	struct mpio_file_reader readers[MPIO_FILE_READERS];
+	uint64_t ledger_ahead;  /* as in the statistics, but for what lies */
+	uint64_t ledger_wanted; /* long back */
+	uint64_t last;          /* where the last read without a reader began */
+	uint32_t reads;         /* counts */
+	uint32_t advice;        /* MPIO_ADVICE_* that lasts */
+	bool once;              /* MPIO_ADVICE_NOREUSE */
+};
+
+/** What mpio_file_advise() may be told. */
+enum mpio_advice {
+	MPIO_ADVICE_NORMAL,     /* forget the three that last */
+	MPIO_ADVICE_SEQUENTIAL, /* lasts: windows of twice the size, from the
+				 * first read on, whatever the ledger says */
+	MPIO_ADVICE_RANDOM,     /* lasts: nothing is read ahead */
+	MPIO_ADVICE_NOREUSE,    /* lasts: pages that were read to their end by
+				 * this handle are forgotten, and reads of 64
+				 * KiB or more may go straight */
+	MPIO_ADVICE_WILLNEED,   /* begin to read the range now */
+	MPIO_ADVICE_DONTNEED,   /* write the range back, and forget its pages */
+};
+
+/* ---- Handles ------------------------------------------------------------ */
+
+/**
+ * Open a handle.
+ *
+ * @param[out] file  the caller's memory; must not move while it is open
+ * @param mapping  attached to a cache; stays so until the handle is closed
+ * @param queue    the thread's that uses the handle; stays open as long
+ * @param config   copied; NULL: all zero
+ * @return 0, or
+ * @retval -MPIO_EINVAL  readahead_min is more than readahead_max
+ */
+int mpio_file_open(struct mpio_file *file, struct mpio_cache_mapping *mapping,
+		   struct mpio_queue *queue,
+		   const struct mpio_file_config *config);
+
+/**
+ * Close a handle. Writes nothing back and tells no error: sync first.
+ *
+ * @param file  open; the caller's memory again
+ */
+void mpio_file_close(struct mpio_file *file);
+
+/**
+ * Have another queue, and with it another thread, use a handle.
+ *
+ * @param file   any; nothing of it is going on
+ * @param queue  from now on
+ */
+void mpio_file_set_queue(struct mpio_file *file, struct mpio_queue *queue);
+
+/* ---- Bytes -------------------------------------------------------------- */
+
+/**
+ * Read bytes. Holes read as zeros.
+ *
+ * @param file    any
+ * @param[out] buffer  the caller's; any alignment
+ * @param length  bytes wanted
+ * @param pos     bytes; where
+ * @return how many were read: fewer at the end of file, or before an error
+ *         that a read from there will tell; or
+ * @retval -MPIO_ENOMEM  every page is pinned or cannot be written back
+ * @retval -MPIO_EIO     the device failed, and other errors of reading
+ * @retval other         as mpio_cache_wait()
+ */
+int64_t mpio_file_read(struct mpio_file *file, void *buffer, size_t length,
+		       uint64_t pos);
+
+/**
+ * Write bytes into the cache. Behind the end of file it grows; what is then
+ * between the old end and `pos` reads as zeros.
+ *
+ * @param file    any
+ * @param bytes   the caller's; any alignment
+ * @param length  how many
+ * @param pos     bytes; where
+ * @return how many were written: fewer before an error that a write from there
+ *         will tell; or
+ * @retval -MPIO_EFBIG  no byte may be written there: positions end
+ * @retval other        as mpio_cache_write_begin()
+ */
+int64_t mpio_file_write(struct mpio_file *file, const void *bytes,
+			size_t length, uint64_t pos);
+
+/**
+ * Make durable all that was written before by any handle: write it back, wait,
+ * and flush the device. After 0 the bytes are on the device.
+ *
+ * @param file  any
+ * @return 0, or the first error of it, or one of writing back that happened
+ *         since this handle was opened or last told (or before it was opened,
+ *         if nobody has been told). Each is told once to each handle. Pages
+ *         that could not be written are still dirty, and the next sync tries
+ *         them again.
+ */
+int mpio_file_sync(struct mpio_file *file);
+
+/**
+ * The same for the pages that a range lies in.
+ *
+ * @param file   any
+ * @param start  bytes
+ * @param end    bytes, exclusive; 0: to the end of file
+ * @return as mpio_file_sync(); -MPIO_EINVAL: `end` lies before `start`
+ */
+int mpio_file_sync_range(struct mpio_file *file, uint64_t start, uint64_t end);
+
+/**
+ * Move the end of file: see mpio_cache_resize().
+ *
+ * @param file  any
+ * @param size  bytes
+ * @return as mpio_cache_resize()
+ */
+int mpio_file_truncate(struct mpio_file *file, uint64_t size);
+
+/**
+ * Tell where the file ends.
+ *
+ * @param file  any
+ * @return bytes
+ */
+uint64_t mpio_file_size(struct mpio_file *file);
+
+/* ---- Looking ahead ------------------------------------------------------ */
+
+/**
+ * Say how bytes will be used, or no longer.
+ *
+ * What lasts is for the whole handle, whatever the range; NOREUSE may come with
+ * one of the others.
+ *
+ * @param file    any
+ * @param start   bytes
+ * @param end     bytes, exclusive; 0: to the end of file
+ * @param advice  any
+ * @return 0, or
+ * @retval -MPIO_EINVAL  no such advice, or `end` lies before `start`
+ * @retval -MPIO_EBUSY   DONTNEED: some pages are in use, and stay
+ * @retval other         DONTNEED: of writing back; the handle's next sync tells
+ *                       it, too
+ */
+int mpio_file_advise(struct mpio_file *file, uint64_t start, uint64_t end,
+		     enum mpio_advice advice);
+
+/**
+ * Tell what was counted.
+ *
+ * @param file  any
+ * @return the counters
+ */
+struct mpio_file_stats mpio_file_stats(const struct mpio_file *file);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
