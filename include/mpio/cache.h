@@ -209,6 +209,14 @@ void mpio_cache_close(struct mpio_cache *cache);
  */
 struct mpio_cache_stats mpio_cache_stats(struct mpio_cache *cache);
 
+/**
+ * Tell how large a page is.
+ *
+ * @param cache  any
+ * @return bytes
+ */
+uint32_t mpio_cache_page_size(const struct mpio_cache *cache);
+
 /* ---- Files -------------------------------------------------------------- */
 
 /**
@@ -324,6 +332,17 @@ int mpio_cache_get(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  */
 int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
 		    struct mpio_page **page);
+
+/**
+ * Tell whether any page of a range is there, whatever is known of it.
+ *
+ * @param file   any
+ * @param start  bytes; pages that end after it
+ * @param end    bytes, exclusive; pages that start before it
+ * @return whether one is, or is being read
+ */
+bool mpio_cache_has(struct mpio_cache_mapping *file, uint64_t start,
+		    uint64_t end);
 
 /**
  * Pin a page once more.

@@ -88,6 +88,8 @@ struct mpio_file_reader {
 	uint64_t pos;    /* where the last read began, */
 	uint64_t end;    /* and where the next is expected */
 	uint64_t stride; /* between beginnings; 0: one follows the other */
+	uint64_t guess;  /* the same, if the next read is as far from the first
+			  * as that was from one before; modulo 2^64 */
 	uint64_t length; /* bytes of the last read */
 	uint64_t ahead;  /* up to here was read ahead, */
 	uint64_t wanted; /* and from here on nobody came for it yet */
@@ -99,6 +101,20 @@ struct mpio_file_reader {
 	bool backward;
 };
 
+/* I/Os of a read that goes straight to the caller's memory; the library's. */
+#define MPIO_FILE_STRAIGHT 4u
+
+struct mpio_file_straight {
+	struct mpio_mapping mapping; /* first; what the core is shown */
+	struct mpio_mapping_ops ops;
+	struct mpio_cache_mapping *file;
+	struct mpio_page pages[MPIO_FILE_STRAIGHT]; /* pieces of the caller's */
+	bool busy[MPIO_FILE_STRAIGHT];
+	uint32_t pending;
+	uint64_t good; /* bytes before it are all right */
+	int error;     /* of the piece there */
+};
+
 /** An open handle. All of it is the library's. */
 struct mpio_file {
 	struct mpio_cache_mapping *mapping;
@@ -106,11 +122,15 @@ struct mpio_file {
 	struct mpio_file_config config; /* as it came out */
 	struct mpio_errseq since;       /* errors up to here were told */
 	struct mpio_file_stats stats;
+	struct mpio_file_straight straight;
 	struct mpio_file_reader readers[MPIO_FILE_READERS];
+	uint32_t page_size;
+	uint32_t reader;        /* that was used last */
 	uint64_t ledger_ahead;  /* as in the statistics, but for what lies */
 	uint64_t ledger_wanted; /* long back */
-	uint64_t last;          /* where the last read without a reader began */
-	uint32_t reads;         /* counts */
+	uint64_t last;          /* where the last read began that went on from
+				 * nowhere */
+	uint32_t reads;         /* so many began */
 	uint32_t advice;        /* MPIO_ADVICE_* that lasts */
 	bool once;              /* MPIO_ADVICE_NOREUSE */
 };

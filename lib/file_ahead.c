@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * File: who reads where, and what is read ahead of them.
+ *
+ *     pos         end    mark                    ahead
+ *      | this read |      |  window n, on its way  |  window n + 1
+ *      +-----------+------+------------------------+------------->
+ *                  |      +-- who comes past it starts window n + 1
+ *                  +-- the reader's next read is expected here
+ *
+ * A reader is a sequence of reads: each begins where the last one ended, or a
+ * fixed stride behind where it began. One that goes backwards is the same with
+ * places counted from the other side. A window is twice the one before, up to
+ * the limit.
+ *
+ * The ledger keeps guesses honest. Of what has been read ahead (A bytes), so
+ * much was then wanted (W). A window of n bytes is made only as large as
+ *
+ *     A + n - W  <=  (A + n) / 4 + allowance
+ *
+ * allows: should nobody come for any of what is on its way, no more than a
+ * quarter of all (and the allowance, once) was in vain. A handle that used its
+ * allowance up gets no windows, until a reader shows that it goes on for long:
+ * then its reads count as if they had been read ahead and wanted.
+ */
+#include "file_private.h"
+
+/* Reads of a pattern, before its next ones are guessed. */
+#define READS_SURE 3u
+/* A sequence of so many bytes, and without a window, is a long one. */
+#define LONG_RUN (256u << 10)
+/* What lies this far back counts half. */
+#define LEDGER_MAX (16u << 20)
+/* Steps of a stride in a window. */
+#define STEPS_MAX 64u
+
+/* ---- Places ------------------------------------------------------------- */
+
+/* Bytes that a reader's read of a step takes. */
+static uint64_t step_bytes(const struct mpio_file *file,
+			   const struct mpio_file_reader *reader)
+{
+	return mpio__page_up(file, reader->length);
+}
+
+/* Bytes that are read on a way from one place to another. */
+static uint64_t bytes_between(const struct mpio_file *file,
+			      const struct mpio_file_reader *reader,
+			      uint64_t from, uint64_t to)
+{
+	if (from >= to)
+		return 0;
+	if (reader->stride == 0)
+		return to - from;
+	return (to - from) / reader->stride * step_bytes(file, reader);
+}
+
+/* ---- The ledger --------------------------------------------------------- */
+
+static void note_ahead(struct mpio_file *file, uint64_t bytes)
+{
+	file->ledger_ahead += bytes;
+	if (file->ledger_ahead > LEDGER_MAX) {
+		file->ledger_ahead /= 2;
+		file->ledger_wanted /= 2;
+	}
+}
+
+static void note_wanted(struct mpio_file *file, uint64_t bytes)
+{
+	file->ledger_wanted =
+		mpio__min_u64(file->ledger_wanted + bytes, file->ledger_ahead);
+}
+
+/* The largest window that it allows. */
+static uint64_t ledger_allows(const struct mpio_file *file)
+{
+	uint64_t credit =
+		4 * (file->config.readahead_max + file->ledger_wanted);
+	uint64_t debit = 3 * file->ledger_ahead;
+
+	return credit > debit ? (credit - debit) / 3 : 0;
+}
+
+/* ---- Readers ------------------------------------------------------------ */
+
+/* Whether a read of [pos, end) belongs to a reader. */
+static bool goes_on(const struct mpio_file *file,
+		    const struct mpio_file_reader *reader, uint64_t pos,
+		    uint64_t end)
+{
+	uint64_t begin = reader->backward ? ~end : pos;
+	uint64_t slack = reader->end;
+
+	if (reader->reads == 0)
+		return false;
+	if (reader->stride != 0)
+		return begin == reader->end;
+	/* It may leave out the rest of a page, or read bytes again. */
+	if (!reader->backward)
+		slack = mpio__page_up(file, reader->end);
+	return begin >= reader->pos && begin <= slack;
+}
+
+/* Somebody was there before: count what was read ahead and is wanted now. */
+static void come_to(struct mpio_file *file, struct mpio_file_reader *reader,
+		    uint64_t end)
+{
+	uint64_t wanted = bytes_between(file, reader, reader->wanted,
+					mpio__min_u64(end, reader->ahead));
+
+	note_wanted(file, wanted);
+	file->stats.wanted += wanted;
+	if (reader->wanted < end)
+		reader->wanted = end;
+	if (reader->ahead < end)
+		reader->ahead = end;
+}
+
+static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
+		  uint64_t pos, uint64_t length)
+{
+	uint64_t begin = reader->backward ? ~(pos + length) : pos;
+	uint64_t end = reader->stride != 0
+			       ? mpio__add_sat(begin, reader->stride)
+			       : begin + length;
+
+	if (end <= reader->end) /* the same bytes again */
+		return;
+	come_to(file, reader, end);
+	reader->run += length;
+	if (reader->window == 0 && reader->run > LONG_RUN) {
+		note_ahead(file, length);
+		note_wanted(file, length);
+	}
+	reader->pos = begin;
+	reader->end = end;
+	reader->length = length;
+	if (reader->reads < READS_SURE)
+		reader->reads++;
+}
+
+/* Start a reader anew in some place. */
+static void set_out(struct mpio_file_reader *reader, uint64_t pos, uint64_t end)
+{
+	reader->pos = reader->backward ? ~end : pos;
+	reader->end = reader->backward ? ~pos : end;
+	reader->length = end - pos;
+	reader->ahead = reader->wanted = reader->end;
+	reader->mark = 0;
+	reader->window = 0;
+}
+
+/*
+ * A read that follows none may make a pattern of one that stands alone: it
+ * ends where that began, or lies as far from it as that from the one before.
+ */
+static bool makes_pattern(struct mpio_file_reader *reader, uint64_t pos,
+			  uint64_t end)
+{
+	bool backward = pos < reader->pos;
+
+	if (reader->reads != 1) /* and so it goes forward */
+		return false;
+	if (backward && end >= reader->pos) {
+		reader->backward = true;
+		reader->reads = 2;
+	} else if (reader->guess != 0 && pos - reader->pos == reader->guess) {
+		reader->backward = backward;
+		reader->stride = backward ? 0 - reader->guess : reader->guess;
+		reader->reads = READS_SURE;
+	} else {
+		return false;
+	}
+	set_out(reader, pos, end);
+	reader->run += reader->length;
+	if (reader->stride != 0) {
+		reader->end = mpio__add_sat(reader->pos, reader->stride);
+		reader->ahead = reader->wanted = reader->end;
+	}
+	return true;
+}
+
+/* The reader that was quiet for longest makes room for another. */
+static struct mpio_file_reader *oldest(struct mpio_file *file)
+{
+	struct mpio_file_reader *found = &file->readers[0];
+
+	for (uint32_t i = 1; i < MPIO_FILE_READERS; i++) {
+		struct mpio_file_reader *reader = &file->readers[i];
+
+		if (file->reads - reader->used > file->reads - found->used)
+			found = reader;
+	}
+	return found;
+}
+
+static struct mpio_file_reader *begin(struct mpio_file *file, uint64_t pos,
+				      uint64_t length)
+{
+	struct mpio_file_reader *reader = NULL;
+	uint64_t guess = file->reads > 1 ? pos - file->last : 0;
+
+	for (uint32_t i = 0; i < MPIO_FILE_READERS && reader == NULL; i++) {
+		if (makes_pattern(&file->readers[i], pos, pos + length))
+			reader = &file->readers[i];
+	}
+	file->last = pos;
+	if (reader != NULL)
+		return reader;
+	reader = oldest(file);
+	*reader = (struct mpio_file_reader){
+		.guess = guess, .reads = 1, .run = length};
+	set_out(reader, pos, pos + length);
+	return reader;
+}
+
+struct mpio_file_reader *mpio__file_observe(struct mpio_file *file,
+					    uint64_t pos, uint64_t length)
+{
+	struct mpio_file_reader *reader = &file->readers[file->reader];
+	uint32_t i = 0;
+
+	file->reads++;
+	/* Most likely the same as last time. */
+	while (!goes_on(file, reader, pos, pos + length) &&
+	       i < MPIO_FILE_READERS)
+		reader = &file->readers[i++];
+	if (goes_on(file, reader, pos, pos + length))
+		go_on(file, reader, pos, length);
+	else
+		reader = begin(file, pos, length);
+	reader->used = file->reads;
+	file->reader = (uint32_t)(reader - file->readers);
+	return reader;
+}
+
+/* ---- Windows ------------------------------------------------------------ */
+
+/* How large the next one is to be; 0: there is none. */
+static uint32_t next_window(const struct mpio_file *file,
+			    const struct mpio_file_reader *reader)
+{
+	const struct mpio_file_config *config = &file->config;
+	uint64_t most = config->readahead_max;
+	uint64_t bytes = (uint64_t)2 * reader->window;
+
+	if (reader->window == 0)
+		bytes = mpio__page_up(file, reader->length);
+	if (bytes < config->readahead_min)
+		bytes = config->readahead_min;
+	if (file->advice == MPIO_ADVICE_SEQUENTIAL)
+		most *= 2;
+	else
+		most = mpio__min_u64(most, ledger_allows(file));
+	return (uint32_t)mpio__page_down(file, mpio__min_u64(bytes, most));
+}
+
+/* All that it has read lies at the beginning. */
+static bool began_the_file(const struct mpio_file_reader *reader)
+{
+	return !reader->backward && reader->stride == 0 &&
+	       reader->run == reader->end;
+}
+
+static bool is_due(const struct mpio_file *file,
+		   const struct mpio_file_reader *reader)
+{
+	if (file->advice == MPIO_ADVICE_RANDOM)
+		return false;
+	if (reader->window != 0)
+		return reader->end > reader->mark;
+	return reader->reads >= READS_SURE || began_the_file(reader) ||
+	       file->advice == MPIO_ADVICE_SEQUENTIAL;
+}
+
+/*
+ * The pages of [from, to), in a reader's places; up to where they are to be
+ * had. A reader that goes forward and has nothing on its way yet asks for its
+ * own read, which begins at `pos`, in the same breath.
+ */
+static uint64_t start_row(struct mpio_file *file,
+			  const struct mpio_file_reader *reader, uint64_t from,
+			  uint64_t to, uint64_t pos)
+{
+	uint64_t got;
+
+	if (reader->backward) {
+		(void)mpio__file_fetch(file, ~to, ~from, MPIO_READ_AHEAD);
+		return to;
+	}
+	if (from == reader->end)
+		from = pos;
+	got = mpio__file_fetch(file, from, to, MPIO_READ_AHEAD);
+	return mpio__min_u64(got, to);
+}
+
+/* The same in steps; nothing is behind `size`. */
+static uint64_t start_steps(struct mpio_file *file,
+			    const struct mpio_file_reader *reader,
+			    uint64_t from, uint64_t to, uint64_t size)
+{
+	mpio_queue_plug(file->queue);
+	for (; from < to; from += reader->stride) {
+		uint64_t end = mpio__add_sat(from, reader->length);
+		uint64_t start = reader->backward ? ~end : from;
+
+		if (start >= size)
+			break;
+		(void)mpio__file_fetch(
+			file, start,
+			mpio__min_u64(size, start + reader->length),
+			MPIO_READ_AHEAD);
+	}
+	mpio_queue_unplug(file->queue);
+	return from;
+}
+
+/* Where a window that begins at `from` ends; whole pages, inside the file. */
+static uint64_t window_end(const struct mpio_file *file,
+			   const struct mpio_file_reader *reader, uint64_t from,
+			   uint32_t bytes, uint64_t size)
+{
+	uint64_t steps;
+
+	if (reader->stride != 0) {
+		steps = mpio__min_u64(bytes / step_bytes(file, reader),
+				      STEPS_MAX);
+		if (steps > (UINT64_MAX - from) / reader->stride)
+			steps = (UINT64_MAX - from) / reader->stride;
+		return from + steps * reader->stride;
+	}
+	from = mpio__add_sat(from, bytes);
+	if (reader->backward)
+		return ~mpio__page_down(file, ~from);
+	return mpio__min_u64(mpio__page_up(file, from), size);
+}
+
+void mpio__file_look_ahead(struct mpio_file *file,
+			   struct mpio_file_reader *reader, uint64_t pos,
+			   uint64_t size)
+{
+	uint64_t from = reader->ahead;
+	uint64_t to;
+	uint64_t bytes;
+
+	if (!is_due(file, reader))
+		return;
+	reader->window = next_window(file, reader);
+	to = window_end(file, reader, from, reader->window, size);
+	if (from >= to)
+		return;
+	reader->mark = from;
+	if (reader->stride != 0)
+		reader->ahead = start_steps(file, reader, from, to, size);
+	else
+		reader->ahead = start_row(file, reader, from, to, pos);
+	if (reader->ahead < from)
+		reader->ahead = from;
+	bytes = bytes_between(file, reader, from, reader->ahead);
+	note_ahead(file, bytes);
+	file->stats.ahead += bytes;
+	file->stats.windows++;
+}
