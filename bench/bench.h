@@ -71,5 +71,9 @@ int bench_plan(int argc, char **argv);
 int bench_read(int argc, char **argv);
 int bench_write(int argc, char **argv);
 int bench_raw(int argc, char **argv);
+int bench_file_read(int argc, char **argv);
+int bench_file_sync(int argc, char **argv);
+int bench_hand_read(int argc, char **argv);
+int bench_hand_sync(int argc, char **argv);
 
 #endif

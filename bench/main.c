@@ -24,6 +24,12 @@ static const struct command commands[] = {
 	{"read", "read a file's pages from a real device", bench_read},
 	{"write", "write a file's pages back to a real device", bench_write},
 	{"raw", "the same I/Os as of read or write, by hand", bench_raw},
+	{"file-read", "read a file through the file layer", bench_file_read},
+	{"file-sync", "make random dirty pages of a file durable",
+	 bench_file_sync},
+	{"hand-read", "the same by the system's buffered read",
+	 bench_hand_read},
+	{"hand-sync", "the same by pwritev, sorted", bench_hand_sync},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -53,7 +59,8 @@ static void print_usage(FILE *out)
 
 	fprintf(out, "usage: mpio-bench COMMAND [OPTION...]\n\n");
 	for (i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].what);
+		fprintf(out, "  %-10s %s\n", commands[i].name,
+			commands[i].what);
 	fprintf(out, "\n  -h, --help     print this; after a command, its "
 		     "options\n"
 		     "  -V, --version  print the version\n");

@@ -172,8 +172,7 @@ static bool open_device(struct loop *loop, struct transfer_options *options)
 			options->device);
 		return false;
 	}
-	snprintf(path, sizeof(path), "%s", options->device + length + 1);
-	path[strcspn(path, "?")] = '\0';
+	transfer_path(options, path, sizeof(path));
 	loop->fd = open(path, (options->write ? O_RDWR : O_RDONLY) | O_DIRECT);
 	size = loop->fd < 0 ? -1 : lseek(loop->fd, 0, SEEK_END);
 	if (size < 0) {

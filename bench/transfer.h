@@ -9,6 +9,8 @@
  *     transfer_map.c       the file: where a page lies, and what it holds
  *     transfer.c           the engine: pages through the library
  *     raw.c, raw_*.c       the same I/Os, submitted by hand
+ *     file.c               bytes through the file layer
+ *     hand.c               the same with the system's own read and pwritev
  */
 #ifndef MPIO_BENCH_TRANSFER_H
 #define MPIO_BENCH_TRANSFER_H
@@ -41,6 +43,7 @@ struct transfer_options {
 	uint64_t extent; /* bytes */
 	uint64_t io;     /* bytes of an I/O at most */
 	uint64_t pool;   /* bytes of frames at least; 0: 8 MiB */
+	uint64_t window; /* bytes read ahead at most; 0: the default */
 	size_t depth;    /* I/Os in flight at most */
 	size_t pieces;   /* of memory in an I/O at most; 0: as the device has */
 	size_t seed;     /* of all that is in any order */
@@ -71,6 +74,20 @@ void transfer_print(const char *command, const struct transfer_options *options,
 
 /** Seconds; the first call of a pair starts, the second one ends. */
 void transfer_clock(struct transfer_result *result, bool start);
+
+/** The path of a device's URI; room for PATH_MAX. */
+void transfer_path(const struct transfer_options *options, char *path,
+		   size_t size);
+
+/**
+ * Pages of a file that are to be dirty, each with a chance of one half, in any
+ * order.
+ *
+ * @param[out] count  how many
+ * @return their numbers, for free(); NULL: no memory, which was printed
+ */
+uint32_t *transfer_dirty(const struct transfer_options *options, uint64_t pages,
+			 size_t *count);
 
 /** The file: extents of equal length, in order or in any. */
 struct map {

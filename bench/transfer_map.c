@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool map_open(struct map *map, const struct transfer_options *options)
 {
@@ -72,4 +73,33 @@ bool map_check(const void *page, uint64_t offset)
 	for (size_t i = 0; i < PAGE_SIZE / sizeof(*words); i++)
 		wrong |= words[i] ^ word_at(offset + i * sizeof(*words));
 	return wrong == 0;
+}
+
+uint32_t *transfer_dirty(const struct transfer_options *options, uint64_t pages,
+			 size_t *count)
+{
+	uint64_t state = options->seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	uint32_t *numbers = calloc((size_t)pages, sizeof(*numbers));
+	size_t n = 0;
+
+	if (numbers == NULL) {
+		fprintf(stderr, "mpio-bench: no memory\n");
+		return NULL;
+	}
+	transfer_shuffle(numbers, (size_t)pages, options->seed);
+	for (size_t i = 0; i < pages; i++) {
+		if (transfer_random(&state) & 1 << 20)
+			numbers[n++] = numbers[i];
+	}
+	*count = n;
+	return numbers;
+}
+
+void transfer_path(const struct transfer_options *options, char *path,
+		   size_t size)
+{
+	size_t scheme = strcspn(options->device, ":");
+
+	snprintf(path, size, "%s", options->device + scheme + 1);
+	path[strcspn(path, "?")] = '\0';
 }

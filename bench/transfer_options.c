@@ -20,11 +20,15 @@
 #define SIZE_LIMIT (UINT64_C(1) << 50)
 
 static const char usage_text[] =
-	"usage: mpio-bench read|write|raw --device URI [OPTION...]\n"
+	"usage: mpio-bench COMMAND --device URI [OPTION...]\n"
 	"\n"
-	"Move a file's pages of 4 KiB from or to a device, each once: read "
-	"and\n"
-	"write through the library, raw by hand with the system's own calls.\n"
+	"Move a file's pages of 4 KiB from or to a device, each once:\n"
+	"  read, write            through the library\n"
+	"  raw                    by hand with the system's own calls\n"
+	"  file-read              in pieces of --io, through the file layer\n"
+	"  file-sync              half of them, dirtied in any order before\n"
+	"  hand-read, hand-sync   the same by the system's buffered read, and\n"
+	"                         by pwritev of what is sorted by hand\n"
 	"\n"
 	"  -D, --device URI    e.g. io_uring:PATH?direct=1; of raw: "
 	"libaio:PATH\n"
@@ -38,7 +42,9 @@ static const char usage_text[] =
 	"  -i, --io BYTES      of an I/O at most; default 1M\n"
 	"  -d, --depth N       I/Os in flight at most; default 4\n"
 	"  -p, --pool BYTES    of frames; default 8M, or twice what may be in\n"
-	"                      flight if that is more\n"
+	"                      flight if that is more; of file-read the\n"
+	"                      cache, default 64M\n"
+	"  -W, --window BYTES  the largest readahead of file-read\n"
 	"  -P, --pieces N      of memory in an I/O at most\n"
 	"  -1, --one           one I/O a page\n"
 	"  -v, --verify        check every byte that is read; write bytes "
@@ -59,6 +65,7 @@ static const struct option known[] = {
 	{"io", required_argument, NULL, 'i'},
 	{"depth", required_argument, NULL, 'd'},
 	{"pool", required_argument, NULL, 'p'},
+	{"window", required_argument, NULL, 'W'},
 	{"pieces", required_argument, NULL, 'P'},
 	{"one", no_argument, NULL, '1'},
 	{"verify", no_argument, NULL, 'v'},
@@ -121,6 +128,8 @@ static bool take_value(struct transfer_options *options, int option)
 		return parse_size("--io", optarg, IO_MAX, &options->io);
 	case 'p':
 		return parse_size("--pool", optarg, SIZE_LIMIT, &options->pool);
+	case 'W':
+		return parse_size("--window", optarg, IO_MAX, &options->window);
 	case 'd':
 		return bench_number("--depth", optarg, DEPTH_MAX,
 				    &options->depth);
@@ -170,10 +179,11 @@ int transfer_options_parse(struct transfer_options *options, int argc,
 	int option;
 
 	options->extent = UINT64_C(8) << 20;
-	options->io = UINT64_C(1) << 20;
+	if (options->io == 0)
+		options->io = UINT64_C(1) << 20;
 	options->depth = 4;
 	options->seed = 1;
-	while ((option = getopt_long(argc, argv, "D:s:e:Rf:i:d:p:P:1vawS:jh",
+	while ((option = getopt_long(argc, argv, "D:s:e:Rf:i:d:p:W:P:1vawS:jh",
 				     known, NULL)) != -1) {
 		int code = take_option(options, option);
 

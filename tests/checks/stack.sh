@@ -3,9 +3,9 @@
 #
 # The stack that a public call needs, in a Release build: see stack.py. It
 # wants the files in which gcc writes down who calls whom. The core keeps to a
-# kilobyte, since it runs where there is little; the cache, which calls the core
-# with all that it needs, and the hosted backends, which call the C library,
-# keep to two.
+# kilobyte, since it runs where there is little; the cache and the file layer,
+# which call the core with all that it needs, and the hosted backends, which call
+# the C library, keep to two.
 . "$(dirname "$0")/common.sh"
 need gcc python3
 
@@ -19,7 +19,7 @@ done
 
 mkdir "$scratch/core"
 cp "$scratch"/lib-*.ci "$scratch/backends-mem.ci" "$scratch/core"
-rm -f "$scratch"/core/lib-cache*.ci
+rm -f "$scratch"/core/lib-cache*.ci "$scratch"/core/lib-file*.ci
 python3 tests/checks/stack.py --limit 1024 "$scratch"/core/*.ci
 if ! python3 tests/checks/stack.py --limit 2048 "$scratch"/*.ci \
 	>"$scratch/all"; then
