@@ -48,6 +48,14 @@ static const struct mpio_mapping_ops stack_ops = {.get_block = get_block};
 
 /* ---- Around it ---------------------------------------------------------- */
 
+/** Half of the file is to be dirty: room for that, and some more. */
+static uint64_t cache_for_dirty(const struct transfer_options *options)
+{
+	uint64_t pages = options->size / PAGE_SIZE;
+
+	return (pages / 4 * 3 + 256) * PAGE_SIZE;
+}
+
 static int cache_open(struct stack *stack)
 {
 	uint64_t frames = stack->options->pool / PAGE_SIZE;
@@ -100,6 +108,9 @@ static int stack_open(struct stack *stack)
 		return error;
 	if (options->size == 0 || options->size > stack->device->size)
 		options->size = stack->device->size;
+	if (options->pool == 0)
+		options->pool = options->write ? cache_for_dirty(options)
+					       : CACHE_DEFAULT;
 	if (!map_open(&stack->map, options))
 		return -MPIO_ENOMEM;
 	if ((error = cache_open(stack)) != 0 ||
@@ -212,8 +223,6 @@ int bench_file_read(int argc, char **argv)
 
 	if (code != -1)
 		return code;
-	if (options.pool == 0)
-		options.pool = CACHE_DEFAULT;
 	return run(&options, argc, argv, read_all);
 }
 
@@ -250,8 +259,5 @@ int bench_file_sync(int argc, char **argv)
 
 	if (code != -1)
 		return code;
-	if (options.pool == 0) /* half of the file, and some more */
-		options.pool = options.size / 4 * 3 / PAGE_SIZE * PAGE_SIZE +
-			       (UINT64_C(1) << 20);
 	return run(&options, argc, argv, sync_dirty);
 }
