@@ -255,18 +255,24 @@ by_kernel() { # PATH
 }
 
 backend_line() { # COLUMNS...
-	printf '%-19s %-11s %6s %7s | %7s %7s | %6s | %6s %6s\n' "$@"
+	printf '%-19s %-11s %6s %7s | %6s %7s | %7s %7s | %6s | %6s %6s\n' \
+		"$@"
 }
 
 backend_row() { # URI FILE
 	"$tool" -b "$1" --json check ext4-4k.img "/$2" >one.json
+	"$tool" -b "$1" --cache 16M --json \
+		check ext4-4k.img "/$2" >cached.json
 	cold
 	"$tool" -b "$1" --page-at-a-time --json \
 		check ext4-4k.img "/$2" >paged.json
 	rate=$(clocked "$2" "$tool" -q -b "$1" check ext4-4k.img "/$2")
+	cached=$(clocked "$2" "$tool" -q -b "$1" --cache 16M \
+		check ext4-4k.img "/$2")
 	paged=$(number mib_per_second paged.json)
 	kernel=$(cat "kernel-$2")
 	backend_line "$1" "/$2" "$(number ios one.json)" "$rate" \
+		"$(number ios cached.json)" "$cached" \
 		"$(number ios paged.json)" "$paged" "$kernel" \
 		"$(ratio "$rate" "$paged")" "$(ratio "$rate" "$kernel")"
 }
@@ -283,10 +289,12 @@ done
 
 step "Each backend"
 echo "ext4-4k, cold, by the clock, medians of 3 (one read a page: one run)," \
-	"opening included"
+	"opening included; --cache: through a cache of 16 MiB"
 echo
-backend_line '' '' libmpio '' 'one read' 'a page' kernel 'times as' fast
-backend_line backend file I/Os MiB/s I/Os MiB/s MiB/s 'paged' 'kernel'
+backend_line '' '' libmpio '' --cache 16M 'one read' 'a page' kernel \
+	'times as' fast
+backend_line backend file I/Os MiB/s I/Os MiB/s I/Os MiB/s MiB/s \
+	'paged' 'kernel'
 for backend in posix threads libaio io_uring; do
 	for uri in "$backend:" "$backend:?direct=1"; do
 		if works "$uri"; then

@@ -8,6 +8,8 @@
  *               file system, or only read
  *     job.c     what every command works with, opened and closed
  *     reader.c  a file's bytes: pages through libmpio, windows in flight
+ *     cached.c  the same through libmpio's cache and file layer
+ *     sink.c    what becomes of them: data, zeros, and what is unreadable
  *     map.c     get_block: where a file's blocks lie
  *     image.c   metadata through libext2fs: names, inodes, directories
  *     source.c  the device that data comes from
@@ -24,6 +26,8 @@
 
 #include <ext2fs/ext2fs.h>
 #include <mpio/backends/mem.h>
+#include <mpio/cache.h>
+#include <mpio/file.h>
 #include <mpio/frames.h>
 #include <mpio/mpio.h>
 #include <stdbool.h>
@@ -46,6 +50,7 @@ enum exit_code {
 struct options {
 	const char *backend; /* URI, or NULL */
 	uint64_t window;     /* bytes */
+	uint64_t cache;      /* bytes; 0: there is none */
 	uint32_t depth;      /* I/Os in flight */
 	uint32_t io_bytes;   /* of the largest I/O; 0: what the device takes */
 	uint32_t gap_bytes;  /* largest gap; 0: what the device says */
@@ -98,6 +103,8 @@ void put_json_string(FILE *file, const char *string);
 
 /* stats.c */
 
+struct cached;
+
 /** Print what a device says of itself, for people or as a JSON object. */
 void put_device(FILE *file, struct mpio_device *device);
 void put_json_device(FILE *file, struct mpio_device *device);
@@ -105,6 +112,10 @@ void put_json_device(FILE *file, struct mpio_device *device);
 /** Print the figures of a queue, for people or as a JSON object. */
 void put_stats(FILE *file, const struct mpio_stats *stats, double seconds);
 void put_json_stats(FILE *file, const struct mpio_stats *stats, double seconds);
+
+/** Print the figures of the cache, if there is one, and of its files. */
+void put_cached(FILE *file, const struct cached *cached);
+void put_json_cached(FILE *file, const struct cached *cached);
 
 /* image.c */
 
@@ -225,7 +236,9 @@ int source_open(struct source *source, const char *uri, const char *path,
 		struct report *report);
 void source_close(struct source *source);
 
-/* reader.c */
+/* sink.c */
+
+struct reader;
 
 /** Where a file's bytes go, in ascending position. */
 struct sink {
@@ -241,6 +254,61 @@ struct trouble {
 	int status;       /* negative errno; 0: none */
 	errcode_t detail; /* libext2fs's, or 0 */
 };
+
+enum kind { KIND_DATA, KIND_ZEROS, KIND_BAD };
+
+/** A run of bytes of one kind. */
+struct run {
+	enum kind kind;
+	uint64_t pos, length; /* bytes */
+	const void *data;
+	const struct trouble *trouble; /* of KIND_BAD */
+};
+
+/**
+ * Give a run to a sink; or note that it is unreadable, to be told of.
+ *
+ * @param[in,out] stop  set when there is no sense in going on
+ * @return what went wrong
+ */
+int give(struct reader *reader, const struct sink *sink, const struct run *run,
+	 bool *stop);
+
+/** Tell of unreadable bytes that were not told of yet: a file is read. */
+void bad_end(struct reader *reader, const char *path);
+
+bool same_trouble(const struct trouble *a, const struct trouble *b);
+
+/** Whether bytes, at least one, are all zero. */
+bool all_zero(const unsigned char *data, size_t length);
+
+/* cached.c */
+
+/** The cache of all files, and the one of them that is being read. */
+struct cached {
+	struct mpio_cache *cache; /* NULL: none was asked for */
+	struct mpio_allocator allocator;
+	struct mpio_frames memory; /* its frames, and behind them the buffer */
+	unsigned char *buffer;
+	uint64_t room; /* of it; bytes */
+	struct mpio_file_config config;
+	struct mpio_file_stats stats; /* of files that were read */
+	struct mpio_cache_mapping mapping;
+	struct mpio_file file;
+	struct map map; /* for get_block */
+};
+
+/** Open the cache that options ask for. Gives a negative errno. */
+int cached_open(struct cached *cached, uint32_t page_size,
+		const struct options *options);
+
+/** Close it, behind the queue; `broken`: the device may still fill frames. */
+void cached_close(struct cached *cached, bool broken);
+
+/** Read the file that the reader's mapping is set to. */
+int cached_read(struct reader *reader, const struct sink *sink);
+
+/* reader.c */
 
 struct frame {
 	struct mpio_page page;
@@ -272,6 +340,7 @@ struct reader {
 	struct mpio_frames memory; /* of all windows, one after the other */
 	struct window *windows;    /* a ring */
 	size_t window_count;
+	struct cached cached; /* in place of the windows */
 
 	/* Unreadable bytes, gathered for one message. */
 	uint64_t bad_pos, bad_length;
@@ -283,6 +352,13 @@ int reader_open(struct reader *reader, struct mpio_device *device,
 		uint32_t block_size, const struct options *options,
 		struct report *report);
 void reader_close(struct reader *reader);
+
+/** Bytes from `pos` on for which there is nothing to be read, and why. */
+uint64_t nothing_to_read(struct reader *reader, uint64_t pos,
+			 struct trouble *trouble);
+
+/** The device does not work any more. */
+void reader_gave_up(struct reader *reader, int status);
 
 /** Read a whole file. Gives the first thing that went wrong. */
 int reader_read(struct reader *reader, struct map *map,

@@ -19,6 +19,7 @@
 #define WINDOW_DEFAULT (UINT64_C(1) << 20)
 #define WINDOW_MAX (UINT64_C(1) << 30)
 #define IO_MAX (UINT64_C(1) << 30)
+#define CACHE_MAX (UINT64_C(1) << 30)
 #define GAP_MAX (UINT64_C(1) << 20)
 #define DEPTH_DEFAULT 8
 #define DEPTH_MAX 1024
@@ -56,6 +57,10 @@ static const char help_text[] =
 	"      --gap BYTES|off   the largest gap on the device that is read\n"
 	"                        across; default what the device says\n"
 	"      --page-at-a-time  one read for each page, for comparison\n"
+	"      --cache SIZE      read through a cache of so many bytes and "
+	"the\n"
+	"                        file layer on it, which reads ahead up to a\n"
+	"                        window; for all files\n"
 	"  -s, --stats           tell about the device, pages and I/Os at the "
 	"end\n"
 	"      --json            results as JSON (of cat: on standard error)\n"
@@ -186,6 +191,7 @@ static void end_json(FILE *to, const struct job *job, int code)
 	fputs(", \"stats\": ", to);
 	put_json_stats(to, mpio_queue_stats(job->reader.queue),
 		       job->reader.seconds);
+	put_json_cached(to, &job->reader.cached);
 	fputs("}\n", to);
 }
 
@@ -194,6 +200,7 @@ static void put_all_stats(struct job *job)
 	put_device(stderr, job->source.device);
 	put_stats(stderr, mpio_queue_stats(job->reader.queue),
 		  job->reader.seconds);
+	put_cached(stderr, &job->reader.cached);
 }
 
 static int run(const struct command *command, const struct options *options,
@@ -233,7 +240,13 @@ static int bad_usage(const char *what, const char *argument)
 	return BAD_USAGE;
 }
 
-enum { OPTION_PAGE_AT_A_TIME = 256, OPTION_JSON, OPTION_IO, OPTION_GAP };
+enum {
+	OPTION_PAGE_AT_A_TIME = 256,
+	OPTION_JSON,
+	OPTION_IO,
+	OPTION_GAP,
+	OPTION_CACHE
+};
 
 /* Options with a number, and what it may be. */
 struct number {
@@ -247,6 +260,7 @@ static const struct number numbers[] = {
 	{'d', DEPTH_MAX, "--depth takes 1 to 1024 I/Os"},
 	{OPTION_IO, IO_MAX, "--io takes 1 to 1024M bytes"},
 	{OPTION_GAP, GAP_MAX, "--gap takes 'off', or 1 to 1024K bytes"},
+	{OPTION_CACHE, CACHE_MAX, "--cache takes 1 to 1024M bytes"},
 };
 
 static int take_number(int option, struct options *options)
@@ -269,6 +283,9 @@ static int take_number(int option, struct options *options)
 	case OPTION_IO:
 		options->io_bytes = (uint32_t)value;
 		break;
+	case OPTION_CACHE:
+		options->cache = value;
+		break;
 	default:
 		options->gap_bytes = (uint32_t)value;
 		break;
@@ -283,6 +300,7 @@ static const struct option long_options[] = {
 	{"depth", required_argument, NULL, 'd'},
 	{"io", required_argument, NULL, OPTION_IO},
 	{"gap", required_argument, NULL, OPTION_GAP},
+	{"cache", required_argument, NULL, OPTION_CACHE},
 	{"page-at-a-time", no_argument, NULL, OPTION_PAGE_AT_A_TIME},
 	{"stats", no_argument, NULL, 's'},
 	{"json", no_argument, NULL, OPTION_JSON},
@@ -313,6 +331,7 @@ static int take_option(int option, struct options *options, bool *go_on)
 	case 'w':
 	case 'd':
 	case OPTION_IO:
+	case OPTION_CACHE:
 		code = take_number(option, options);
 		*go_on = code == DONE;
 		break;
@@ -374,6 +393,10 @@ int main(int argc, char **argv)
 				 command->name);
 	if (options.recursive && command->run != command_get)
 		return bad_usage("-r is for get", NULL);
+	if (options.cache && options.page_at_a_time)
+		return bad_usage("--cache and --page-at-a-time exclude each "
+				 "other",
+				 NULL);
 	/* A write that fails is told of. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

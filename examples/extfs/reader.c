@@ -20,13 +20,9 @@
  */
 #include "extfs.h"
 
-#include <et/com_err.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Messages about unreadable bytes of one file; more are only counted. */
-#define BAD_MESSAGES_MAX 10
 
 /* Less than this is not made of huge pages. */
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -109,8 +105,12 @@ static int queue_open(struct reader *reader, struct mpio_device *device,
 		.gap_bytes = options->gap_bytes,
 		.flags = options->no_gaps ? MPIO_QUEUE_NO_GAPS : 0,
 	};
+	const struct mpio_frames *frames = &reader->memory;
 	struct mpio_frames *memory = &reader->queue_memory;
 	int status;
+
+	if (reader->cached.cache)
+		frames = &reader->cached.memory;
 
 	/*
 	 * The disk writes into some of it, too: what lies in gaps. So the
@@ -127,8 +127,8 @@ static int queue_open(struct reader *reader, struct mpio_device *device,
 	status = mpio_queue_open(device, &config, &reader->queue);
 	if (status)
 		return status;
-	return mpio_queue_register_memory(reader->queue, reader->memory.base,
-					  reader->memory.length);
+	return mpio_queue_register_memory(reader->queue, frames->base,
+					  frames->length);
 }
 
 /*
@@ -169,7 +169,11 @@ int reader_open(struct reader *reader, struct mpio_device *device,
 	reader->mapping.block_size = block_size;
 	if (!blocks_fit(reader, device, block_size))
 		return NO_IMAGE;
-	status = windows_open(reader, windows);
+	if (options->cache)
+		status = cached_open(&reader->cached, reader->page_size,
+				     options);
+	else
+		status = windows_open(reader, windows);
 	if (!status)
 		status = queue_open(reader, device, options);
 	if (!status)
@@ -186,6 +190,7 @@ void reader_close(struct reader *reader)
 
 	mpio_queue_close(reader->queue);
 	reader->queue = NULL;
+	cached_close(&reader->cached, reader->broken);
 	/* What a device that gave up still does is done to this memory. */
 	if (!reader->broken) {
 		mpio_frames_free(&reader->memory);
@@ -198,70 +203,6 @@ void reader_close(struct reader *reader)
 	free(reader->windows);
 	reader->windows = NULL;
 	reader->window_count = 0;
-}
-
-/* Unreadable bytes. */
-
-static int bad_exit_code(int status)
-{
-	return status == -MPIO_EUCLEAN ? DAMAGED : IO_ERROR;
-}
-
-static const char *reason(const struct trouble *trouble)
-{
-	if (trouble->status != -MPIO_EUCLEAN)
-		return mpio_strerror(trouble->status);
-	if (trouble->detail)
-		return error_message(trouble->detail);
-	return "it is mapped to blocks that cannot be";
-}
-
-static void bad_flush(struct reader *reader, const char *path)
-{
-	if (reader->bad_length == 0)
-		return;
-	if (reader->bad_count < BAD_MESSAGES_MAX)
-		report_problem(reader->report, path,
-			       "cannot read %" PRIu64
-			       " bytes at offset %" PRIu64 ": %s%s",
-			       reader->bad_length, reader->bad_pos,
-			       reader->bad.status == -MPIO_EUCLEAN
-				       ? "damaged metadata: "
-				       : "",
-			       reason(&reader->bad));
-	reader->bad_count++;
-	reader->bad_length = 0;
-}
-
-static bool same_trouble(const struct trouble *a, const struct trouble *b)
-{
-	return a->status == b->status && a->detail == b->detail;
-}
-
-/* Note unreadable bytes; neighbours share one message. */
-static int bad_add(struct reader *reader, const char *path, uint64_t pos,
-		   uint64_t length, const struct trouble *trouble)
-{
-	if (reader->bad_length > 0 && same_trouble(trouble, &reader->bad) &&
-	    pos == reader->bad_pos + reader->bad_length) {
-		reader->bad_length += length;
-	} else {
-		bad_flush(reader, path);
-		reader->bad_pos = pos;
-		reader->bad_length = length;
-		reader->bad = *trouble;
-	}
-	return bad_exit_code(trouble->status);
-}
-
-static void bad_end(struct reader *reader, const char *path)
-{
-	bad_flush(reader, path);
-	if (reader->bad_count > BAD_MESSAGES_MAX)
-		report_problem(reader->report, path,
-			       "cannot read %u other places either",
-			       reader->bad_count - BAD_MESSAGES_MAX);
-	reader->bad_count = 0;
 }
 
 /* Start a window. */
@@ -280,9 +221,8 @@ static uint64_t blocks_without_io(struct map *map, uint64_t block,
 	return extent.count;
 }
 
-/* Bytes from `pos` on for which there is nothing to be read. */
-static uint64_t nothing_to_read(struct reader *reader, uint64_t pos,
-				struct trouble *trouble)
+uint64_t nothing_to_read(struct reader *reader, uint64_t pos,
+			 struct trouble *trouble)
 {
 	struct map *map = reader->mapping.host;
 	uint64_t first = pos / reader->mapping.block_size;
@@ -369,13 +309,6 @@ static uint64_t start(struct reader *reader, struct window *window,
 
 /* Consume a window. */
 
-enum kind { KIND_DATA, KIND_ZEROS, KIND_BAD };
-
-static bool all_zero(const unsigned char *data, size_t length)
-{
-	return data[0] == 0 && !memcmp(data, data + 1, length - 1);
-}
-
 /* A page with holes, and nothing but zeros, may be left out of a file. */
 static enum kind kind_of(const struct frame *frame)
 {
@@ -386,14 +319,6 @@ static enum kind kind_of(const struct frame *frame)
 		return KIND_ZEROS;
 	return KIND_DATA;
 }
-
-/* A run of bytes of one kind. */
-struct run {
-	enum kind kind;
-	uint64_t pos, length;
-	const void *data;
-	const struct trouble *trouble;
-};
 
 /* Pages of one kind go to the sink together. Gives the page after them. */
 static size_t gather(const struct window *window, size_t i, struct run *run)
@@ -415,28 +340,6 @@ static size_t gather(const struct window *window, size_t i, struct run *run)
 	if (run->length > left)
 		run->length = left;
 	return i;
-}
-
-/*
- * Gives what went wrong; *stop is set when there is no sense in going on.
- */
-static int give(struct reader *reader, const struct sink *sink,
-		const struct run *run, bool *stop)
-{
-	int code;
-
-	if (run->kind == KIND_BAD) {
-		*stop = sink->stop_at_error;
-		return bad_add(reader, sink->path, run->pos, run->length,
-			       run->trouble);
-	}
-	if (run->kind == KIND_ZEROS)
-		code = sink->zeros(sink->ctx, run->pos, run->length);
-	else
-		code = sink->data(sink->ctx, run->pos, run->data,
-				  (size_t)run->length);
-	*stop = code != DONE;
-	return code;
 }
 
 /* Gives the first thing that went wrong. */
@@ -464,6 +367,13 @@ static int consume(struct reader *reader, const struct window *window,
 	return first;
 }
 
+void reader_gave_up(struct reader *reader, int status)
+{
+	report_problem(reader->report, NULL, "the device gave up: %s",
+		       mpio_strerror(status));
+	reader->broken = true;
+}
+
 /* Wait until no page of a window is on its way. */
 static void wait_for(struct reader *reader, struct window *window)
 {
@@ -472,11 +382,8 @@ static void wait_for(struct reader *reader, struct window *window)
 
 	while (window->pending > 0 && !reader->broken) {
 		status = mpio_queue_wait(reader->queue);
-		if (status > 0)
-			continue;
-		report_problem(reader->report, NULL, "the device gave up: %s",
-			       mpio_strerror(status ? status : -MPIO_EIO));
-		reader->broken = true;
+		if (status <= 0)
+			reader_gave_up(reader, status ? status : -MPIO_EIO);
 	}
 	reader->seconds += now() - began;
 }
@@ -517,7 +424,10 @@ int reader_read(struct reader *reader, struct map *map, const struct sink *sink)
 		return IO_ERROR;
 	reader->mapping.host = map;
 	reader->mapping.size = map->node->size;
-	first = read_windows(reader, sink);
+	if (reader->cached.cache)
+		first = cached_read(reader, sink);
+	else
+		first = read_windows(reader, sink);
 	for (i = 0; i < reader->window_count; i++)
 		wait_for(reader, &reader->windows[i]);
 	bad_end(reader, sink->path);

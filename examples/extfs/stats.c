@@ -156,3 +156,45 @@ void put_json_stats(FILE *file, const struct mpio_stats *stats, double seconds)
 	put_json_cuts(file, stats);
 	fputs("}", file);
 }
+
+/* The cache and its files. */
+
+void put_cached(FILE *file, const struct cached *cached)
+{
+	const struct mpio_file_stats *files = &cached->stats;
+	struct mpio_cache_stats stats;
+
+	if (!cached->cache)
+		return;
+	stats = mpio_cache_stats(cached->cache);
+	fprintf(file,
+		"%" PRIu32 " pages of cache: %" PRIu64 " hits, %" PRIu64
+		" misses, %" PRIu64 " made room\n",
+		stats.frames, stats.hits, stats.misses, stats.evicted);
+	fprintf(file,
+		"%.1f MiB read ahead in %" PRIu64 " windows, %.1f MiB of it "
+		"wanted; %.1f MiB read straight\n",
+		(double)files->ahead / MIB, files->windows,
+		(double)files->wanted / MIB, (double)files->straight / MIB);
+}
+
+void put_json_cached(FILE *file, const struct cached *cached)
+{
+	const struct mpio_file_stats *files = &cached->stats;
+	struct mpio_cache_stats stats;
+
+	if (!cached->cache)
+		return;
+	stats = mpio_cache_stats(cached->cache);
+	fprintf(file,
+		", \"cache\": {\"frames\": %" PRIu32 ", \"hits\": %" PRIu64
+		", \"misses\": %" PRIu64 ", \"evicted\": %" PRIu64
+		", \"promoted\": %" PRIu64 ", \"runs\": %" PRIu64 "}",
+		stats.frames, stats.hits, stats.misses, stats.evicted,
+		stats.promoted, stats.runs);
+	fprintf(file,
+		", \"files_read\": {\"ahead\": %" PRIu64
+		", \"wanted\": %" PRIu64 ", \"windows\": %" PRIu64
+		", \"straight\": %" PRIu64 "}",
+		files->ahead, files->wanted, files->windows, files->straight);
+}

@@ -111,7 +111,7 @@ copies() { # IMAGE OPTIONS...
 	shift
 	remove out
 	"$tool" "$@" --json get -r "$copied" / out >out.json &&
-		same_tree tree out
+		same_tree tree out sparse
 }
 
 cats() { # IMAGE PATH OPTIONS...
@@ -276,6 +276,38 @@ else
 	echo "skipped: no device with sectors of 4096 bytes: $(cat loop.log)"
 fi
 
+echo "== through the cache"
+# Of less than half of what is read at once, so that reads go straight to their
+# place, too; and of more than most files.
+for kind in ext2-1k ext2-4k ext2-64k ext2-rev0 ext3-2k ext4-1k ext4-4k \
+	ext4-64k ext4-inline ext4-blocks ext4-clusters; do
+	check "$kind --cache 64K" copies $kind.img --cache 64K
+	check "$kind --cache 16M" copies $kind.img --cache 16M
+done
+for way in '--cache 1' '--cache 64K -w 16K' '--cache 1M -w 4K --gap off' \
+	'--cache 1M --io 5K -d 1' '--cache 40M -w 3M -b mem:'; do
+	# shellcheck disable=SC2086
+	check "$way" copies ext2-1k.img $way
+	# shellcheck disable=SC2086
+	check "$way" cats ext4-inline.img fragmented $way
+done
+for uri in $uris; do
+	check "$uri --cache 16M" copies ext4-1k.img -b "$uri" --cache 16M
+	check "$uri --cache few I/Os" holds ios -le 20 ext4-4k.img /large \
+		-b "$uri" --cache 16M
+done
+for path in sparse hole-only sizes/0 sizes/4097; do
+	check "cat $path --cache" cats ext4-1k.img $path --cache 16M
+done
+copies ext4-4k.img --cache 16M >/dev/null 2>&1
+check 'sparse stays sparse' stays_sparse out/sparse
+# Nearly all that was read ahead came to be wanted, and nothing else was read.
+check 'wanted' holds wanted -ge 3000000 ext4-4k.img /large --cache 16M
+check 'straight' holds straight -eq 0 ext4-4k.img /large --cache 16M
+check 'straight' holds straight -eq 4194304 ext4-4k.img /large --cache 64K
+expect 'stats' 0 '^16 pages of cache: ' -s --cache 64K cat ext4-4k.img /large
+expect 'stats' 0 'windows, .* wanted;' -s --cache 16M cat ext4-4k.img /large
+
 echo "== what is shown"
 expect 'ls' 0 ' symlink -> sizes/4096$' ls ext4-4k.img
 expect 'ls of a file' 0 ' 4194304 .* /large$' ls ext4-4k.img /large
@@ -301,6 +333,7 @@ if command -v python3 >/dev/null; then
 	check 'JSON of stat' parses stat ext4-1k.img /fragmented
 	check 'JSON of get' parses get ext4-1k.img /fragmented one
 	check 'JSON of check' parses check ext4-1k.img
+	check 'JSON of the cache' parses --cache 1M check ext4-1k.img
 fi
 
 echo "== refusals"
@@ -315,6 +348,9 @@ expect 'depth' 1 'depth' -d 2K ls ext4-4k.img
 expect 'io' 1 'io' --io 4G ls ext4-4k.img
 expect 'gap' 1 'gap' --gap on ls ext4-4k.img
 expect 'gap' 1 'gap' --gap 2M ls ext4-4k.img
+expect 'cache' 1 'cache' --cache 0 ls ext4-4k.img
+expect 'cache' 1 'cache' --cache 2048M ls ext4-4k.img
+expect 'cache' 1 'exclude each' --cache 1M --page-at-a-time ls ext4-4k.img
 expect 'no image' 2 'No such file' ls no-such.img
 expect 'not an image' 2 'cannot open' ls tree/large
 expect 'no backend' 2 'cannot open the device' -b nonsense:1 ls ext4-4k.img
@@ -386,6 +422,21 @@ expect 'a directory twice' 5 'second time' get -r loop.img / out
 check 'and the rest is there' cmp out/fragmented tree/fragmented
 
 echo "== damaged images"
+# What the tool does with a cache is what it does without, message by message.
+as_without() { # IMAGE OPTIONS...
+	damaged=$1
+	shift
+	remove without
+	remove with
+	timeout 20 "$tool" get -r "$damaged" / without >without.log 2>&1
+	without=$?
+	timeout 20 "$tool" "$@" get -r "$damaged" / with >with.log 2>&1
+	with=$?
+	[ $with -eq $without ] && cmp without.log with.log || return 1
+	if [ -e without ]; then
+		same_tree without with ${holes:+"$holes"}
+	fi
+}
 cp ext2-4k.img pointer.img
 debugfs -w -R 'sif /large block[3] 0xfffffff0' pointer.img >/dev/null 2>&1
 remove out
@@ -403,10 +454,29 @@ expect 'cat stops there' 5 'at offset 12288' cat pointer.img /large
 expect 'check tells' 5 'failures: 1' check pointer.img
 expect 'check tells' 5 'failures: 1' check pointer.img /large
 expect 'stat tells' 5 'cannot map block 3' stat pointer.img /large
+holes=sparse
+for size in 64K 16M; do
+	check "as without --cache $size" as_without pointer.img --cache $size
+	expect 'cat stops there' 5 'at offset 12288' \
+		--cache $size cat pointer.img /large
+	expect 'check tells' 5 'failures: 1' --cache $size check pointer.img
+done
 cp ext2-4k.img pointer.img
 debugfs -w -R 'sif /large block[IND] 0x7ffffff0' pointer.img >/dev/null 2>&1
 expect 'an indirect block past the end' 5 'at offset 49152: damaged' \
 	get pointer.img /large one
+
+# A leaf of an extent tree, which maps less than is read at once.
+leaf=$(debugfs -R 'ex -n /fragmented' ext4-1k.img 2>/dev/null |
+	awk '$3 == "3/" { print $8 }')
+cp ext4-1k.img leaf.img
+dd if=/dev/zero of=leaf.img bs=1024 seek="$leaf" count=1 conv=notrunc \
+	2>/dev/null
+expect 'a leaf of zeros' 5 'damaged metadata: Corrupt' \
+	get leaf.img /fragmented one
+for size in 64K 16M; do
+	check "as without --cache $size" as_without leaf.img --cache $size
+done
 
 cp ext4-4k.img short.img
 truncate -s 20M short.img
@@ -415,7 +485,9 @@ for uri in $uris; do
 	expect "an image cut short $uri" 4 'device is shorter' \
 		-b "$uri" get -r short.img / out
 	check 'but not ended early' test -d out/sizes
+	check "as without --cache $uri" as_without short.img --cache 1M
 done
+holes=
 
 # Bytes are changed at random in what is likely to be metadata.
 damage() { # IMAGE TRIAL
@@ -466,6 +538,16 @@ for kind in '-t ext2' '-t ext4 -O ^metadata_csum,inline_data -I 512' \
 		damage damaged.img $trial
 		check "damage $kind, seed $seed, trial $trial" \
 			survives damaged.img
+		case $((trial % 6)) in
+		0)
+			check "as without --cache, trial $trial" \
+				as_without damaged.img --cache 64K
+			;;
+		3)
+			check "as without --cache, trial $trial" \
+				as_without damaged.img --cache 16M
+			;;
+		esac
 		trial=$((trial + 1))
 	done
 done
@@ -534,6 +616,13 @@ if ${CC:-cc} -shared -fPIC -o fail.so fail.c -ldl 2>fail.log; then
 			get ext4-4k.img /large one
 		check 'cat stops there' failing 4 'at offset 409600: ' \
 			$((at + 512)) -b $uri cat ext4-4k.img /large
+		for size in 64K 16M; do
+			check "I/O error $uri --cache $size" failing 4 \
+				'/large: cannot read 4096 bytes at offset 409600: ' \
+				$((at + 512)) -b $uri --cache $size \
+				get ext4-4k.img /large one
+			check 'only a page is lost' lost_a_page one 409600 4096
+		done
 	done
 else
 	echo "skipped: no C compiler"
