@@ -8,8 +8,9 @@
 # build/examples), builds mpio-extfs against that as a user would, makes ext2,
 # ext3 and ext4 images of many kinds from files of this machine, reads all of
 # them back through libmpio, compares every byte, and prints two tables: what it
-# took for each image, and what for each backend that there is; with what one
-# read per page takes, at the same depth, and (as root) the kernel's own mount.
+# took for each image, and what for each backend that there is, without and with
+# --cache; with what one read per page takes, at the same depth, and (as root)
+# the kernel's own mount.
 #
 # What it made is left there; a second run makes it anew. Takes 3 GB and about
 # two minutes.
