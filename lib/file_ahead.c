@@ -375,5 +375,5 @@ void mpio__file_look_ahead(struct mpio_file *file,
 	bytes = bytes_between(file, reader, from, reader->ahead);
 	note_ahead(file, bytes);
 	file->stats.ahead += bytes;
-	file->stats.windows++;
+	file->stats.windows += bytes != 0;
 }
