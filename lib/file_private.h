@@ -62,8 +62,8 @@ void mpio__file_look_ahead(struct mpio_file *file,
 /* file_straight.c */
 
 /*
- * Read whole blocks into the caller's memory: how many bytes, 0 if they had
- * better be read through the cache, or the error of the first.
+ * Read whole blocks into the caller's memory: how many bytes, 0 if the first
+ * had better be read through the cache, or what ended the waiting.
  */
 int64_t mpio__file_read_straight(struct mpio_file *file, void *buffer,
 				 uint64_t length, uint64_t pos);
