@@ -154,7 +154,8 @@ enum mpio_advice {
 				 * this handle are forgotten, and reads of 64
 				 * KiB or more may go straight */
 	MPIO_ADVICE_WILLNEED,   /* begin to read the range now */
-	MPIO_ADVICE_DONTNEED,   /* write the range back, and forget its pages */
+	MPIO_ADVICE_DONTNEED,   /* write the range back, and forget its pages:
+				 * those that lie in it whole */
 };
 
 /* ---- Handles ------------------------------------------------------------ */

@@ -147,13 +147,13 @@ static void a_file_without_bytes_reads_nothing(void **state)
 }
 
 /* What is before an error is given first; a read from there tells it. */
-static void assert_error_at(struct cached *cached, uint64_t block)
+static void assert_error_at(struct cached *cached, uint64_t block, int error)
 {
 	int64_t n = read_at(BLOCK, 40 * BLOCK);
 
 	assert_in_range(n, (block / 4 * 4 - 1) * BLOCK, (block - 1) * BLOCK);
 	assert_device_bytes(cached, buffer, BLOCK, (size_t)n);
-	assert_int_equal(read_at(BLOCK + (uint64_t)n, 40 * BLOCK), -MPIO_EIO);
+	assert_int_equal(read_at(BLOCK + (uint64_t)n, 40 * BLOCK), error);
 	assert_int_equal(read_at((block + 4) / 4 * 4 * BLOCK, BLOCK), BLOCK);
 	cached->rig->a.fault_count = 0;
 	assert_int_equal(read_at(BLOCK, 40 * BLOCK), 40 * BLOCK);
@@ -166,7 +166,7 @@ static void an_error_comes_after_the_bytes_before_it(void **state)
 
 	mock_fail(&cached->rig->a, 118, 1, -MPIO_EIO);
 	open_file(cached, 400, 64, NULL);
-	assert_error_at(cached, 18);
+	assert_error_at(cached, 18, -MPIO_EIO);
 }
 
 static void so_it_does_when_something_is_read_ahead(void **state)
@@ -177,7 +177,7 @@ static void so_it_does_when_something_is_read_ahead(void **state)
 	open_file(cached, 400, 64, NULL);
 	mpio_file_advise(&handle, 0, 0, MPIO_ADVICE_SEQUENTIAL);
 	assert_int_equal(read_at(0, 10), 10);
-	assert_error_at(cached, 18);
+	assert_error_at(cached, 18, -MPIO_EIO);
 }
 
 static void and_when_the_map_fails(void **state)
@@ -617,6 +617,11 @@ static void a_window_that_cannot_be_is_refused(void **state)
 	assert_int_equal(mpio_file_open(&handle, &cached->file,
 					cached->rig->queue, &config),
 			 0);
+	/* The default of one is not more than the other. */
+	config.readahead_min = 0;
+	assert_int_equal(mpio_file_open(&handle, &cached->file,
+					cached->rig->queue, &config),
+			 0);
 }
 
 static void a_handle_can_go_to_another_queue(void **state)
@@ -712,6 +717,24 @@ static void dontneed_writes_back_and_forgets(void **state)
 	assert_int_equal(cached_pages(cached), 0);
 	assert_int_equal(read_at(2 * PAGE, PAGE), PAGE);
 	assert_all(buffer, PAGE, 'x');
+}
+
+/* What lies outside may be needed. */
+static void dontneed_leaves_pages_that_lie_in_part_in_the_range(void **state)
+{
+	struct cached *cached = *state;
+
+	open_file(cached, 400, 64, NULL);
+	assert_int_equal(read_at(0, 6 * PAGE), 6 * PAGE);
+	assert_int_equal(mpio_file_advise(&handle, PAGE + 1, 5 * PAGE - 1,
+					  MPIO_ADVICE_DONTNEED),
+			 0);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(is_cached(cached, i), i < 2 || i > 3);
+	assert_int_equal(mpio_file_advise(&handle, 5 * PAGE + 1, 6 * PAGE - 1,
+					  MPIO_ADVICE_DONTNEED),
+			 0);
+	assert_true(is_cached(cached, 5));
 }
 
 static void dontneed_waits_for_what_it_writes(void **state)
@@ -944,7 +967,7 @@ static void an_error_in_it_comes_after_the_bytes_before(void **state)
 
 	mock_fail(&cached->rig->a, 118, 1, -MPIO_EIO);
 	open_file(cached, 400, 64, &straight);
-	assert_error_at(cached, 18);
+	assert_error_at(cached, 18, -MPIO_EIO);
 }
 
 /* Its pieces end in any order; the first bad one counts. */
@@ -960,9 +983,9 @@ static void of_two_errors_the_first_counts(void **state)
 			open_file(cached, 400, 64, &straight);
 		}
 		cached->rig->a.lifo = lifo != 0;
-		mock_fail(&cached->rig->a, 130, 1, -MPIO_EROFS);
-		mock_fail(&cached->rig->a, 118, 1, -MPIO_EIO);
-		assert_error_at(cached, 18);
+		mock_fail(&cached->rig->a, 118, 1, -MPIO_EROFS);
+		mock_fail(&cached->rig->a, 130, 1, -MPIO_ENXIO);
+		assert_error_at(cached, 18, -MPIO_EROFS);
 		assert_int_equal(
 			mpio_file_advise(&handle, 0, 0, MPIO_ADVICE_DONTNEED),
 			0);
@@ -1021,6 +1044,8 @@ int main(void)
 		CACHED_TEST(willneed_begins_to_read),
 		CACHED_TEST(willneed_ends_where_the_file_does),
 		CACHED_TEST(dontneed_writes_back_and_forgets),
+		CACHED_TEST(
+			dontneed_leaves_pages_that_lie_in_part_in_the_range),
 		CACHED_TEST(dontneed_waits_for_what_it_writes),
 		CACHED_TEST(dontneed_leaves_pages_in_use),
 		CACHED_TEST(noreuse_leaves_no_pages),
