@@ -319,6 +319,8 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
 	if (wbc->sync_mode == MPIO_SYNC_ALL)
 		told = mpio_errseq_check_and_advance(
 			&file->mapping.errors, since != NULL ? since : &now);
+	else if (error == 0)
+		told = file->walk_error;
 	mpio__walk_give(file);
 	mpio__cache_unlock(cache);
 	return error != 0 ? error : told;

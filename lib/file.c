@@ -84,6 +84,7 @@ int mpio_file_open(struct mpio_file *file, struct mpio_cache_mapping *mapping,
 		.page_size = mpio_cache_page_size(mapping->cache),
 	};
 	configure(file);
+	mpio__file_expect_nobody(file);
 	return 0;
 }
 
@@ -150,6 +151,30 @@ static void ask(struct reading *reading)
 	reading->asked = end;
 }
 
+/* Copy what is wanted of a page, and let it go. */
+static void take(struct reading *reading, uint64_t end, struct mpio_page *page)
+{
+	uint32_t offset = (uint32_t)(reading->pos - page->pos);
+	size_t n =
+		(size_t)mpio__min_u64(page->size - offset, end - reading->pos);
+
+	memcpy(reading->to, (unsigned char *)page->data + offset, n);
+	mpio_cache_put(page);
+	reading->to += n;
+	reading->pos += n;
+}
+
+/* As far as everything is there. */
+static void take_hits(struct reading *reading)
+{
+	struct mpio_page *page;
+
+	while (reading->pos < reading->end &&
+	       mpio_cache_find(reading->file->mapping, reading->pos, &page) ==
+		       0)
+		take(reading, reading->end, page);
+}
+
 static int get_page(struct reading *reading, struct mpio_page **page)
 {
 	struct mpio_file *file = reading->file;
@@ -166,45 +191,49 @@ static int get_page(struct reading *reading, struct mpio_page **page)
 	return mpio_cache_get(file->mapping, file->queue, reading->pos, page);
 }
 
-/* Copy up to a place, or to an error. */
-static int copy_out(struct reading *reading, uint64_t end)
+/* Up to a place, or to an error. */
+static int take_all(struct reading *reading, uint64_t end)
 {
 	while (reading->pos < end) {
 		struct mpio_page *page;
 		int error = get_page(reading, &page);
-		uint32_t offset;
-		size_t n;
 
 		if (error != 0)
 			return error;
-		offset = (uint32_t)(reading->pos - page->pos);
-		n = (size_t)mpio__min_u64(page->size - offset,
-					  end - reading->pos);
-		memcpy(reading->to, (unsigned char *)page->data + offset, n);
-		mpio_cache_put(page);
-		reading->to += n;
-		reading->pos += n;
+		take(reading, end, page);
 	}
 	return 0;
 }
 
-/* Through the cache: how many bytes, or an error. */
+/*
+ * Through the cache: how many bytes, or an error. A read that nobody was
+ * expected to make, and of which all is there, tells nothing about others.
+ */
 static int64_t read_cached(struct mpio_file *file, void *buffer,
 			   uint64_t length, uint64_t pos, uint64_t size)
 {
-	struct mpio_file_reader *reader = mpio__file_observe(file, pos, length);
-	uint64_t rest = (length - 1) % file->config.readahead_max + 1;
+	struct mpio_file_reader *reader = mpio__file_go_on(file, pos, length);
 	struct reading reading = {
 		.file = file,
 		.to = buffer,
 		.pos = pos,
 		.end = pos + length,
 	};
-	int error = copy_out(&reading, reading.end - rest);
+	uint64_t last; /* the last piece begins here */
+	int error = 0;
 
+	if (reader == NULL) {
+		take_hits(&reading);
+		if (reading.pos == reading.end)
+			return (int64_t)length;
+		reader = mpio__file_begin(file, pos, length);
+	}
+	last = reading.end - mpio__min_u64(reading.end - reading.pos,
+					   file->config.readahead_max);
+	error = take_all(&reading, last);
 	if (error == 0) {
-		mpio__file_look_ahead(file, reader, reading.pos, size);
-		error = copy_out(&reading, reading.end);
+		mpio__file_look_ahead(file, reader, last, size);
+		error = take_all(&reading, reading.end);
 	}
 	return reading.pos != pos ? (int64_t)(reading.pos - pos) : error;
 }

@@ -84,22 +84,31 @@ static uint64_t ledger_allows(const struct mpio_file *file)
 
 /* ---- Readers ------------------------------------------------------------ */
 
-/* Whether a read of [pos, end) belongs to a reader. */
-static bool goes_on(const struct mpio_file *file,
-		    const struct mpio_file_reader *reader, uint64_t pos,
-		    uint64_t end)
+/* Say where a reader's next read is expected. */
+static void expect(struct mpio_file *file,
+		   const struct mpio_file_reader *reader)
 {
-	uint64_t begin = reader->backward ? ~end : pos;
-	uint64_t slack = reader->end;
+	struct mpio_file_place *place = &file->places[reader - file->readers];
+	/* It may read bytes again, or leave out the rest of a page. */
+	uint64_t last = mpio__page_up(file, reader->end);
+	uint64_t room = 0;
 
-	if (reader->reads == 0)
-		return false;
-	if (reader->stride != 0)
-		return begin == reader->end;
-	/* It may leave out the rest of a page, or read bytes again. */
-	if (!reader->backward)
-		slack = mpio__page_up(file, reader->end);
-	return begin >= reader->pos && begin <= slack;
+	place->backward = reader->backward;
+	place->from = reader->backward ? ~reader->end : reader->end;
+	if (reader->stride == 0 && reader->backward) {
+		room = reader->end - reader->pos;
+	} else if (reader->stride == 0) {
+		place->from = reader->pos;
+		room = last - reader->pos;
+	}
+	place->room = (uint32_t)mpio__min_u64(room, UINT32_MAX);
+}
+
+/* Whether a read of [pos, end) is the one that is expected. */
+static bool is_expected(const struct mpio_file_place *place, uint64_t pos,
+			uint64_t end)
+{
+	return (place->backward ? end : pos) - place->from <= place->room;
 }
 
 /* Somebody was there before: count what was read ahead and is wanted now. */
@@ -136,26 +145,33 @@ static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 	reader->pos = begin;
 	reader->end = end;
 	reader->length = length;
+	expect(file, reader);
 	if (reader->reads < READS_SURE)
 		reader->reads++;
 }
 
 /* Start a reader anew in some place. */
-static void set_out(struct mpio_file_reader *reader, uint64_t pos, uint64_t end)
+static void set_out(struct mpio_file *file, struct mpio_file_reader *reader,
+		    uint64_t pos, uint64_t end)
 {
 	reader->pos = reader->backward ? ~end : pos;
 	reader->end = reader->backward ? ~pos : end;
+	if (reader->stride != 0)
+		reader->end = mpio__add_sat(reader->pos, reader->stride);
 	reader->length = end - pos;
 	reader->ahead = reader->wanted = reader->end;
 	reader->mark = 0;
 	reader->window = 0;
+	reader->run += reader->length;
+	expect(file, reader);
 }
 
 /*
  * A read that follows none may make a pattern of one that stands alone: it
  * ends where that began, or lies as far from it as that from the one before.
  */
-static bool makes_pattern(struct mpio_file_reader *reader, uint64_t pos,
+static bool makes_pattern(struct mpio_file *file,
+			  struct mpio_file_reader *reader, uint64_t pos,
 			  uint64_t end)
 {
 	bool backward = pos < reader->pos;
@@ -172,12 +188,7 @@ static bool makes_pattern(struct mpio_file_reader *reader, uint64_t pos,
 	} else {
 		return false;
 	}
-	set_out(reader, pos, end);
-	reader->run += reader->length;
-	if (reader->stride != 0) {
-		reader->end = mpio__add_sat(reader->pos, reader->stride);
-		reader->ahead = reader->wanted = reader->end;
-	}
+	set_out(file, reader, pos, end);
 	return true;
 }
 
@@ -195,44 +206,48 @@ static struct mpio_file_reader *oldest(struct mpio_file *file)
 	return found;
 }
 
-static struct mpio_file_reader *begin(struct mpio_file *file, uint64_t pos,
-				      uint64_t length)
+void mpio__file_expect_nobody(struct mpio_file *file)
+{
+	for (uint32_t i = 0; i < MPIO_FILE_READERS; i++) {
+		file->readers[i].reads = 0;
+		file->places[i] = (struct mpio_file_place){.from = UINT64_MAX};
+	}
+}
+
+struct mpio_file_reader *mpio__file_begin(struct mpio_file *file, uint64_t pos,
+					  uint64_t length)
 {
 	struct mpio_file_reader *reader = NULL;
-	uint64_t guess = file->reads > 1 ? pos - file->last : 0;
+	uint64_t guess = file->has_last ? pos - file->last : 0;
 
 	for (uint32_t i = 0; i < MPIO_FILE_READERS && reader == NULL; i++) {
-		if (makes_pattern(&file->readers[i], pos, pos + length))
+		if (makes_pattern(file, &file->readers[i], pos, pos + length))
 			reader = &file->readers[i];
 	}
 	file->last = pos;
-	if (reader != NULL)
-		return reader;
-	reader = oldest(file);
-	*reader = (struct mpio_file_reader){
-		.guess = guess, .reads = 1, .run = length};
-	set_out(reader, pos, pos + length);
+	file->has_last = true;
+	if (reader == NULL) {
+		reader = oldest(file);
+		*reader = (struct mpio_file_reader){.guess = guess, .reads = 1};
+		set_out(file, reader, pos, pos + length);
+	}
+	reader->used = ++file->reads;
 	return reader;
 }
 
-struct mpio_file_reader *mpio__file_observe(struct mpio_file *file,
-					    uint64_t pos, uint64_t length)
+struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
+					  uint64_t length)
 {
-	struct mpio_file_reader *reader = &file->readers[file->reader];
-	uint32_t i = 0;
+	for (uint32_t i = 0; i < MPIO_FILE_READERS; i++) {
+		struct mpio_file_reader *reader = &file->readers[i];
 
-	file->reads++;
-	/* Most likely the same as last time. */
-	while (!goes_on(file, reader, pos, pos + length) &&
-	       i < MPIO_FILE_READERS)
-		reader = &file->readers[i++];
-	if (goes_on(file, reader, pos, pos + length))
-		go_on(file, reader, pos, length);
-	else
-		reader = begin(file, pos, length);
-	reader->used = file->reads;
-	file->reader = (uint32_t)(reader - file->readers);
-	return reader;
+		if (is_expected(&file->places[i], pos, pos + length)) {
+			go_on(file, reader, pos, length);
+			reader->used = ++file->reads;
+			return reader;
+		}
+	}
+	return NULL;
 }
 
 /* ---- Windows ------------------------------------------------------------ */
@@ -360,5 +375,5 @@ void mpio__file_look_ahead(struct mpio_file *file,
 	bytes = bytes_between(file, reader, from, reader->ahead);
 	note_ahead(file, bytes);
 	file->stats.ahead += bytes;
-	file->stats.windows++;
+	file->stats.windows += bytes != 0;
 }

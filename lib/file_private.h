@@ -43,9 +43,14 @@ uint64_t mpio__file_fetch(struct mpio_file *file, uint64_t start, uint64_t end,
 
 /* file_ahead.c */
 
-/* A read is about to be made: whose it is. */
-struct mpio_file_reader *mpio__file_observe(struct mpio_file *file,
-					    uint64_t pos, uint64_t length);
+/* Nobody reads yet. */
+void mpio__file_expect_nobody(struct mpio_file *file);
+/* A read is made: whose it is that goes on; NULL: nobody's. */
+struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
+					  uint64_t length);
+/* It is nobody's, and not all of it was there: somebody may have begun. */
+struct mpio_file_reader *mpio__file_begin(struct mpio_file *file, uint64_t pos,
+					  uint64_t length);
 /*
  * Read ahead of somebody whose read has come to its last piece, which begins
  * at `pos`; nothing is behind `size`.
@@ -57,8 +62,8 @@ void mpio__file_look_ahead(struct mpio_file *file,
 /* file_straight.c */
 
 /*
- * Read whole blocks into the caller's memory: how many bytes, 0 if they had
- * better be read through the cache, or the error of the first.
+ * Read whole blocks into the caller's memory: how many bytes, 0 if the first
+ * had better be read through the cache, or what ended the waiting.
  */
 int64_t mpio__file_read_straight(struct mpio_file *file, void *buffer,
 				 uint64_t length, uint64_t pos);

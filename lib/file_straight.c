@@ -5,7 +5,8 @@
  * The pieces of the caller's memory are pages of a mapping that is made for
  * the read: as large as the queue's largest bio, some of them in flight at
  * once, and of no cache. They begin at a block; the rest of the last block is
- * left to the cache.
+ * left to the cache, and so is a piece that failed: page by page it finds out
+ * how many bytes of it are good.
  *
  * An engine that verifies pages, or has copies of them, speaks of the cache's
  * pages: for it there are no such reads.
@@ -158,8 +159,6 @@ int64_t mpio__file_read_straight(struct mpio_file *file, void *buffer,
 		return 0;
 	set_up(file, end);
 	error = move(file, buffer, pos, end);
-	if (error == 0 && file->straight.good == pos)
-		error = file->straight.error;
 	if (error != 0)
 		return error;
 	file->stats.straight += file->straight.good - pos;

@@ -115,6 +115,14 @@ struct mpio_file_straight {
 	int error;     /* of the piece there */
 };
 
+/* Where a reader's next read is expected to begin, or, of one that goes
+ * backwards, to end; the library's. Apart, since every read asks all. */
+struct mpio_file_place {
+	uint64_t from;
+	uint32_t room; /* or so many bytes behind that */
+	bool backward;
+};
+
 /** An open handle. All of it is the library's. */
 struct mpio_file {
 	struct mpio_cache_mapping *mapping;
@@ -122,10 +130,10 @@ struct mpio_file {
 	struct mpio_file_config config; /* as it came out */
 	struct mpio_errseq since;       /* errors up to here were told */
 	struct mpio_file_stats stats;
-	struct mpio_file_straight straight;
+	struct mpio_file_place places[MPIO_FILE_READERS];
 	struct mpio_file_reader readers[MPIO_FILE_READERS];
+	struct mpio_file_straight straight;
 	uint32_t page_size;
-	uint32_t reader;        /* that was used last */
 	uint64_t ledger_ahead;  /* as in the statistics, but for what lies */
 	uint64_t ledger_wanted; /* long back */
 	uint64_t last;          /* where the last read began that went on from
@@ -133,6 +141,7 @@ struct mpio_file {
 	uint32_t reads;         /* so many began */
 	uint32_t advice;        /* MPIO_ADVICE_* that lasts */
 	bool once;              /* MPIO_ADVICE_NOREUSE */
+	bool has_last;
 };
 
 /** What mpio_file_advise() may be told. */
@@ -145,7 +154,8 @@ enum mpio_advice {
 				 * this handle are forgotten, and reads of 64
 				 * KiB or more may go straight */
 	MPIO_ADVICE_WILLNEED,   /* begin to read the range now */
-	MPIO_ADVICE_DONTNEED,   /* write the range back, and forget its pages */
+	MPIO_ADVICE_DONTNEED,   /* write the range back, and forget its pages:
+				 * those that lie in it whole */
 };
 
 /* ---- Handles ------------------------------------------------------------ */

@@ -8,26 +8,21 @@
  *
  * MPIO_SEED plays a run again; MPIO_OPERATIONS says how long it is.
  */
+#include "model_disk.h"
+
 #include <mpio/cache.h>
-#include <mpio/mpio.h>
 
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #define FILES 2u
-#define BLOCK_SIZE 512u
 #define FILE_BLOCKS 240u
-#define FILE_BYTES (FILE_BLOCKS * BLOCK_SIZE)
-#define DISK_BLOCKS 2048u
-#define DISK_BYTES (DISK_BLOCKS * BLOCK_SIZE)
-#define PENDING_MAX 256u
+#define FILE_BYTES (FILE_BLOCKS * MODEL_BLOCK)
 
 struct file {
 	struct mpio_cache_mapping cached; /* first */
@@ -39,131 +34,29 @@ struct file {
 };
 
 struct model {
-	struct mpio_device device; /* first */
-	unsigned char disk[DISK_BYTES];
-	bool used[DISK_BLOCKS];
-	struct mpio_bio *pending[PENDING_MAX];
-	uint32_t pending_count;
-	uint32_t failures; /* of a thousand I/Os and maps */
+	struct model_disk disk;
 	struct file files[FILES];
 	struct mpio_cache *cache;
 	struct mpio_queue *queue;
 	void *memory;
 	void *queue_memory;
 	uint32_t page_size;
-	uint64_t seed;
 	uint64_t told; /* errors that were seen */
 };
 
-static uint64_t next_random(struct model *model)
-{
-	model->seed ^= model->seed << 13;
-	model->seed ^= model->seed >> 7;
-	model->seed ^= model->seed << 17;
-	return model->seed >> 11;
-}
-
 static uint64_t below(struct model *model, uint64_t limit)
 {
-	return limit != 0 ? next_random(model) % limit : 0;
-}
-
-static bool fails(struct model *model)
-{
-	return below(model, 1000) < model->failures;
-}
-
-/* ---- The device --------------------------------------------------------- */
-
-static int submit(struct mpio_device *device, void *channel,
-		  struct mpio_bio *bio)
-{
-	struct model *model = (struct model *)device;
-
-	(void)channel;
-	assert_in_range(model->pending_count, 0, PENDING_MAX - 1);
-	model->pending[model->pending_count++] = bio;
-	return 0;
-}
-
-static void end_one(struct model *model)
-{
-	uint32_t i = (uint32_t)below(model, model->pending_count);
-	struct mpio_bio *bio = model->pending[i];
-	unsigned char *at = model->disk + bio->offset;
-
-	model->pending[i] = model->pending[--model->pending_count];
-	if (bio->op <= MPIO_BIO_WRITE && fails(model)) {
-		mpio_bio_end(bio, -MPIO_EIO);
-		return;
-	}
-	for (uint32_t j = 0; j < bio->vec_count; j++) {
-		const struct mpio_iovec *vec = &bio->vecs[j];
-
-		if (bio->op == MPIO_BIO_READ)
-			memcpy(vec->base, at, vec->length);
-		else if (bio->op == MPIO_BIO_WRITE)
-			memcpy(at, vec->base, vec->length);
-		at += vec->length;
-	}
-	mpio_bio_end(bio, 0);
-}
-
-static int reap(struct mpio_device *device, void *channel, int wait)
-{
-	struct model *model = (struct model *)device;
-	uint32_t n = (uint32_t)below(model, 3) + (wait != 0);
-	uint32_t ended = 0;
-
-	(void)channel;
-	while (ended < n && model->pending_count != 0) {
-		end_one(model);
-		ended++;
-	}
-	return (int)ended;
-}
-
-/* ---- The engine --------------------------------------------------------- */
-
-static uint32_t allocate(struct model *model, uint32_t near)
-{
-	uint32_t block = near + 1;
-
-	if (near == 0 || below(model, 4) == 0)
-		block = (uint32_t)below(model, DISK_BLOCKS);
-	while (block == 0 || block >= DISK_BLOCKS || model->used[block])
-		block = block >= DISK_BLOCKS ? 1 : block + 1;
-	model->used[block] = true;
-	return block;
+	return model_below(&model->disk, limit);
 }
 
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
 {
 	struct file *file = (struct file *)mapping;
-	struct model *model = file->model;
-	uint64_t n = 1;
 
 	(void)page;
-	if (fails(model))
-		return flags & MPIO_MAP_CREATE ? -MPIO_ENOSPC : -MPIO_EIO;
-	assert_true(block + extent->count <= FILE_BLOCKS);
-	for (uint64_t i = block;
-	     (flags & MPIO_MAP_CREATE) && i < block + extent->count; i++) {
-		if (file->map[i] == 0)
-			file->map[i] =
-				allocate(model, i != 0 ? file->map[i - 1] : 0);
-	}
-	if (file->map[block] != 0) {
-		extent->flags = MPIO_EXTENT_MAPPED;
-		extent->block = file->map[block];
-	}
-	while (n < extent->count &&
-	       file->map[block + n] ==
-		       (file->map[block] != 0 ? file->map[block] + n : 0))
-		n++;
-	extent->count = 1 + below(model, n);
-	return 0;
+	return model_map(&file->model->disk, file->map, FILE_BLOCKS, block,
+			 flags, extent);
 }
 
 static const struct mpio_mapping_ops ops = {.get_block = get_block};
@@ -171,13 +64,9 @@ static const struct mpio_mapping_ops ops = {.get_block = get_block};
 /* What lies behind the end is given back. */
 static void free_blocks(struct file *file)
 {
-	uint64_t first = (file->size + BLOCK_SIZE - 1) / BLOCK_SIZE;
+	uint64_t first = (file->size + MODEL_BLOCK - 1) / MODEL_BLOCK;
 
-	for (uint64_t i = first; i < FILE_BLOCKS; i++) {
-		if (file->map[i] != 0)
-			file->model->used[file->map[i]] = false;
-		file->map[i] = 0;
-	}
+	model_free(&file->model->disk, file->map, first, FILE_BLOCKS);
 }
 
 /* ---- Operations --------------------------------------------------------- */
@@ -185,7 +74,7 @@ static void free_blocks(struct file *file)
 /* An error that may be, as long as something fails. */
 static void allow(struct model *model, int error)
 {
-	assert_true(model->failures != 0);
+	assert_true(model->disk.failures != 0);
 	assert_true(error == -MPIO_EIO || error == -MPIO_ENOSPC ||
 		    error == -MPIO_ENOMEM);
 	model->told++;
@@ -223,12 +112,12 @@ static void write_some(struct model *model, struct file *file)
 	int error;
 
 	if (below(model, 2))
-		pos -= pos % BLOCK_SIZE;
+		pos -= pos % MODEL_BLOCK;
 	if (room > FILE_BYTES - pos)
 		room = FILE_BYTES - pos;
 	length = 1 + (uint32_t)below(model, room);
-	if (below(model, 2) && length > BLOCK_SIZE)
-		length -= length % BLOCK_SIZE;
+	if (below(model, 2) && length > MODEL_BLOCK)
+		length -= length % MODEL_BLOCK;
 	error = mpio_cache_write_begin(&file->cached, model->queue, pos, length,
 				       &page);
 	if (error != 0) {
@@ -249,9 +138,9 @@ static void resize(struct model *model, struct file *file)
 	int error;
 
 	if (below(model, 3) == 0)
-		size -= size % BLOCK_SIZE;
-	else if (below(model, 3) == 0 && file->size < FILE_BYTES - BLOCK_SIZE)
-		size = file->size + below(model, BLOCK_SIZE);
+		size -= size % MODEL_BLOCK;
+	else if (below(model, 3) == 0 && file->size < FILE_BYTES - MODEL_BLOCK)
+		size = file->size + below(model, MODEL_BLOCK);
 	error = mpio_cache_resize(&file->cached, model->queue, size);
 	if (error != 0) {
 		allow(model, error);
@@ -266,21 +155,7 @@ static void resize(struct model *model, struct file *file)
 
 static void check_disk(struct model *model, struct file *file)
 {
-	for (uint64_t i = 0; i * BLOCK_SIZE < file->size; i++) {
-		const unsigned char *bytes = file->bytes + i * BLOCK_SIZE;
-		uint64_t length = file->size - i * BLOCK_SIZE;
-
-		if (length > BLOCK_SIZE)
-			length = BLOCK_SIZE;
-		if (file->map[i] != 0) {
-			assert_memory_equal(model->disk +
-						    file->map[i] * BLOCK_SIZE,
-					    bytes, (size_t)length);
-			continue;
-		}
-		for (uint64_t j = 0; j < length; j++)
-			assert_int_equal(bytes[j], 0);
-	}
+	model_check(model->disk.bytes, file->map, 0, file->size, file->bytes);
 }
 
 static void sync_file(struct model *model, struct file *file)
@@ -296,13 +171,13 @@ static void sync_file(struct model *model, struct file *file)
 /* Nothing fails any more: what failed is still there, and is told once. */
 static void recover(struct model *model)
 {
-	uint32_t failures = model->failures;
+	uint32_t failures = model->disk.failures;
 
 	for (uint32_t i = 0; i < FILES; i++) {
 		struct file *file = &model->files[i];
 		int error;
 
-		model->failures = 0;
+		model->disk.failures = 0;
 		error = mpio_cache_sync(&file->cached, model->queue,
 					&file->since);
 		assert_true(error == 0 || failures != 0);
@@ -314,7 +189,7 @@ static void recover(struct model *model)
 						       UINT64_MAX),
 				 0);
 		check_disk(model, file);
-		model->failures = failures;
+		model->disk.failures = failures;
 	}
 	assert_int_equal(mpio_cache_stats(model->cache).dirty, 0);
 	assert_int_equal(mpio_cache_stats(model->cache).free,
@@ -374,10 +249,11 @@ static void open_queue(struct model *model)
 {
 	struct mpio_queue_config config = {.bios = 8, .walk_pages = 16};
 
-	config.memory_size = mpio_queue_size(&model->device, &config);
+	config.memory_size = mpio_queue_size(&model->disk.device, &config);
 	config.memory = model->queue_memory = malloc(config.memory_size);
 	assert_int_equal(
-		mpio_queue_open(&model->device, &config, &model->queue), 0);
+		mpio_queue_open(&model->disk.device, &config, &model->queue),
+		0);
 }
 
 static void open_model(struct model *model, uint32_t page_size, uint32_t frames)
@@ -389,12 +265,6 @@ static void open_model(struct model *model, uint32_t page_size, uint32_t frames)
 	};
 
 	model->page_size = page_size;
-	model->device = (struct mpio_device){
-		.ops = {.submit = submit, .reap = reap},
-		.size = DISK_BYTES,
-	};
-	for (size_t i = 0; i < DISK_BYTES; i++)
-		model->disk[i] = (unsigned char)next_random(model);
 	open_queue(model);
 	config.memory_size = mpio_cache_size(&config);
 	config.memory = model->memory = malloc(config.memory_size);
@@ -405,7 +275,7 @@ static void open_model(struct model *model, uint32_t page_size, uint32_t frames)
 		file->model = model;
 		file->cached.mapping = (struct mpio_mapping){
 			.ops = &ops,
-			.block_size = BLOCK_SIZE,
+			.block_size = MODEL_BLOCK,
 		};
 		assert_int_equal(mpio_cache_attach(model->cache, &file->cached),
 				 0);
@@ -416,36 +286,21 @@ static void open_model(struct model *model, uint32_t page_size, uint32_t frames)
 static void make_file(struct model *model, struct file *file)
 {
 	file->size = below(model, FILE_BYTES);
-	for (uint64_t i = 0; i * BLOCK_SIZE < file->size; i++) {
-		uint64_t length = file->size - i * BLOCK_SIZE;
-
-		if (below(model, 5) == 0)
-			continue;
-		file->map[i] = allocate(model, i != 0 ? file->map[i - 1] : 0);
-		memcpy(file->bytes + i * BLOCK_SIZE,
-		       model->disk + file->map[i] * BLOCK_SIZE,
-		       length < BLOCK_SIZE ? (size_t)length : BLOCK_SIZE);
-	}
+	model_make_file(&model->disk, file->map, file->size, file->bytes);
 	file->cached.mapping.size = file->size;
 }
 
 static void run(uint32_t page_size, uint32_t frames, uint32_t failures)
 {
-	const char *seed = getenv("MPIO_SEED");
-	const char *operations = getenv("MPIO_OPERATIONS");
-	uint64_t n = operations != NULL ? strtoull(operations, NULL, 0) : 20000;
+	uint64_t n = model_operations(20000);
 	struct model *model = calloc(1, sizeof(*model));
 
 	assert_non_null(model);
-	model->seed = seed != NULL
-			      ? strtoull(seed, NULL, 0)
-			      : (uint64_t)time(NULL) * 2654435761u + frames;
-	model->seed |= 1;
-	print_message("MPIO_SEED=%" PRIu64 "\n", model->seed);
+	model_disk_init(&model->disk, model_seed(frames));
 	open_model(model, page_size, frames);
 	for (uint32_t i = 0; i < FILES; i++)
 		make_file(model, &model->files[i]);
-	model->failures = failures;
+	model->disk.failures = failures;
 	for (uint64_t i = 0; i < n; i++)
 		step(model);
 	recover(model);

@@ -108,7 +108,9 @@ static void check_file(void)
 	assert_non_null(file);
 	assert_int_equal(fread(found, 1, sizeof(found), file), WORK_SIZE);
 	fclose(file);
-	for (uint32_t i = 0; i < WORK_SIZE; i++) {
+	/* Byte by byte only if there is something to be told. */
+	for (uint32_t i = memcmp(found, image, WORK_SIZE) ? 0 : WORK_SIZE;
+	     i < WORK_SIZE; i++) {
 		if (!unsure[i] && found[i] != image[i])
 			fail_msg("%s: byte %u of the file is %u, not %u",
 				 deadline_case, i, found[i], image[i]);
@@ -143,7 +145,8 @@ int work_set_up(void **state)
 static void compare(const unsigned char *memory, uint64_t offset,
 		    uint32_t length)
 {
-	for (uint32_t i = 0; i < length; i++) {
+	for (uint32_t i = memcmp(memory, image + offset, length) ? 0 : length;
+	     i < length; i++) {
 		if (!unsure[offset + i] && memory[i] != image[offset + i])
 			fail_msg("%s: byte %llu reads as %u, not %u",
 				 deadline_case, (unsigned long long)offset + i,
