@@ -479,8 +479,8 @@ int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue);
  * @par Callbacks
  *   The engine's, with no lock held; pages that are written are locked for
  *   others.
- * @return as mpio_writepages(); with MPIO_SYNC_NONE, too, the first error of the
- *         walk, which leaves the file's sequence as it is
+ * @return as mpio_writepages(); with MPIO_SYNC_NONE, too, the first error of
+ *         the walk, which leaves the file's sequence as it is
  */
 int mpio_cache_writepages(struct mpio_cache_mapping *file,
 			  struct mpio_queue *queue,
