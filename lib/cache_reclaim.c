@@ -321,9 +321,14 @@ uint32_t mpio__cache_take(struct mpio_cache *cache)
 
 /* ---- Runs --------------------------------------------------------------- */
 
-/* Whether all pages of a group may go, none of them protected. */
+/*
+ * Whether all pages of a group may go, none of them protected. One that nobody
+ * has used yet was read ahead, and perhaps only now.
+ */
 static bool group_can_go(struct mpio_cache *cache, uint32_t group)
 {
+	const uint32_t states =
+		MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT | MPIO__FRAME_USED;
 	uint32_t first = (group - 1) << cache->group_shift;
 	uint32_t end = mpio__min_u32(first + (1u << cache->group_shift),
 				     cache->frame_count);
@@ -334,7 +339,7 @@ static bool group_can_go(struct mpio_cache *cache, uint32_t group)
 		if (is_free(cache, i + 1))
 			continue;
 		if (frame->file == NULL || !can_go(frame) ||
-		    (frame->state & (MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT)))
+		    (frame->state & states) != MPIO__FRAME_USED)
 			return false;
 	}
 	return true;

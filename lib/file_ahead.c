@@ -19,18 +19,26 @@
  *     A + n - W  <=  (A + n) / 4 + allowance
  *
  * allows: should nobody come for any of what is on its way, no more than a
- * quarter of all (and the allowance, once) was in vain. A handle that used its
+ * quarter of all (and the allowance, once) was in vain. It is a little less
+ * than a quarter, for what is lost before anybody comes for it. A handle that used its
  * allowance up gets no windows, until a reader shows that it goes on for long:
- * then its reads count as if they had been read ahead and wanted.
+ * then it gets small ones. If those are wanted, larger ones are soon allowed
+ * again; if not, the next reader must show more.
  */
 #include "file_private.h"
 
 /* Reads of a pattern, before its next ones are guessed. */
 #define READS_SURE 3u
-/* A sequence of so many bytes, and without a window, is a long one. */
+/* Of so many bytes that are read ahead so many must be wanted. */
+#define SHARE_OF 64u
+#define SHARE 49u
+/* A sequence of so many bytes is a long one; when the ledger lacks some, it
+ * must be so many times as long as these, or as LACK_MAX. */
 #define LONG_RUN (256u << 10)
-/* What lies this far back counts half. */
-#define LEDGER_MAX (16u << 20)
+#define LONG_FACTOR 32u
+#define LACK_MAX (128u << 10)
+/* What lies so many of the largest windows back counts half. */
+#define LEDGER_WINDOWS 64u
 /* Steps of a stride in a window. */
 #define STEPS_MAX 64u
 
@@ -57,13 +65,33 @@ static uint64_t bytes_between(const struct mpio_file *file,
 
 /* ---- The ledger --------------------------------------------------------- */
 
+/* What is missing to the share that must be wanted; 0 and less: nothing is. */
+static int64_t lack(const struct mpio_file *file)
+{
+	return (int64_t)(file->ledger_ahead / SHARE_OF * SHARE) -
+	       (int64_t)file->ledger_wanted;
+}
+
+/*
+ * What is long back counts half; but not so that what was in vain is forgotten
+ * and the allowance granted anew: what is missing stays.
+ */
+static void halve(struct mpio_file *file)
+{
+	int64_t missing = lack(file);
+
+	file->ledger_ahead /= 2;
+	file->ledger_wanted /= 2;
+	if (missing > lack(file))
+		file->ledger_wanted -= mpio__min_u64(
+			file->ledger_wanted, (uint64_t)(missing - lack(file)));
+}
+
 static void note_ahead(struct mpio_file *file, uint64_t bytes)
 {
 	file->ledger_ahead += bytes;
-	if (file->ledger_ahead > LEDGER_MAX) {
-		file->ledger_ahead /= 2;
-		file->ledger_wanted /= 2;
-	}
+	if (file->ledger_ahead / LEDGER_WINDOWS > file->config.readahead_max)
+		halve(file);
 }
 
 static void note_wanted(struct mpio_file *file, uint64_t bytes)
@@ -72,14 +100,33 @@ static void note_wanted(struct mpio_file *file, uint64_t bytes)
 		mpio__min_u64(file->ledger_wanted + bytes, file->ledger_ahead);
 }
 
-/* The largest window that it allows. */
-static uint64_t ledger_allows(const struct mpio_file *file)
+/*
+ * As much as a reader needs whose windows grow and who wants all of it: two of
+ * the largest may be on their way before he came to any of them.
+ */
+static uint64_t allowance(const struct mpio_file *file)
 {
-	uint64_t credit =
-		4 * (file->config.readahead_max + file->ledger_wanted);
-	uint64_t debit = 3 * file->ledger_ahead;
+	return (uint64_t)file->config.readahead_max * 25 / 16;
+}
 
-	return credit > debit ? (credit - debit) / 3 : 0;
+/*
+ * The largest window that it allows. A reader that has gone on for long may
+ * have a small one in any case: the longer, the more was in vain beyond what
+ * is allowed.
+ */
+static uint64_t ledger_allows(const struct mpio_file *file,
+			      const struct mpio_file_reader *reader)
+{
+	int64_t left = (int64_t)allowance(file) - lack(file);
+	uint64_t small = file->config.readahead_min;
+	uint64_t window = 0;
+
+	if (left > 0)
+		window = (uint64_t)left / SHARE * SHARE_OF;
+	else if (reader->run / LONG_FACTOR <
+		 mpio__min_u64((uint64_t)-left, LACK_MAX))
+		return 0;
+	return window < small && reader->run > LONG_RUN ? small : window;
 }
 
 /* ---- Readers ------------------------------------------------------------ */
@@ -138,10 +185,6 @@ static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 		return;
 	come_to(file, reader, end);
 	reader->run += length;
-	if (reader->window == 0 && reader->run > LONG_RUN) {
-		note_ahead(file, length);
-		note_wanted(file, length);
-	}
 	reader->pos = begin;
 	reader->end = end;
 	reader->length = length;
@@ -267,7 +310,7 @@ static uint32_t next_window(const struct mpio_file *file,
 	if (file->advice == MPIO_ADVICE_SEQUENTIAL)
 		most *= 2;
 	else
-		most = mpio__min_u64(most, ledger_allows(file));
+		most = mpio__min_u64(most, ledger_allows(file, reader));
 	return (uint32_t)mpio__page_down(file, mpio__min_u64(bytes, most));
 }
 
@@ -304,7 +347,7 @@ static uint64_t start_row(struct mpio_file *file,
 		(void)mpio__file_fetch(file, ~to, ~from, MPIO_READ_AHEAD);
 		return to;
 	}
-	if (from == reader->end)
+	if (reader->ahead == reader->end)
 		from = pos;
 	got = mpio__file_fetch(file, from, to, MPIO_READ_AHEAD);
 	return mpio__min_u64(got, to);
@@ -331,6 +374,17 @@ static uint64_t start_steps(struct mpio_file *file,
 	return from;
 }
 
+/* Where the page ends that a place lies in: it is read in any case. */
+static uint64_t page_end(const struct mpio_file *file,
+			 const struct mpio_file_reader *reader, uint64_t place)
+{
+	if (reader->stride != 0)
+		return place;
+	if (reader->backward)
+		return ~mpio__page_down(file, ~place);
+	return mpio__page_up(file, place);
+}
+
 /* Where a window that begins at `from` ends; whole pages, inside the file. */
 static uint64_t window_end(const struct mpio_file *file,
 			   const struct mpio_file_reader *reader, uint64_t from,
@@ -346,9 +400,8 @@ static uint64_t window_end(const struct mpio_file *file,
 		return from + steps * reader->stride;
 	}
 	from = mpio__add_sat(from, bytes);
-	if (reader->backward)
-		return ~mpio__page_down(file, ~from);
-	return mpio__min_u64(mpio__page_up(file, from), size);
+	from = page_end(file, reader, from);
+	return reader->backward ? from : mpio__min_u64(from, size);
 }
 
 void mpio__file_look_ahead(struct mpio_file *file,
@@ -362,10 +415,14 @@ void mpio__file_look_ahead(struct mpio_file *file,
 	if (!is_due(file, reader))
 		return;
 	reader->window = next_window(file, reader);
+	if (reader->wanted == from)
+		from = page_end(file, reader, from);
 	to = window_end(file, reader, from, reader->window, size);
 	if (from >= to)
 		return;
 	reader->mark = from;
+	if (reader->wanted == reader->ahead)
+		reader->wanted = from;
 	if (reader->stride != 0)
 		reader->ahead = start_steps(file, reader, from, to, size);
 	else

@@ -150,7 +150,7 @@ show_tests() { # REGEX JOBS
 vectors='^vectors'
 enumeration='^enumerat'
 budgets='^instructions$'
-threads='^(conformance\.device|unit\.(threads|libaio|io_uring|posix|cache))'
+threads='^(conformance\.device|unit\.(threads|libaio|io_uring|posix|cache|file_threads))'
 
 stage_gcc() {
 	build release &&

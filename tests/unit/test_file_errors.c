@@ -263,9 +263,11 @@ static void fail_from_now_on(const struct word *word)
 static void open_or_close(const struct word *word)
 {
 	struct cached *cached = player.cached;
-	struct mpio_file *file = &player.handles[word->handle];
 	bool other = word->handle >= 3;
+	struct mpio_file *file;
 
+	assert_true(word->handle >= 0);
+	file = &player.handles[word->handle];
 	assert_int_equal(player.is_open[word->handle], word->verb == 'c');
 	player.is_open[word->handle] = word->verb == 'o';
 	if (word->verb == 'c')
@@ -313,8 +315,8 @@ static int sync_pages(struct mpio_file *file, const struct word *word)
 static int call(const struct word *word)
 {
 	struct cached *cached = player.cached;
-	struct mpio_file *file = &player.handles[word->handle];
 	uint64_t pos = (uint64_t)word->page * PAGE;
+	struct mpio_file *file;
 	int n;
 
 	if (word->verb == 'k') {
@@ -322,6 +324,7 @@ static int call(const struct word *word)
 		return n < 0 ? n : 0;
 	}
 	assert_true(word->handle >= 0 && player.is_open[word->handle]);
+	file = &player.handles[word->handle];
 	switch (word->verb) {
 	case 'w':
 	case 'v':
