@@ -17,7 +17,7 @@
  */
 #include "cache_private.h"
 
-#define BITS 6u
+#define BITS MPIO__FANOUT_BITS
 
 static struct mpio__node *node_at(struct mpio__index index, uint32_t number)
 {
@@ -91,33 +91,15 @@ static void node_give(struct mpio__index index, uint32_t number)
 
 /* ---- Finding ------------------------------------------------------------ */
 
-/* What a key leads to, down to a level: a node's or a frame's number, or 0. */
-static inline uint32_t descend(const struct mpio__node *nodes, uint32_t root,
-			       uint32_t height, uint64_t key, uint32_t level)
-{
-	uint32_t shift = BITS * height;
-	uint32_t number = root;
-
-	if (!has_room(height, key))
-		return 0;
-	while (shift > BITS * level && number != 0) {
-		shift -= BITS;
-		number = nodes[number - 1]
-				 .slots[key >> shift & (MPIO__FANOUT - 1)];
-	}
-	return number;
-}
-
 /* The node at level 0 that a key belongs to, or 0. */
 static uint32_t leaf_of(struct mpio__index index, uint64_t key)
 {
-	return descend(index.pool->nodes, *index.root, *index.height, key, 1);
-}
+	uint32_t height = *index.height;
 
-uint32_t mpio__index_find(const struct mpio__pool *pool, uint32_t root,
-			  uint32_t height, uint64_t key)
-{
-	return descend(pool->nodes, root, height, key, 0);
+	if (height == 0)
+		return 0;
+	return mpio__index_find(index.pool, *index.root, height - 1,
+				key >> BITS);
 }
 
 uint32_t mpio__index_next(struct mpio__index index, uint64_t *key,
