@@ -4,7 +4,7 @@
  *
  * One piece of memory holds it all:
  *
- *     | cache | frame descriptors | links | groups | nodes | frames |
+ *     | cache | frame descriptors | links | groups | nodes | slots | frames |
  *
  * The frames themselves may be given.
  *
@@ -284,9 +284,8 @@ void mpio_cache_release(struct mpio_page *page)
 MPIO__OFTEN int find(struct mpio_cache_mapping *file, struct mpio_cache *cache,
 		     uint64_t pos, struct mpio_page **page)
 {
-	uint32_t number =
-		mpio__index_find(&cache->pool, file->root, file->height,
-				 pos >> cache->page_shift);
+	size_t number = mpio__index_find(&cache->pool, file->root, file->height,
+					 pos >> cache->page_shift);
 	struct mpio__frame *frame;
 
 	if (number == 0)
@@ -297,7 +296,7 @@ MPIO__OFTEN int find(struct mpio_cache_mapping *file, struct mpio_cache *cache,
 	frame->pins++;
 	cache->stats.hits++;
 	*page = &frame->page;
-	mpio__reclaim_use(file, frame, number);
+	mpio__reclaim_use(file, frame, (uint32_t)number);
 	return 0;
 }
 
@@ -458,6 +457,7 @@ struct layout {
 	size_t links;
 	size_t groups;
 	size_t nodes;
+	size_t slots;
 	size_t data; /* 0: given */
 	size_t size;
 };
@@ -505,7 +505,9 @@ static bool lay_out(const struct mpio_cache_config *config,
 	    !append(layout, &layout->groups, layout->group_count,
 		    sizeof(struct mpio__group)) ||
 	    !append(layout, &layout->nodes, layout->node_count,
-		    sizeof(struct mpio__node)))
+		    sizeof(struct mpio__node)) ||
+	    !append(layout, &layout->slots, (size_t)layout->node_count + 1,
+		    sizeof(struct mpio__slots)))
 		return false;
 	if (config->frame_memory != NULL)
 		return true;
@@ -561,6 +563,7 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 	cache->groups = (struct mpio__group *)(void *)(memory + layout->groups);
 	mpio__pool_init(&cache->pool,
 			(struct mpio__node *)(void *)(memory + layout->nodes),
+			(struct mpio__slots *)(void *)(memory + layout->slots),
 			layout->node_count);
 	cache->page_shift = mpio__log2(layout->page_size);
 	cache->frame_count = layout->frame_count;

@@ -62,19 +62,24 @@ enum mpio__tag {
 };
 
 /*
- * A node; its slots are numbers, counted from 1, of nodes or, at level 0, of
- * frames. Bit i of a tag: something below slot i has it.
+ * A node has slots, which are numbers, counted from 1, of nodes or, at level 0,
+ * of frames. Bit i of a tag: something below slot i has it.
  */
 struct mpio__node {
 	uint64_t tags[MPIO__TAGS];
-	uint32_t slots[MPIO__FANOUT];
 	uint32_t parent; /* 0: it is the root; in the pool, the next free one */
 	uint32_t slot;   /* of the parent */
 };
 
+/* The slots of a node: lines of their own, at a place that is a shift away. */
+struct mpio__slots {
+	uint32_t numbers[MPIO__FANOUT];
+};
+
 struct mpio__pool {
 	struct mpio__node *nodes;
-	uint32_t free; /* the first, or 0 */
+	struct mpio__slots *slots; /* and of node 0, which lead nowhere */
+	uint32_t free;             /* the first, or 0 */
 	uint32_t free_count;
 };
 
@@ -85,27 +90,51 @@ struct mpio__index {
 	uint32_t *height;
 };
 
+/* So many nodes, and slots of one more. */
 void mpio__pool_init(struct mpio__pool *pool, struct mpio__node *nodes,
-		     uint32_t count);
-/*
- * The number at a key, or 0. Of all that is asked for a page, this is asked
- * most. An empty tree has height 0 and root 0.
- */
-static inline uint32_t mpio__index_find(const struct mpio__pool *pool,
-					uint32_t root, uint32_t height,
-					uint64_t key)
+		     struct mpio__slots *slots, uint32_t count);
+/* What a node, or none, leads to for a key, at a level. */
+static inline size_t mpio__index_step(const struct mpio__slots *slots,
+				      size_t number, uint64_t key,
+				      uint32_t level)
 {
-	uint32_t shift = MPIO__FANOUT_BITS * height;
-	uint32_t number = root;
+	return slots[number]
+		.numbers[key >> MPIO__FANOUT_BITS * level & (MPIO__FANOUT - 1)];
+}
 
-	if (key >> shift != 0)
-		return 0;
-	while (shift != 0 && number != 0) {
-		shift -= MPIO__FANOUT_BITS;
-		number = pool->nodes[(size_t)number - 1]
-				 .slots[key >> shift & (MPIO__FANOUT - 1)];
+/*
+ * The number at a key, or 0. An empty tree has height 0 and root 0. Of all that
+ * is asked for a page, this is asked most; so trees for 1 GiB and for 64 GiB of
+ * small pages are written out.
+ */
+static inline size_t mpio__index_find(const struct mpio__pool *pool,
+				      uint32_t root, uint32_t height,
+				      uint64_t key)
+{
+	const struct mpio__slots *slots = pool->slots;
+	const uint32_t bits = MPIO__FANOUT_BITS;
+	size_t number = root;
+
+	switch (height) {
+	case 4:
+		if (key >> bits * 4 != 0)
+			return 0;
+		number = mpio__index_step(slots, number, key, 3);
+		break;
+	case 3:
+		if (key >> bits * 3 != 0)
+			return 0;
+		break;
+	default:
+		if (key >> bits * height != 0)
+			return 0;
+		while (height != 0)
+			number = mpio__index_step(slots, number, key, --height);
+		return number;
 	}
-	return number;
+	number = mpio__index_step(slots, number, key, 2);
+	number = mpio__index_step(slots, number, key, 1);
+	return mpio__index_step(slots, number, key, 0);
 }
 
 /* 0; -MPIO_ENOMEM: the pool is empty; nothing was changed. The key is new. */
@@ -255,9 +284,9 @@ static inline struct mpio__frame *mpio__frame_of(struct mpio_page *page)
 }
 
 static inline struct mpio__frame *mpio__frame_at(struct mpio_cache *cache,
-						 uint32_t number)
+						 size_t number)
 {
-	return &cache->frames[(size_t)number - 1];
+	return &cache->frames[number - 1];
 }
 
 static inline uint32_t mpio__frame_number(const struct mpio_cache *cache,
@@ -308,8 +337,8 @@ static inline uint64_t mpio__full_mask(const struct mpio__frame *frame)
 static inline uint32_t mpio__file_find(const struct mpio_cache_mapping *file,
 				       uint64_t key)
 {
-	return mpio__index_find(&file->cache->pool, file->root, file->height,
-				key);
+	return (uint32_t)mpio__index_find(&file->cache->pool, file->root,
+					  file->height, key);
 }
 
 /*

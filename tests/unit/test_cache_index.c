@@ -28,6 +28,7 @@ struct model {
 	struct entry entries[KEYS_MAX];
 	uint32_t count;
 	struct mpio__node *nodes;
+	struct mpio__slots *slots;
 	struct mpio__pool pool;
 	uint32_t root;
 	uint32_t height;
@@ -52,11 +53,21 @@ static void model_init(struct model *model, uint32_t nodes)
 				   : (uint64_t)(uintptr_t)model * 2654435761u;
 	model->seed |= 1;
 	print_message("MPIO_SEED=%" PRIu64 "\n", model->seed);
-	model->nodes = calloc(nodes, sizeof(struct mpio__node));
+	model->nodes = malloc(nodes * sizeof(struct mpio__node));
+	model->slots = malloc((nodes + 1) * sizeof(struct mpio__slots));
 	assert_non_null(model->nodes);
-	mpio__pool_init(&model->pool, model->nodes, nodes);
+	assert_non_null(model->slots);
+	memset(model->nodes, 0xa5, nodes * sizeof(struct mpio__node));
+	memset(model->slots, 0xa5, (nodes + 1) * sizeof(struct mpio__slots));
+	mpio__pool_init(&model->pool, model->nodes, model->slots, nodes);
 	model->index = (struct mpio__index){&model->pool, &model->root,
 					    &model->height};
+}
+
+static void model_free(struct model *model)
+{
+	free(model->nodes);
+	free(model->slots);
 }
 
 /* Keys near each other and far apart, at the ends of all levels. */
@@ -93,7 +104,8 @@ static bool has(const struct model *model, uint32_t i, uint64_t key)
 
 static uint32_t find(const struct model *model, uint64_t key)
 {
-	return mpio__index_find(&model->pool, model->root, model->height, key);
+	return (uint32_t)mpio__index_find(&model->pool, model->root,
+					  model->height, key);
 }
 
 static void insert(struct model *model, uint64_t key)
@@ -213,7 +225,7 @@ static void it_does_what_a_sorted_array_does(void **state)
 	assert_int_equal(model.root, 0);
 	assert_int_equal(model.height, 0);
 	assert_int_equal(model.pool.free_count, NODES);
-	free(model.nodes);
+	model_free(&model);
 }
 
 static void without_nodes_an_insertion_changes_nothing(void **state)
@@ -234,7 +246,7 @@ static void without_nodes_an_insertion_changes_nothing(void **state)
 		compare(&model);
 		assert_int_equal(model.pool.free_count, count);
 	}
-	free(model.nodes);
+	model_free(&model);
 }
 
 /* Nodes that a walk over the tagged looks at, by their tags. */
@@ -253,8 +265,7 @@ static void a_walk_goes_only_where_it_finds_something(void **state)
 	for (uint32_t i = 0; i < NODES; i++) {
 		if (model.nodes[i].tags[MPIO__TAG_DIRTY] != 0)
 			continue;
-		for (uint32_t slot = 0; slot < MPIO__FANOUT; slot++)
-			model.nodes[i].slots[slot] = UINT32_MAX;
+		memset(&model.slots[i + 1], 0xff, sizeof(model.slots[0]));
 		model.nodes[i].tags[MPIO__TAG_DIRTY] = UINT64_MAX;
 	}
 	while (mpio__index_next(model.index, &key, MPIO__TAG_DIRTY) != 0) {
@@ -263,7 +274,7 @@ static void a_walk_goes_only_where_it_finds_something(void **state)
 		key++;
 	}
 	assert_int_equal(found, 1);
-	free(model.nodes);
+	model_free(&model);
 }
 
 int main(void)
