@@ -228,6 +228,33 @@ static void it_does_what_a_sorted_array_does(void **state)
 	model_free(&model);
 }
 
+/* A key that differs from one that is there above the root only, or below. */
+static void a_key_that_is_not_there_is_not_found(void **state)
+{
+	static struct model model;
+
+	(void)state;
+	model_init(&model, NODES);
+	assert_int_equal(find(&model, 0), 0);
+	assert_int_equal(find(&model, 1), 0);
+	for (uint32_t height = 1; height <= 10; height++) {
+		uint64_t end =
+			height < 10 ? (uint64_t)1 << 6 * height : LAST_KEY + 1;
+
+		assert_int_equal(mpio__index_insert(model.index, end - 1, 5),
+				 0);
+		assert_int_equal(model.height, height);
+		assert_int_equal(find(&model, end - 1), 5);
+		assert_int_equal(find(&model, 2 * end - 1), 0);
+		for (uint32_t i = 0; i < 6 * height && i < 55; i++)
+			assert_int_equal(
+				find(&model, (end - 1) ^ (uint64_t)1 << i), 0);
+		mpio__index_remove(model.index, end - 1);
+		assert_int_equal(find(&model, end - 1), 0);
+	}
+	model_free(&model);
+}
+
 static void without_nodes_an_insertion_changes_nothing(void **state)
 {
 	static struct model model;
@@ -281,6 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_does_what_a_sorted_array_does),
+		cmocka_unit_test(a_key_that_is_not_there_is_not_found),
 		cmocka_unit_test(without_nodes_an_insertion_changes_nothing),
 		cmocka_unit_test(a_walk_goes_only_where_it_finds_something),
 	};
