@@ -4,7 +4,9 @@
  *
  * One piece of memory holds it all:
  *
- *     | cache | frame descriptors | groups | nodes | frames, if not given |
+ *     | cache | frame descriptors | links | groups | nodes | slots | frames |
+ *
+ * The frames themselves may be given.
  *
  * A frame is free, or taken and in its file's index and in one of the lists of
  * reclaim; or an orphan: its page was dropped while somebody had it pinned.
@@ -18,13 +20,6 @@
 
 /* ---- Waiting ------------------------------------------------------------ */
 
-void mpio__cache_wake(struct mpio_cache *cache)
-{
-	cache->events++;
-	if (cache->waiters != 0)
-		cache->lock.wake(cache->lock.ctx);
-}
-
 /*
  * What is in flight on the thread's own queue goes first: another thread may
  * wait for that, while this one waits for it.
@@ -32,21 +27,23 @@ void mpio__cache_wake(struct mpio_cache *cache)
 int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
 {
 	uint64_t events = cache->events;
+	int error = 0;
 	int n;
 
+	cache->waiters++;
 	mpio__cache_unlock(cache);
 	n = mpio_queue_wait(queue);
 	mpio__cache_lock(cache);
-	if (n != 0)
-		return n < 0 ? n : 0;
-	if (cache->lock.lock == NULL)
-		return cache->events != events ? 0 : -MPIO_EDEADLK;
-	if (cache->events == events) {
-		cache->waiters++;
-		cache->lock.wait(cache->lock.ctx);
-		cache->waiters--;
+	if (n < 0)
+		error = n;
+	else if (n == 0 && cache->events == events) {
+		if (cache->lock.lock != NULL)
+			cache->lock.wait(cache->lock.ctx);
+		else
+			error = -MPIO_EDEADLK;
 	}
-	return 0;
+	cache->waiters--;
+	return error;
 }
 
 int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
@@ -258,7 +255,8 @@ int mpio_cache_grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	mpio__cache_lock(cache);
 	error = grab(file, queue, pos >> cache->page_shift, &frame);
 	if (error == 0) {
-		mpio__reclaim_use(frame);
+		mpio__reclaim_use(file, frame,
+				  mpio__frame_number(cache, frame));
 		*page = &frame->page;
 	}
 	mpio__cache_unlock(cache);
@@ -276,28 +274,50 @@ void mpio_cache_release(struct mpio_page *page)
 	mpio__cache_unlock(cache);
 }
 
+/*
+ * Finding and putting a page that is there is what a cache does most. With the
+ * pages of a large one it waits for memory twice, for the index and for the
+ * frame, and the fewer instructions it has, the more of them the processor
+ * waits for at once. So what does not happen every time is kept apart.
+ */
+
+MPIO__OFTEN int find(struct mpio_cache_mapping *file, struct mpio_cache *cache,
+		     uint64_t pos, struct mpio_page **page)
+{
+	size_t number = mpio__index_find(&cache->pool, file->root, file->height,
+					 pos >> cache->page_shift);
+	struct mpio__frame *frame;
+
+	if (number == 0)
+		return -MPIO_ENOENT;
+	frame = mpio__frame_at(cache, number);
+	if (frame->uptodate != file->full)
+		return -MPIO_ENOENT;
+	frame->pins++;
+	cache->stats.hits++;
+	*page = &frame->page;
+	mpio__reclaim_use(file, frame, (uint32_t)number);
+	return 0;
+}
+
+MPIO__SELDOM static int find_locked(struct mpio_cache_mapping *file,
+				    uint64_t pos, struct mpio_page **page)
+{
+	struct mpio_cache *cache = file->cache;
+	int error;
+
+	mpio__cache_lock(cache);
+	error = find(file, cache, pos, page);
+	mpio__cache_unlock(cache);
+	return error;
+}
+
 int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
 		    struct mpio_page **page)
 {
-	struct mpio_cache *cache = file->cache;
-	int error = -MPIO_ENOENT;
-	uint32_t number;
-
-	mpio__cache_lock(cache);
-	number = mpio__file_find(file, pos >> cache->page_shift);
-	if (number != 0) {
-		struct mpio__frame *frame = mpio__frame_at(cache, number);
-
-		if (frame->uptodate == mpio__full_mask(frame)) {
-			frame->pins++;
-			mpio__reclaim_use(frame);
-			cache->stats.hits++;
-			*page = &frame->page;
-			error = 0;
-		}
-	}
-	mpio__cache_unlock(cache);
-	return error;
+	if (file->cache->lock.lock != NULL)
+		return find_locked(file, pos, page);
+	return find(file, file->cache, pos, page);
 }
 
 bool mpio_cache_has(struct mpio_cache_mapping *file, uint64_t start,
@@ -346,14 +366,26 @@ void mpio_cache_pin(struct mpio_page *page)
 	mpio__cache_unlock(frame->file->cache);
 }
 
-void mpio_cache_put(struct mpio_page *page)
+/* With lock hooks, or as the last who has it pinned, and somebody waits. */
+MPIO__SELDOM static void put_locked(struct mpio__frame *frame)
 {
-	struct mpio__frame *frame = mpio__frame_of(page);
 	struct mpio_cache *cache = frame->file->cache;
 
 	mpio__cache_lock(cache);
 	mpio__frame_put(frame);
 	mpio__cache_unlock(cache);
+}
+
+void mpio_cache_put(struct mpio_page *page)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+	const struct mpio_cache *cache = frame->file->cache;
+
+	if (cache->lock.lock != NULL || cache->waiters != 0 ||
+	    (frame->state & MPIO__FRAME_ORPHAN))
+		put_locked(frame);
+	else
+		frame->pins--;
 }
 
 bool mpio_cache_is_uptodate(struct mpio_page *page, uint32_t offset,
@@ -434,9 +466,11 @@ struct layout {
 	uint32_t node_count;
 	uint32_t group_shift;
 	uint32_t group_count;
-	size_t frames; /* bytes, from the start */
+	size_t frames; /* bytes, from the start; with slack to align them */
+	size_t links;
 	size_t groups;
 	size_t nodes;
+	size_t slots;
 	size_t data; /* 0: given */
 	size_t size;
 };
@@ -451,7 +485,7 @@ static bool append(struct layout *layout, size_t *at, size_t count, size_t size)
 	layout->size = (layout->size + 15) & ~(size_t)15;
 	*at = layout->size;
 	return mpio__size_add(&layout->size, count, size) &&
-	       layout->size < SIZE_MAX - FRAME_ALIGNMENT - 16;
+	       layout->size < SIZE_MAX - FRAME_ALIGNMENT - MPIO__LINE - 16;
 }
 
 static bool lay_out(const struct mpio_cache_config *config,
@@ -476,11 +510,17 @@ static bool lay_out(const struct mpio_cache_config *config,
 		layout->group_shift++;
 	layout->group_count = ((frames - 1) >> layout->group_shift) + 1;
 	if (!append(layout, &layout->frames, frames,
-		    sizeof(struct mpio__frame)) ||
+		    sizeof(struct mpio__frame)))
+		return false;
+	layout->size += MPIO__LINE;
+	if (!append(layout, &layout->links, frames,
+		    sizeof(struct mpio__link)) ||
 	    !append(layout, &layout->groups, layout->group_count,
 		    sizeof(struct mpio__group)) ||
 	    !append(layout, &layout->nodes, layout->node_count,
-		    sizeof(struct mpio__node)))
+		    sizeof(struct mpio__node)) ||
+	    !append(layout, &layout->slots, (size_t)layout->node_count + 1,
+		    sizeof(struct mpio__slots)))
 		return false;
 	if (config->frame_memory != NULL)
 		return true;
@@ -512,30 +552,31 @@ static bool hooks_fit(const struct mpio_cache_lock *lock)
 				lock->wait != NULL && lock->wake != NULL);
 }
 
-static unsigned char *frame_memory(const struct mpio_cache_config *config,
-				   unsigned char *memory, size_t offset)
+static unsigned char *aligned(unsigned char *memory, size_t alignment)
 {
-	uintptr_t at = (uintptr_t)(memory + offset);
-	uintptr_t rest = at & (FRAME_ALIGNMENT - 1);
+	size_t rest = (uintptr_t)memory & (alignment - 1);
 
-	if (config->frame_memory != NULL)
-		return config->frame_memory;
-	return memory + offset + (rest != 0 ? FRAME_ALIGNMENT - rest : 0);
+	return memory + (rest != 0 ? alignment - rest : 0);
 }
 
 static void set_up(struct mpio_cache *cache, const struct layout *layout,
 		   const struct mpio_cache_config *config)
 {
 	unsigned char *memory = (unsigned char *)cache;
-	unsigned char *data = frame_memory(config, memory, layout->data);
+	unsigned char *data = config->frame_memory;
 
 	memset(memory, 0, layout->nodes);
 	if (config->lock != NULL)
 		cache->lock = *config->lock;
-	cache->frames = (struct mpio__frame *)(void *)(memory + layout->frames);
+	if (data == NULL)
+		data = aligned(memory + layout->data, FRAME_ALIGNMENT);
+	cache->frames = (struct mpio__frame *)(void *)aligned(
+		memory + layout->frames, MPIO__LINE);
+	cache->links = (struct mpio__link *)(void *)(memory + layout->links);
 	cache->groups = (struct mpio__group *)(void *)(memory + layout->groups);
 	mpio__pool_init(&cache->pool,
 			(struct mpio__node *)(void *)(memory + layout->nodes),
+			(struct mpio__slots *)(void *)(memory + layout->slots),
 			layout->node_count);
 	cache->page_shift = mpio__log2(layout->page_size);
 	cache->frame_count = layout->frame_count;

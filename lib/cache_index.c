@@ -17,11 +17,18 @@
  */
 #include "cache_private.h"
 
-#define BITS 6u
+#define BITS MPIO__FANOUT_BITS
 
 static struct mpio__node *node_at(struct mpio__index index, uint32_t number)
 {
 	return &index.pool->nodes[number - 1];
+}
+
+/* What a node leads to at a slot. */
+static uint32_t *slot_at(struct mpio__index index, uint32_t number,
+			 uint32_t slot)
+{
+	return &index.pool->slots[number].numbers[slot];
 }
 
 static uint32_t slot_of(uint64_t key, uint32_t level)
@@ -57,9 +64,11 @@ static bool has_room(uint32_t height, uint64_t key)
 /* ---- The pool ----------------------------------------------------------- */
 
 void mpio__pool_init(struct mpio__pool *pool, struct mpio__node *nodes,
-		     uint32_t count)
+		     struct mpio__slots *slots, uint32_t count)
 {
 	pool->nodes = nodes;
+	pool->slots = slots;
+	memset(slots, 0, sizeof(*slots));
 	pool->free = 0;
 	pool->free_count = count;
 	for (uint32_t i = count; i > 0; i--) {
@@ -77,6 +86,7 @@ static uint32_t node_take(struct mpio__index index, uint32_t parent,
 	index.pool->free = node->parent;
 	index.pool->free_count--;
 	memset(node, 0, sizeof(*node));
+	memset(slot_at(index, number, 0), 0, sizeof(struct mpio__slots));
 	node->parent = parent;
 	node->slot = slot;
 	return number;
@@ -91,33 +101,15 @@ static void node_give(struct mpio__index index, uint32_t number)
 
 /* ---- Finding ------------------------------------------------------------ */
 
-/* What a key leads to, down to a level: a node's or a frame's number, or 0. */
-static inline uint32_t descend(const struct mpio__node *nodes, uint32_t root,
-			       uint32_t height, uint64_t key, uint32_t level)
-{
-	uint32_t shift = BITS * height;
-	uint32_t number = root;
-
-	if (!has_room(height, key))
-		return 0;
-	while (shift > BITS * level && number != 0) {
-		shift -= BITS;
-		number = nodes[number - 1]
-				 .slots[key >> shift & (MPIO__FANOUT - 1)];
-	}
-	return number;
-}
-
 /* The node at level 0 that a key belongs to, or 0. */
 static uint32_t leaf_of(struct mpio__index index, uint64_t key)
 {
-	return descend(index.pool->nodes, *index.root, *index.height, key, 1);
-}
+	uint32_t height = *index.height;
 
-uint32_t mpio__index_find(const struct mpio__pool *pool, uint32_t root,
-			  uint32_t height, uint64_t key)
-{
-	return descend(pool->nodes, root, height, key, 0);
+	if (height == 0)
+		return 0;
+	return (uint32_t)mpio__index_find(index.pool, *index.root, height - 1,
+					  key >> BITS);
 }
 
 uint32_t mpio__index_next(struct mpio__index index, uint64_t *key,
@@ -152,7 +144,7 @@ uint32_t mpio__index_next(struct mpio__index index, uint64_t *key,
 			at = at >> BITS * (level + 1) << BITS * (level + 1) |
 			     (uint64_t)slot << BITS * level;
 		}
-		number = node->slots[slot];
+		number = *slot_at(index, number, slot);
 		if (level-- == 0)
 			break;
 	}
@@ -247,7 +239,7 @@ static uint32_t nodes_for(struct mpio__index index, uint64_t key)
 	if (height > *index.height) /* new roots, and a way down beside */
 		return height - *index.height + height - 1;
 	for (level = *index.height - 1; level > 0; level--) {
-		number = node_at(index, number)->slots[slot_of(key, level)];
+		number = *slot_at(index, number, slot_of(key, level));
 		if (number == 0)
 			break;
 	}
@@ -262,7 +254,7 @@ static void grow(struct mpio__index index)
 	struct mpio__node *root = node_at(index, number);
 	struct mpio__node *child = node_at(index, old);
 
-	root->slots[0] = old;
+	*slot_at(index, number, 0) = old;
 	for (uint32_t tag = 0; tag < MPIO__TAGS; tag++)
 		root->tags[tag] = child->tags[tag] != 0;
 	child->parent = number;
@@ -287,13 +279,13 @@ int mpio__index_insert(struct mpio__index index, uint64_t key, uint32_t value)
 	number = *index.root;
 	for (uint32_t level = *index.height - 1; level > 0; level--) {
 		uint32_t slot = slot_of(key, level);
-		uint32_t *down = &node_at(index, number)->slots[slot];
+		uint32_t *down = slot_at(index, number, slot);
 
 		if (*down == 0)
 			*down = node_take(index, number, slot);
 		number = *down;
 	}
-	node_at(index, number)->slots[slot_of(key, 0)] = value;
+	*slot_at(index, number, slot_of(key, 0)) = value;
 	tag_up(index, number, bit_of(slot_of(key, 0)), MPIO__TAG_ANY);
 	return 0;
 }
@@ -303,7 +295,7 @@ static void shrink(struct mpio__index index)
 {
 	while (*index.root != 0 && *index.height > 1) {
 		const struct mpio__node *root = node_at(index, *index.root);
-		uint32_t child = root->slots[0];
+		uint32_t child = *slot_at(index, *index.root, 0);
 
 		if (root->tags[MPIO__TAG_ANY] != 1)
 			break;
@@ -327,7 +319,7 @@ void mpio__index_remove(struct mpio__index index, uint64_t key)
 		struct mpio__node *node = node_at(index, number);
 		uint32_t empty = number;
 
-		node->slots[slot] = 0;
+		*slot_at(index, number, slot) = 0;
 		if (node->tags[MPIO__TAG_ANY] != 0)
 			break;
 		slot = node->slot;

@@ -49,7 +49,8 @@ void *memset(void *memory, int byte, size_t size);
 
 /* ---- Index -------------------------------------------------------------- */
 
-#define MPIO__FANOUT 64u
+#define MPIO__FANOUT_BITS 6u
+#define MPIO__FANOUT (1u << MPIO__FANOUT_BITS)
 
 /* Tags, and last what is there at all. */
 enum mpio__tag {
@@ -61,19 +62,24 @@ enum mpio__tag {
 };
 
 /*
- * A node; its slots are numbers, counted from 1, of nodes or, at level 0, of
- * frames. Bit i of a tag: something below slot i has it.
+ * A node has slots, which are numbers, counted from 1, of nodes or, at level 0,
+ * of frames. Bit i of a tag: something below slot i has it.
  */
 struct mpio__node {
 	uint64_t tags[MPIO__TAGS];
-	uint32_t slots[MPIO__FANOUT];
 	uint32_t parent; /* 0: it is the root; in the pool, the next free one */
 	uint32_t slot;   /* of the parent */
 };
 
+/* The slots of a node: lines of their own, at a place that is a shift away. */
+struct mpio__slots {
+	uint32_t numbers[MPIO__FANOUT];
+};
+
 struct mpio__pool {
 	struct mpio__node *nodes;
-	uint32_t free; /* the first, or 0 */
+	struct mpio__slots *slots; /* and of node 0, which lead nowhere */
+	uint32_t free;             /* the first, or 0 */
 	uint32_t free_count;
 };
 
@@ -84,14 +90,53 @@ struct mpio__index {
 	uint32_t *height;
 };
 
+/* So many nodes, and slots of one more. */
 void mpio__pool_init(struct mpio__pool *pool, struct mpio__node *nodes,
-		     uint32_t count);
+		     struct mpio__slots *slots, uint32_t count);
+/* What a node, or none, leads to for a key, at a level. */
+static inline size_t mpio__index_step(const struct mpio__slots *slots,
+				      size_t number, uint64_t key,
+				      uint32_t level)
+{
+	return slots[number]
+		.numbers[key >> MPIO__FANOUT_BITS * level & (MPIO__FANOUT - 1)];
+}
+
 /*
- * The number at a key, or 0. Of all that is asked for a page, this is asked
- * most: what it needs goes in registers.
+ * The number at a key, or 0. An empty tree has height 0 and root 0. Of all that
+ * is asked for a page, this is asked most; so trees for 1 GiB and for 64 GiB of
+ * small pages are written out.
  */
-uint32_t mpio__index_find(const struct mpio__pool *pool, uint32_t root,
-			  uint32_t height, uint64_t key);
+static inline size_t mpio__index_find(const struct mpio__pool *pool,
+				      uint32_t root, uint32_t height,
+				      uint64_t key)
+{
+	const struct mpio__slots *slots = pool->slots;
+	const uint32_t bits = MPIO__FANOUT_BITS;
+	size_t number = root;
+
+	switch (height) {
+	case 4:
+		if (key >> bits * 4 != 0)
+			return 0;
+		number = mpio__index_step(slots, number, key, 3);
+		break;
+	case 3:
+		if (key >> bits * 3 != 0)
+			return 0;
+		break;
+	default:
+		if (key >> bits * height != 0)
+			return 0;
+		while (height != 0)
+			number = mpio__index_step(slots, number, key, --height);
+		return number;
+	}
+	number = mpio__index_step(slots, number, key, 2);
+	number = mpio__index_step(slots, number, key, 1);
+	return mpio__index_step(slots, number, key, 0);
+}
+
 /* 0; -MPIO_ENOMEM: the pool is empty; nothing was changed. The key is new. */
 int mpio__index_insert(struct mpio__index index, uint64_t key, uint32_t value);
 /* The key is there. Its tags go, too. */
@@ -127,20 +172,31 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 
 #define MPIO__FRAME_BUSY (MPIO__FRAME_LOCKED | MPIO__FRAME_WRITING)
 
-/* What a hit looks at lies together, behind the page's cache line. */
+/*
+ * A hit looks at one cache line, the first: it ends with what of the page is
+ * the user's to read. What the core and the end of an I/O need is in the
+ * second. (Where pointers are shorter, more is in the first.)
+ */
+#define MPIO__LINE 64u
+
 struct mpio__frame {
-	struct mpio_page page;           /* first */
-	struct mpio_cache_mapping *file; /* NULL: the frame is free */
-	uint64_t uptodate;               /* a bit a block */
-	uint32_t state;                  /* MPIO__FRAME_* */
+	/* NULL: the frame is free */
+	_Alignas(MPIO__LINE) struct mpio_cache_mapping *file;
+	uint64_t uptodate; /* a bit a block */
+	uint64_t dirty;    /* a bit a block */
+	uint32_t state;    /* MPIO__FRAME_* */
 	uint32_t pins;
-	uint32_t prev; /* in probation or protected; frames from 1 on */
-	uint32_t next;
-	uint64_t dirty;   /* a bit a block */
+	struct mpio_page page;
 	uint64_t moving;  /* blocks that the I/O is for */
 	uint64_t bits[2]; /* the page's, while it has an owner */
 	uint32_t keep;    /* bytes; of what is read, the file's */
 	int32_t status;   /* of the last read */
+};
+
+/* A frame's neighbours in probation or protected; frames from 1 on. */
+struct mpio__link {
+	uint32_t prev;
+	uint32_t next;
 };
 
 struct mpio__list {
@@ -170,6 +226,7 @@ struct mpio_cache {
 
 	struct mpio__pool pool;
 	struct mpio__frame *frames;
+	struct mpio__link *links; /* of each frame */
 	struct mpio__group *groups;
 	uint32_t page_shift;
 	uint32_t frame_count;
@@ -186,8 +243,8 @@ struct mpio_cache {
 
 	uint32_t files;
 	uint32_t reading; /* frames */
-	uint32_t waiters; /* threads inside the wait hook */
-	uint64_t events;  /* that somebody may wait for */
+	uint32_t waiters; /* threads inside mpio__cache_wait_event() */
+	uint64_t events;  /* while there are such */
 	uint64_t cleaned; /* frames that were written */
 	struct mpio_cache_mapping *dirty_files; /* a ring */
 	struct mpio_cache_mapping *walks;       /* files somebody walks */
@@ -207,13 +264,27 @@ static inline void mpio__cache_unlock(struct mpio_cache *cache)
 		cache->lock.unlock(cache->lock.ctx);
 }
 
+/*
+ * Something happened that somebody may wait for. Where nobody does, nothing is
+ * written: a store to a place that is known late holds up all that follow.
+ */
+static inline void mpio__cache_wake(struct mpio_cache *cache)
+{
+	if (cache->waiters == 0)
+		return;
+	cache->events++;
+	if (cache->lock.wake != NULL)
+		cache->lock.wake(cache->lock.ctx);
+}
+
 static inline struct mpio__frame *mpio__frame_of(struct mpio_page *page)
 {
-	return (struct mpio__frame *)page;
+	return (void *)((unsigned char *)page -
+			offsetof(struct mpio__frame, page));
 }
 
 static inline struct mpio__frame *mpio__frame_at(struct mpio_cache *cache,
-						 uint32_t number)
+						 size_t number)
 {
 	return &cache->frames[number - 1];
 }
@@ -266,13 +337,37 @@ static inline uint64_t mpio__full_mask(const struct mpio__frame *frame)
 static inline uint32_t mpio__file_find(const struct mpio_cache_mapping *file,
 				       uint64_t key)
 {
-	return mpio__index_find(&file->cache->pool, file->root, file->height,
-				key);
+	return (uint32_t)mpio__index_find(&file->cache->pool, file->root,
+					  file->height, key);
+}
+
+/*
+ * What happens with every hit is written out where it happens, and what happens
+ * seldom is kept apart: a call in the middle would have registers saved that
+ * nobody needs.
+ */
+#define MPIO__OFTEN __attribute__((always_inline)) static inline
+#define MPIO__SELDOM __attribute__((noinline, cold))
+
+/* cache_reclaim.c: a page was used for the first or the second time. */
+MPIO__SELDOM void mpio__reclaim_mark(struct mpio_cache *cache,
+				     struct mpio__frame *frame);
+
+/* A page was used. */
+static inline void mpio__reclaim_use(struct mpio_cache_mapping *file,
+				     struct mpio__frame *frame, uint32_t number)
+{
+	const uint32_t enough = MPIO__FRAME_USED | MPIO__FRAME_HOT;
+
+	if (file->last == number)
+		return;
+	file->last = number;
+	if ((frame->state & enough) != enough)
+		mpio__reclaim_mark(file->cache, frame);
 }
 
 /* cache.c; the lock is held before and after, but for what waits. */
 
-void mpio__cache_wake(struct mpio_cache *cache);
 /* Until something has happened; the lock is given up meanwhile. */
 int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Until a pinned frame has none of these states. */
@@ -311,7 +406,6 @@ bool mpio__cache_evict(struct mpio_cache *cache);
 /* A frame got a page, lost it, or was used. */
 void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame);
 void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame);
-void mpio__reclaim_use(struct mpio__frame *frame);
 
 /* cache_writeback.c */
 

@@ -169,18 +169,25 @@ static struct mpio__list *list_of(struct mpio_cache *cache,
 						    : &cache->probation;
 }
 
+static struct mpio__link *link_at(struct mpio_cache *cache, uint32_t number)
+{
+	return &cache->links[number - 1];
+}
+
 void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame)
 {
 	struct mpio__list *list = list_of(cache, frame);
+	const struct mpio__link *self =
+		link_at(cache, mpio__frame_number(cache, frame));
 
-	if (frame->prev != 0)
-		mpio__frame_at(cache, frame->prev)->next = frame->next;
+	if (self->prev != 0)
+		link_at(cache, self->prev)->next = self->next;
 	else
-		list->head = frame->next;
-	if (frame->next != 0)
-		mpio__frame_at(cache, frame->next)->prev = frame->prev;
+		list->head = self->next;
+	if (self->next != 0)
+		link_at(cache, self->next)->prev = self->prev;
 	else
-		list->tail = frame->prev;
+		list->tail = self->prev;
 	list->count--;
 }
 
@@ -188,11 +195,12 @@ void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame)
 {
 	struct mpio__list *list = list_of(cache, frame);
 	uint32_t number = mpio__frame_number(cache, frame);
+	struct mpio__link *self = link_at(cache, number);
 
-	frame->prev = 0;
-	frame->next = list->head;
+	self->prev = 0;
+	self->next = list->head;
 	if (list->head != 0)
-		mpio__frame_at(cache, list->head)->prev = number;
+		link_at(cache, list->head)->prev = number;
 	else
 		list->tail = number;
 	list->head = number;
@@ -206,7 +214,7 @@ static void move(struct mpio_cache *cache, struct mpio__frame *frame,
 	frame->state &=
 		~(MPIO__FRAME_USED | MPIO__FRAME_HOT | MPIO__FRAME_PROTECTED);
 	if (protect)
-		frame->state |= MPIO__FRAME_PROTECTED;
+		frame->state |= MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT;
 	mpio__reclaim_add(cache, frame);
 }
 
@@ -237,20 +245,14 @@ static bool promote(struct mpio_cache *cache, struct mpio__frame *frame)
 	return true;
 }
 
-void mpio__reclaim_use(struct mpio__frame *frame)
+void mpio__reclaim_mark(struct mpio_cache *cache, struct mpio__frame *frame)
 {
-	struct mpio_cache_mapping *file = frame->file;
-	uint32_t number = mpio__frame_number(file->cache, frame);
-	const uint32_t state = MPIO__FRAME_HOT | MPIO__FRAME_PROTECTED;
+	const uint32_t hot = MPIO__FRAME_USED | MPIO__FRAME_HOT;
 
-	if (file->last == number)
-		return;
-	file->last = number;
-	if ((frame->state & MPIO__FRAME_USED) && !(frame->state & state)) {
-		frame->state |= MPIO__FRAME_HOT;
-		file->cache->stats.promoted++;
-	}
-	frame->state |= MPIO__FRAME_USED;
+	if ((frame->state & hot) == MPIO__FRAME_USED)
+		cache->stats.promoted++;
+	frame->state |=
+		frame->state & MPIO__FRAME_USED ? hot : MPIO__FRAME_USED;
 }
 
 /* ---- Making room -------------------------------------------------------- */
@@ -370,7 +372,7 @@ static void free_group(struct mpio_cache *cache)
 		struct mpio__frame *frame = mpio__frame_at(cache, number);
 		uint32_t group = group_of(cache, number);
 
-		number = frame->prev;
+		number = link_at(cache, number)->prev;
 		if (promote(cache, frame) || group == last)
 			continue;
 		if (group_can_go(cache, group)) {

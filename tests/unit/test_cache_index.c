@@ -28,6 +28,7 @@ struct model {
 	struct entry entries[KEYS_MAX];
 	uint32_t count;
 	struct mpio__node *nodes;
+	struct mpio__slots *slots;
 	struct mpio__pool pool;
 	uint32_t root;
 	uint32_t height;
@@ -52,11 +53,21 @@ static void model_init(struct model *model, uint32_t nodes)
 				   : (uint64_t)(uintptr_t)model * 2654435761u;
 	model->seed |= 1;
 	print_message("MPIO_SEED=%" PRIu64 "\n", model->seed);
-	model->nodes = calloc(nodes, sizeof(struct mpio__node));
+	model->nodes = malloc(nodes * sizeof(struct mpio__node));
+	model->slots = malloc((nodes + 1) * sizeof(struct mpio__slots));
 	assert_non_null(model->nodes);
-	mpio__pool_init(&model->pool, model->nodes, nodes);
+	assert_non_null(model->slots);
+	memset(model->nodes, 0xa5, nodes * sizeof(struct mpio__node));
+	memset(model->slots, 0xa5, (nodes + 1) * sizeof(struct mpio__slots));
+	mpio__pool_init(&model->pool, model->nodes, model->slots, nodes);
 	model->index = (struct mpio__index){&model->pool, &model->root,
 					    &model->height};
+}
+
+static void model_free(struct model *model)
+{
+	free(model->nodes);
+	free(model->slots);
 }
 
 /* Keys near each other and far apart, at the ends of all levels. */
@@ -93,7 +104,8 @@ static bool has(const struct model *model, uint32_t i, uint64_t key)
 
 static uint32_t find(const struct model *model, uint64_t key)
 {
-	return mpio__index_find(&model->pool, model->root, model->height, key);
+	return (uint32_t)mpio__index_find(&model->pool, model->root,
+					  model->height, key);
 }
 
 static void insert(struct model *model, uint64_t key)
@@ -213,7 +225,34 @@ static void it_does_what_a_sorted_array_does(void **state)
 	assert_int_equal(model.root, 0);
 	assert_int_equal(model.height, 0);
 	assert_int_equal(model.pool.free_count, NODES);
-	free(model.nodes);
+	model_free(&model);
+}
+
+/* A key that differs from one that is there above the root only, or below. */
+static void a_key_that_is_not_there_is_not_found(void **state)
+{
+	static struct model model;
+
+	(void)state;
+	model_init(&model, NODES);
+	assert_int_equal(find(&model, 0), 0);
+	assert_int_equal(find(&model, 1), 0);
+	for (uint32_t height = 1; height <= 10; height++) {
+		uint64_t end =
+			height < 10 ? (uint64_t)1 << 6 * height : LAST_KEY + 1;
+
+		assert_int_equal(mpio__index_insert(model.index, end - 1, 5),
+				 0);
+		assert_int_equal(model.height, height);
+		assert_int_equal(find(&model, end - 1), 5);
+		assert_int_equal(find(&model, 2 * end - 1), 0);
+		for (uint32_t i = 0; i < 6 * height && i < 55; i++)
+			assert_int_equal(
+				find(&model, (end - 1) ^ (uint64_t)1 << i), 0);
+		mpio__index_remove(model.index, end - 1);
+		assert_int_equal(find(&model, end - 1), 0);
+	}
+	model_free(&model);
 }
 
 static void without_nodes_an_insertion_changes_nothing(void **state)
@@ -234,7 +273,7 @@ static void without_nodes_an_insertion_changes_nothing(void **state)
 		compare(&model);
 		assert_int_equal(model.pool.free_count, count);
 	}
-	free(model.nodes);
+	model_free(&model);
 }
 
 /* Nodes that a walk over the tagged looks at, by their tags. */
@@ -253,8 +292,7 @@ static void a_walk_goes_only_where_it_finds_something(void **state)
 	for (uint32_t i = 0; i < NODES; i++) {
 		if (model.nodes[i].tags[MPIO__TAG_DIRTY] != 0)
 			continue;
-		for (uint32_t slot = 0; slot < MPIO__FANOUT; slot++)
-			model.nodes[i].slots[slot] = UINT32_MAX;
+		memset(&model.slots[i + 1], 0xff, sizeof(model.slots[0]));
 		model.nodes[i].tags[MPIO__TAG_DIRTY] = UINT64_MAX;
 	}
 	while (mpio__index_next(model.index, &key, MPIO__TAG_DIRTY) != 0) {
@@ -263,13 +301,14 @@ static void a_walk_goes_only_where_it_finds_something(void **state)
 		key++;
 	}
 	assert_int_equal(found, 1);
-	free(model.nodes);
+	model_free(&model);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_does_what_a_sorted_array_does),
+		cmocka_unit_test(a_key_that_is_not_there_is_not_found),
 		cmocka_unit_test(without_nodes_an_insertion_changes_nothing),
 		cmocka_unit_test(a_walk_goes_only_where_it_finds_something),
 	};
