@@ -251,7 +251,7 @@ static void make_slots(struct mpio_queue *queue, const struct shape *shape)
 	for (uint32_t i = 0; i < shape->slots; i++, slot++) {
 		*slot = (struct mpio_bounce){
 			.next = queue->free_bounces,
-			.piece.base = memory,
+			.memory = memory,
 		};
 		queue->free_bounces = slot;
 		memory += shape->bounce_size;

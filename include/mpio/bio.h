@@ -115,9 +115,12 @@ struct mpio_bio {
 	int32_t failure; /* of a window before this one */
 	uint8_t stage;
 	uint8_t tries; /* of this window without progress */
+	uint8_t turn;  /* what others have to do with it */
 	bool small;
-	bool plain;  /* its pages lie whole in it, all of one mapping */
-	bool gapped; /* some of it nobody wants */
+	bool plain;     /* its pages lie whole in it, all of one mapping */
+	bool gapped;    /* some of it nobody wants */
+	bool bounces;   /* it waits for such memory, too */
+	uint32_t waits; /* for so many bios */
 	struct mpio_bounce *bounce; /* aligned memory in place of its own */
 };
 

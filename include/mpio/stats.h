@@ -27,10 +27,12 @@ struct mpio_stats {
 				  * joined */
 	uint64_t cuts[MPIO_CUT_COUNT]; /* why bios of pages ended; of GAP,
 					* how many gaps they crossed */
-	uint64_t bytes_wasted;   /* read in gaps; counted in bytes_read too */
-	uint64_t bounces;        /* bios whose memory was not aligned, or a
+	uint64_t bytes_wasted;  /* read in gaps; counted in bytes_read too */
+	uint64_t bounces;       /* bios whose memory was not aligned, or a
 				  * read whose memory was all small pieces */
-	uint64_t bytes_bounced;  /* of those bios */
+	uint64_t bytes_bounced; /* of those bios */
+	uint64_t fills; /* reads of blocks that a write changes a part of */
+	uint64_t turns; /* writes that waited for another of the same block */
 	uint64_t memory_refused; /* announcements of memory without effect */
 	uint64_t merges;         /* bios that a plug joined to another */
 	uint64_t retries;        /* submits again: isolation, short transfers,
