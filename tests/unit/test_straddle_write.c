@@ -295,6 +295,40 @@ static void whole_blocks_wait_for_a_part_of_them(void **state)
 	assert_int_equal(stats(rig)->turns, 2);
 }
 
+/* These go as they are, without a slot, and are waited for, and wait, too. */
+static void aligned_memory_has_its_turn_too(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *ios[3];
+	unsigned char *memory = aligned_alloc(SECTOR, SECTOR);
+
+	assert_non_null(memory);
+	pattern_fill(memory, 'f', SECTOR, SECTOR);
+	open_later(rig, 0);
+	for (size_t i = 0; i < COUNT_OF(ios); i++) {
+		ios[i] = make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 5, 1);
+		memset(ios[i]->memory, 0, BLOCK);
+		if (i == 1)
+			continue;
+		mpio_bio_reset(ios[i]->bio, MPIO_BIO_WRITE, 0);
+		ios[i]->bio->offset = SECTOR;
+		assert_int_equal(mpio_bio_add(ios[i]->bio, memory, SECTOR), 0);
+	}
+	for (size_t i = 0; i < COUNT_OF(ios); i++)
+		submit_io(ios[i]);
+	assert_trace(rig, "write 4+4");
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "read 4+4");
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_disk(&rig->a, 4, "f4 0 f6 f7");
+	assert_trace(rig, "write 4+4, write 4+4");
+	drain(rig);
+	assert_disk(&rig->a, 4, "f4 f5 f6 f7");
+	assert_int_equal(stats(rig)->turns, 2);
+	assert_int_equal(stats(rig)->bounces, 1);
+	free(memory);
+}
+
 static void a_part_waits_for_whole_blocks(void **state)
 {
 	struct rig *rig = *state;
@@ -409,14 +443,18 @@ static void closing_waits_for_all_of_it(void **state)
 
 /* ---- Cancelling --------------------------------------------------------- */
 
-/* Three writes of one block, of which one is cancelled, and one behind. */
+/* Four writes of one block, of which one is cancelled. */
 static void cancelled(struct rig *rig, uint32_t which)
 {
-	for (uint64_t block = 4; block < 7; block++)
+	static const char *const left[] = {"a4 f5 f6 f7", "f4 a5 f6 f7",
+					   "f4 f5 a6 f7", "f4 f5 f6 a7"};
+
+	pattern_fill(rig->a.disk + SECTOR, 'a', SECTOR, SECTOR);
+	for (uint64_t block = 4; block < 8; block++)
 		start(rig, block, 1);
-	start(rig, 4, 4);
 	mpio_bio_cancel(rig->ios[which].bio);
 	drain(rig);
+	assert_disk(&rig->a, 4, left[which]);
 	for (uint32_t i = 0; i < 4; i++) {
 		assert_int_equal(rig->ios[i].ends, 1);
 		assert_int_equal(rig->ios[i].status,
@@ -544,6 +582,7 @@ int main(void)
 		RIG_TEST(a_passing_error_is_tried_again),
 		RIG_TEST(writes_of_one_block_lose_nothing),
 		RIG_TEST(whole_blocks_wait_for_a_part_of_them),
+		RIG_TEST(aligned_memory_has_its_turn_too),
 		RIG_TEST(a_part_waits_for_whole_blocks),
 		RIG_TEST(neighbours_do_not_wait),
 		RIG_TEST(few_slots_are_enough_for_all),
