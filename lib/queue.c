@@ -112,7 +112,8 @@ static bool is_choppy(const struct mpio_queue *queue,
 {
 	uint32_t small = bio->gapped ? CHOPPY_BYTES_GAPPED : CHOPPY_BYTES;
 
-	return bio->vec_count >= CHOPPY_PIECES && bio->op == MPIO_BIO_READ &&
+	return queue->memory_alignment != 1 &&
+	       bio->vec_count >= CHOPPY_PIECES && bio->op == MPIO_BIO_READ &&
 	       bio->length / bio->vec_count <= small &&
 	       bio->length <= queue->bounce_size && queue->free_bounces != NULL;
 }

@@ -184,20 +184,49 @@ static void a_bad_block_costs_the_pages_that_have_some_of_it(void **state)
 	}
 }
 
-static void without_slots_blocks_are_not_cut(void **state)
+/* Where any memory does, there are slots for this alone. */
+static void memory_need_not_be_aligned(void **state)
 {
 	struct rig *rig = *state;
 
 	rig->a.device.limits.logical_block_size = SECTOR;
-	map_blocks(rig, 0, 8, 100);
+	rig->watch = WATCH_IO;
+	map_blocks(rig, 0, 8, 101);
 	rig_open(rig);
-	assert_int_equal(read_bytes(rig, 512, 512), -MPIO_EINVAL);
+	assert_int_equal(read_bytes(rig, 5000, 1000), 0);
+	assert_int_equal(read_bytes(rig, SECTOR, SECTOR), 0);
+	add_pages(rig, 0, 2, 1);
+	dirty_page(rig, 0);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "read 4+4, read 4+4, read 100+4, write 100+4");
+	assert_disk(&rig->a, 100, "a100 f0 f1 a103");
+	assert_int_equal(mpio_queue_stats(rig->queue)->bounces, 2);
+}
+
+/* Of blocks of 512 bytes nobody wants parts, unless he says so. */
+static void without_slots_blocks_are_not_cut(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_open(rig);
+	assert_int_equal(read_bytes(rig, 512, 100), -MPIO_EINVAL);
+	rig->mapping.block_size = 256;
 	add_pages(rig, 0, 2, 1);
 	page_at(rig, 0)->flags = MPIO_PAGE_LOCKED;
 	assert_int_equal(
 		mpio_read_page(rig->queue, &rig->mapping, page_at(rig, 0)),
 		-MPIO_EINVAL);
 	page_at(rig, 0)->flags = 0;
+}
+
+static void with_slots_bytes_can_be_read(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bounce_bytes = 1;
+	rig_open(rig);
+	assert_int_equal(read_bytes(rig, 512, 100), 0);
+	assert_int_equal(read_bytes(rig, 511, 10000), 0);
 }
 
 /* ---- Writing them ------------------------------------------------------- */
@@ -301,7 +330,9 @@ int main(void)
 		RIG_TEST(pages_that_lie_together_are_read_together),
 		RIG_TEST(gaps_are_crossed_there_too),
 		RIG_TEST(a_bad_block_costs_the_pages_that_have_some_of_it),
+		RIG_TEST(memory_need_not_be_aligned),
 		RIG_TEST(without_slots_blocks_are_not_cut),
+		RIG_TEST(with_slots_bytes_can_be_read),
 		RIG_TEST(pages_that_lie_together_are_written_together),
 		RIG_TEST(dirty_blocks_are_written_alone),
 		RIG_TEST(
