@@ -174,7 +174,7 @@ void mpio__bounce_out(struct mpio_bio *bio);
 #define MPIO__TURN_KEEPS (1u << 0) /* changes to its blocks keep their order */
 #define MPIO__TURN_AWAITED (1u << 1) /* some wait for its end */
 
-/* Whether a bio can be sent, and then with a slot if it bounces; or it waits. */
+/* Whether a bio can be sent, with a slot if it bounces; else it waits. */
 bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
 		      bool bounces);
 /* One that took part in turns has ended. */
