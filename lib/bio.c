@@ -108,7 +108,7 @@ static bool is_valid(const struct mpio_bio *bio)
 	if (!mpio__range_fits(bio->offset, bio->length, size))
 		return false;
 	return !mpio__bio_is_odd(bio) ||
-	       (bio->op == MPIO_BIO_READ && bio->queue->bounce_size != 0);
+	       (bio->op != MPIO_BIO_DISCARD && bio->queue->bounce_size != 0);
 }
 
 int mpio_bio_submit(struct mpio_bio *bio)
@@ -148,7 +148,7 @@ void mpio_bio_cancel(struct mpio_bio *bio)
 		mpio__queue_end(queue, bio, -MPIO_ECANCELED);
 		break;
 	case MPIO__BIO_WAITING:
-		mpio__bounce_leave(queue, bio);
+		mpio__turn_leave(queue, bio);
 		mpio__queue_end(queue, bio, -MPIO_ECANCELED);
 		break;
 	case MPIO__BIO_FLYING:

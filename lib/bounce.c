@@ -10,42 +10,29 @@
  *            to be written is copied there
  *     out    the pieces are back; what was read is copied to them
  *
- * A read that begins or ends inside a block of the device goes the same way:
- * the slot takes those blocks whole.
+ * What begins or ends inside a block of the device goes the same way: the slot
+ * takes those blocks whole. Of a read, what was wanted is copied out. Before a
+ * write, what it leaves of its first and of its last block is read; for that
+ * the same bio is a read for a while, or two:
  *
- * So the device sees nothing but aligned memory, and redrive nothing but the
- * bio's own. If no slot is free, the bio waits in a list of the queue. It is
- * sent when a slot comes back, before the bio that had it is finished. Hence
- * whenever a bio waits, others of the queue are in flight or have ended, and
- * those who wait for these wait for all.
+ *     device    |--- 7 ---|--- 8 ---|--- 9 ---|
+ *     write          |===================|
+ *     slot      | read    |         | read    |    then all of it is written
+ *
+ * That nothing else changes those blocks meanwhile is turn.c's business.
+ *
+ * So the device sees nothing but whole blocks and aligned memory, and redrive
+ * nothing but the bio's own. If no slot is free, the bio waits for its turn.
  */
 #include "internal.h"
 
-static struct mpio_bounce *take(struct mpio_queue *queue)
+bool mpio__bounce_take(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	struct mpio_bounce *slot = queue->free_bounces;
-
-	if (slot != NULL)
-		queue->free_bounces = slot->next;
-	return slot;
-}
-
-static void wait(struct mpio_queue *queue, struct mpio_bio *bio)
-{
-	bio->state = MPIO__BIO_WAITING;
-	bio->next = NULL;
-	*queue->waiting_tail = bio;
-	queue->waiting_tail = &bio->next;
-}
-
-bool mpio__bounce_begin(struct mpio_queue *queue, struct mpio_bio *bio)
-{
-	queue->stats.bounces++;
-	queue->stats.bytes_bounced += bio->length;
-	bio->bounce = take(queue);
+	bio->bounce = queue->free_bounces;
 	if (bio->bounce == NULL)
-		wait(queue, bio);
-	return bio->bounce != NULL;
+		return false;
+	queue->free_bounces = bio->bounce->next;
+	return true;
 }
 
 void mpio__bounce_end(struct mpio_queue *queue, struct mpio_bio *bio)
@@ -55,31 +42,77 @@ void mpio__bounce_end(struct mpio_queue *queue, struct mpio_bio *bio)
 	bio->bounce = NULL;
 }
 
-void mpio__bounce_leave(struct mpio_queue *queue, struct mpio_bio *bio)
-{
-	struct mpio_bio **link = &queue->waiting;
+/* ---- Blocks that a write cuts ----------------------------------------- */
 
-	while (*link != bio)
-		link = &(*link)->next;
-	*link = bio->next;
-	if (bio->next == NULL)
-		queue->waiting_tail = link;
+/* Bytes of a slot. */
+struct range {
+	uint32_t start;
+	uint32_t end;
+};
+
+/*
+ * What is to be read yet of the blocks that a write begins and ends in, while
+ * the bio is these blocks whole; empty: nothing. Both in one go, if nothing
+ * lies between them.
+ */
+static struct range missing(const struct mpio_bio *bio)
+{
+	const struct mpio_bounce *slot = bio->bounce;
+	uint32_t block = bio->queue->limits.block;
+	uint32_t before = (uint32_t)(slot->offset - bio->offset);
+	uint32_t end = before + slot->length;
+	bool cuts_last = end != bio->length;
+	uint32_t last = end & ~(block - 1);
+
+	if (before != 0 && slot->filled < block)
+		return (struct range){
+			.start = slot->filled,
+			.end = cuts_last && last <= block
+				       ? bio->length
+				       : mpio__min_u32(block, bio->length),
+		};
+	return (struct range){
+		.start = cuts_last ? mpio__max_u32(slot->filled, last)
+				   : bio->length,
+		.end = bio->length,
+	};
 }
 
-struct mpio_bio *mpio__bounce_next(struct mpio_queue *queue)
+/* Be a read of them; what else the flags ask for is asked of the write. */
+static void fill_in(struct mpio_bio *bio, struct range range)
 {
-	struct mpio_bio *bio = queue->waiting;
+	const uint32_t kept =
+		MPIO_BIO_SYNC | MPIO_BIO_META | MPIO_BIO_BACKGROUND;
+	struct mpio_bounce *slot = bio->bounce;
 
-	if (bio == NULL || queue->free_bounces == NULL)
-		return NULL;
-	mpio__bounce_leave(queue, bio);
-	bio->bounce = take(queue);
-	return bio;
+	bio->queue->stats.fills += bio->tries == 0;
+	slot->flags = bio->flags;
+	slot->filled = range.start;
+	slot->piece.base = (char *)slot->memory + range.start;
+	slot->piece.length = range.end - range.start;
+	bio->op = MPIO_BIO_READ;
+	bio->flags = (uint16_t)(bio->flags & kept);
+	bio->offset += range.start;
+	bio->length = range.end - range.start;
+	bio->stage = MPIO__STAGE_FILL;
+}
+
+/* Of what was read of them, whole blocks count. */
+static void fill_out(struct mpio_bio *bio)
+{
+	struct mpio_bounce *slot = bio->bounce;
+
+	if (bio->done < bio->length)
+		bio->done &= ~(bio->queue->limits.block - 1);
+	if (bio->status == 0)
+		slot->filled += bio->done;
+	bio->op = MPIO_BIO_WRITE;
+	bio->flags = slot->flags;
 }
 
 /* ---- Around a try ----------------------------------------------------- */
 
-/* The device's blocks that hold what a bio is to read; it moves no others. */
+/* The device's blocks that hold what a bio is to move; it moves no others. */
 static void widen(struct mpio_bio *bio)
 {
 	uint64_t mask = bio->queue->limits.block - 1;
@@ -91,51 +124,84 @@ static void widen(struct mpio_bio *bio)
 	bio->length = (uint32_t)(end - start);
 }
 
-void mpio__bounce_in(struct mpio_bio *bio)
+static void copy_in(const struct mpio_bounce *slot, uint32_t before)
 {
-	struct mpio_bounce *slot = bio->bounce;
-	char *memory = slot->piece.base;
+	char *memory = (char *)slot->memory + before;
 
-	if (bio->op == MPIO_BIO_WRITE) {
-		for (uint32_t i = 0; i < bio->vec_count; i++) {
-			memcpy(memory, bio->vecs[i].base, bio->vecs[i].length);
-			memory += bio->vecs[i].length;
-		}
+	for (uint32_t i = 0; i < slot->vec_count; i++) {
+		memcpy(memory, slot->vecs[i].base, slot->vecs[i].length);
+		memory += slot->vecs[i].length;
 	}
-	slot->vecs = bio->vecs;
-	slot->vec_count = bio->vec_count;
-	slot->offset = bio->offset;
-	slot->length = bio->length;
-	if (mpio__bio_is_odd(bio))
-		widen(bio);
-	slot->piece.length = bio->length;
-	bio->vecs = &slot->piece;
-	bio->vec_count = 1;
 }
 
-void mpio__bounce_out(struct mpio_bio *bio)
+static void copy_out(const struct mpio_bounce *slot, uint32_t before,
+		     size_t left)
 {
-	struct mpio_bounce *slot = bio->bounce;
-	uint32_t before = (uint32_t)(slot->offset - bio->offset);
-	const char *memory = (const char *)slot->piece.base + before;
-	size_t left = 0;
-	uint32_t moved;
+	const char *memory = (const char *)slot->memory + before;
 
-	bio->vecs = slot->vecs;
-	bio->vec_count = slot->vec_count;
-	bio->offset = slot->offset;
-	bio->length = slot->length;
-	moved = bio->done - mpio__min_u32(bio->done, before);
-	moved = mpio__min_u32(moved, bio->length);
-	if (bio->op == MPIO_BIO_READ && bio->status == 0)
-		left = moved;
-	/* Nothing of it, but of what lies before: that is less than a block. */
-	bio->done = moved == 0 && bio->done != 0 ? 1 : moved;
-	for (const struct mpio_iovec *vec = bio->vecs; left != 0; vec++) {
+	for (const struct mpio_iovec *vec = slot->vecs; left != 0; vec++) {
 		size_t n = mpio__min_size(vec->length, left);
 
 		memcpy(vec->base, memory, n);
 		memory += n;
 		left -= n;
 	}
+}
+
+void mpio__bounce_in(struct mpio_bio *bio)
+{
+	struct mpio_bounce *slot = bio->bounce;
+	struct range range = {0};
+
+	slot->vecs = bio->vecs;
+	slot->vec_count = bio->vec_count;
+	slot->offset = bio->offset;
+	slot->length = bio->length;
+	if (mpio__bio_is_odd(bio)) {
+		widen(bio);
+		if (bio->op == MPIO_BIO_WRITE)
+			range = missing(bio);
+	}
+	slot->piece.base = slot->memory;
+	slot->piece.length = bio->length;
+	bio->vecs = &slot->piece;
+	bio->vec_count = 1;
+	if (range.start < range.end)
+		fill_in(bio, range);
+	else if (bio->op == MPIO_BIO_WRITE)
+		copy_in(slot, (uint32_t)(slot->offset - bio->offset));
+}
+
+/*
+ * How much of its own a try has moved. Where the bio cuts blocks, whole ones
+ * count, so that it goes on where one begins.
+ */
+static uint32_t own_bytes(const struct mpio_bio *bio, uint32_t before)
+{
+	const struct mpio_bounce *slot = bio->bounce;
+	uint32_t done = bio->done;
+
+	if (done < bio->length && bio->length != slot->length)
+		done &= ~(bio->queue->limits.block - 1);
+	return mpio__min_u32(done - mpio__min_u32(done, before), slot->length);
+}
+
+void mpio__bounce_out(struct mpio_bio *bio)
+{
+	struct mpio_bounce *slot = bio->bounce;
+
+	slot->moved = bio->done;
+	if (bio->stage == MPIO__STAGE_FILL) {
+		fill_out(bio);
+	} else {
+		uint32_t before = (uint32_t)(slot->offset - bio->offset);
+
+		bio->done = own_bytes(bio, before);
+		if (bio->op == MPIO_BIO_READ && bio->status == 0)
+			copy_out(slot, before, bio->done);
+	}
+	bio->vecs = slot->vecs;
+	bio->vec_count = slot->vec_count;
+	bio->offset = slot->offset;
+	bio->length = slot->length;
 }

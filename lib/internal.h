@@ -13,6 +13,7 @@
  *     plug.c            hold bios back, sort and merge them
  *     redrive.c         drive again what came short or failed
  *     bounce.c          aligned memory for bios that have other
+ *     turn.c            who waits: for such memory, or for another bio
  *     bio.c             one bio: pool, memory, end
  */
 #ifndef MPIO_INTERNAL_H
@@ -68,16 +69,20 @@ enum mpio__bio_state {
 	MPIO__BIO_FREE,    /* in the pool */
 	MPIO__BIO_HELD,    /* its user's */
 	MPIO__BIO_PLUGGED, /* waits for unplug */
-	MPIO__BIO_WAITING, /* waits for memory to bounce through */
+	MPIO__BIO_WAITING, /* waits for its turn */
 	MPIO__BIO_OFFERED, /* inside the device's submit */
 	MPIO__BIO_FLYING,  /* the device's */
 	MPIO__BIO_DONE,    /* all of it; waits for its end_io */
 	MPIO__BIO_ENDED    /* failed, or came short */
 };
 
-/* What a bio with preflush or fua is doing, on a device that needs help. */
+/*
+ * What a write is doing: a flush, before or after it, on a device that does
+ * none with a write; or a read of what it leaves of its blocks.
+ */
 enum mpio__bio_stage {
 	MPIO__STAGE_DATA,
+	MPIO__STAGE_FILL,
 	MPIO__STAGE_PREFLUSH,
 	MPIO__STAGE_POSTFLUSH
 };
@@ -142,25 +147,42 @@ void mpio__segments_good(struct mpio_bio *bio, uint32_t start, uint32_t length);
 /* A slot: aligned memory that one bio at a time goes through. */
 struct mpio_bounce {
 	struct mpio_bounce *next;
-	struct mpio_iovec piece; /* the memory, and how much is in use */
+	void *memory;
+	struct mpio_iovec piece; /* what of it the device is given */
 	/* The bio's own, during a try. */
 	struct mpio_iovec *vecs;
 	uint32_t vec_count;
 	uint64_t offset;
 	uint32_t length;
+	uint16_t flags;  /* while the bio is a read before a write */
+	uint32_t filled; /* bytes of the window's blocks, before which no more
+			  * is to be read */
+	uint32_t moved;  /* bytes, by the last try */
 };
 
-/* Give a bio a slot; false: there is none, and it waits for one. */
-bool mpio__bounce_begin(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Give a bio a slot; false: there is none. */
+bool mpio__bounce_take(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Take it back. */
 void mpio__bounce_end(struct mpio_queue *queue, struct mpio_bio *bio);
-/* The next of those that wait, with a slot, to be sent; or NULL. */
-struct mpio_bio *mpio__bounce_next(struct mpio_queue *queue);
-/* It does not wait any longer. */
-void mpio__bounce_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Before a try: the slot's memory for the bio's. After it: back. */
 void mpio__bounce_in(struct mpio_bio *bio);
 void mpio__bounce_out(struct mpio_bio *bio);
+
+/* ---- Turns ------------------------------------------------------------ */
+
+/* What other bios have to do with one that has not ended. */
+#define MPIO__TURN_KEEPS (1u << 0) /* changes to its blocks keep their order */
+#define MPIO__TURN_AWAITED (1u << 1) /* some wait for its end */
+
+/* Whether a bio can be sent, with a slot if it bounces; else it waits. */
+bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
+		      bool bounces);
+/* One that took part in turns has ended. */
+void mpio__turn_end(struct mpio_queue *queue, struct mpio_bio *bio);
+/* The next of those that wait, to be sent; or NULL. */
+struct mpio_bio *mpio__turn_next(struct mpio_queue *queue);
+/* It does not wait any longer. */
+void mpio__turn_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 
 /* ---- Queue ------------------------------------------------------------ */
 
@@ -169,6 +191,7 @@ void mpio__bounce_out(struct mpio_bio *bio);
 #define MPIO__CARE_PICKY (1u << 1) /* the device does not take every one */
 #define MPIO__CARE_PLUGGED (1u << 2)
 #define MPIO__CARE_FINISHING (1u << 3) /* an outer call runs the callbacks */
+#define MPIO__CARE_TURNS (1u << 4)     /* some writes are not to be passed */
 
 struct mpio_queue {
 	struct mpio_device *device;
@@ -191,9 +214,10 @@ struct mpio_queue {
 	uint32_t bio_count;
 
 	struct mpio_bounce *free_bounces;
-	struct mpio_bio *waiting; /* first to bounce */
+	uint32_t bounce_size;     /* bytes; of a slot */
+	uint32_t turns;           /* bios that keep their place */
+	struct mpio_bio *waiting; /* first to be sent */
 	struct mpio_bio **waiting_tail;
-	uint32_t bounce_size; /* bytes; of a slot */
 
 	struct mpio_bio **plugged;
 	uint32_t plugged_count;

@@ -19,12 +19,10 @@
  */
 #include "gather.h"
 
-/* Blocks smaller than the device's are cut out of those, to be read. */
-static bool blocks_fit(const struct mpio_queue *queue, uint32_t block_size,
-		       uint32_t op)
+/* Blocks smaller than the device's are parts of those, where bios bounce. */
+static bool blocks_fit(const struct mpio_queue *queue, uint32_t block_size)
 {
-	return block_size >= queue->limits.block ||
-	       (op == MPIO_BIO_READ && queue->bounce_size != 0);
+	return block_size >= queue->limits.block || queue->bounce_size != 0;
 }
 
 int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
@@ -33,7 +31,7 @@ int mpio__walk_init(struct mpio__walk *walk, struct mpio_queue *queue,
 	uint32_t block_size = mapping->block_size;
 
 	if (!mpio__is_power_of_two(block_size) ||
-	    !blocks_fit(queue, block_size, op) || mapping->ops == NULL ||
+	    !blocks_fit(queue, block_size) || mapping->ops == NULL ||
 	    mapping->ops->get_block == NULL)
 		return -MPIO_EINVAL;
 	*walk = (struct mpio__walk){
@@ -134,7 +132,7 @@ static int count_blocks(const struct mpio__walk *walk, struct mpio__map *map)
 	if (queue != walk->queue) {
 		if (!mpio__group_has(walk->queue, queue))
 			return -MPIO_EUCLEAN;
-		if (walk->mapping->block_size < queue->limits.block)
+		if (!blocks_fit(queue, walk->mapping->block_size))
 			return -MPIO_EINVAL;
 	}
 	map->lies = true;

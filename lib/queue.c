@@ -112,18 +112,28 @@ static bool is_choppy(const struct mpio_queue *queue,
 {
 	uint32_t small = bio->gapped ? CHOPPY_BYTES_GAPPED : CHOPPY_BYTES;
 
-	return bio->vec_count >= CHOPPY_PIECES && bio->op == MPIO_BIO_READ &&
+	return queue->memory_alignment != 1 &&
+	       bio->vec_count >= CHOPPY_PIECES && bio->op == MPIO_BIO_READ &&
 	       bio->length / bio->vec_count <= small &&
 	       bio->length <= queue->bounce_size && queue->free_bounces != NULL;
 }
 
-/* Whether a bio can be sent, through a slot if its own memory does not do. */
+/*
+ * Whether a bio can be sent, through a slot if its own memory does not do; else
+ * it waits for its turn.
+ */
 static bool is_ready(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (is_aligned(queue, bio) && !is_choppy(queue, bio) &&
-	    !mpio__bio_is_odd(bio))
+	bool bounces = !is_aligned(queue, bio) || is_choppy(queue, bio) ||
+		       mpio__bio_is_odd(bio);
+
+	if (!bounces && !(queue->care & MPIO__CARE_TURNS))
 		return true;
-	return mpio__bounce_begin(queue, bio);
+	if (bounces) {
+		queue->stats.bounces++;
+		queue->stats.bytes_bounced += bio->length;
+	}
+	return mpio__turn_begin(queue, bio, bounces);
 }
 
 static bool has_feature(const struct mpio_queue *queue, uint32_t feature)
@@ -250,7 +260,7 @@ static inline struct mpio_bio *next_ended(struct mpio_queue *queue)
 static inline bool is_done(const struct mpio_bio *bio)
 {
 	return bio->state == MPIO__BIO_DONE && bio->full_vec_count == 0 &&
-	       bio->tries == 0 &&
+	       bio->tries == 0 && bio->turn == 0 &&
 	       !(bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH));
 }
 
@@ -263,8 +273,9 @@ static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_send(queue, bio);
 		return false;
 	}
-	next = mpio__bounce_next(queue);
-	if (next != NULL)
+	if (bio->turn != 0)
+		mpio__turn_end(queue, bio);
+	while ((next = mpio__turn_next(queue)) != NULL)
 		mpio__queue_send(queue, next);
 	return true;
 }
@@ -397,7 +408,8 @@ static void launch_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_end(queue, bio, status);
 		return;
 	}
-	ready = is_ready(queue, bio); /* with its data, not as a stage */
+	/* With its data, not as a stage. */
+	ready = bio->op == MPIO_BIO_FLUSH || is_ready(queue, bio);
 	mpio__stage_begin(queue, bio);
 	if (ready)
 		mpio__queue_send(queue, bio);

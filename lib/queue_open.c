@@ -116,12 +116,14 @@ static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
 
 /*
  * Slots for bios that bounce: some, for they shall not wait for each other,
- * and large. Each must take what the device does not take apart.
+ * and large. Each must take what the device does not take apart. None where any
+ * memory does, and blocks are so small that nobody's are smaller.
  */
 static void shape_bounce(struct shape *shape, const struct mpio_limits *device,
 			 const struct mpio_queue_config *config)
 {
-	uint32_t usual = device->gap_bytes != 0 ? BOUNCE_OF_A_DISK : BOUNCE;
+	bool choppy = device->gap_bytes != 0 && shape->memory_alignment != 1;
+	uint32_t usual = choppy ? BOUNCE_OF_A_DISK : BOUNCE;
 	uint32_t bytes = or_default(config->bounce_bytes, usual);
 	uint32_t most =
 		mpio__min_u32(mpio__min_u32(bytes / BOUNCE_SLOTS, SLOT_MAX),
@@ -129,7 +131,8 @@ static void shape_bounce(struct shape *shape, const struct mpio_limits *device,
 	uint32_t size =
 		mpio__max_u32(shape->limits.block, shape->memory_alignment);
 
-	if (shape->memory_alignment == 1)
+	if (shape->memory_alignment == 1 &&
+	    shape->limits.block <= LOGICAL_BLOCK && config->bounce_bytes == 0)
 		return;
 	size = mpio__max_u32(size, device->atomic_unit);
 	while (size <= most / 2)
@@ -251,7 +254,7 @@ static void make_slots(struct mpio_queue *queue, const struct shape *shape)
 	for (uint32_t i = 0; i < shape->slots; i++, slot++) {
 		*slot = (struct mpio_bounce){
 			.next = queue->free_bounces,
-			.piece.base = memory,
+			.memory = memory,
 		};
 		queue->free_bounces = slot;
 		memory += shape->bounce_size;
@@ -301,7 +304,7 @@ static void fill(struct mpio_queue *queue, const struct shape *shape,
 		mpio__min_u32(queue->limits.segments_max, MPIO__SMALL_MAX);
 	if (queue->event != NULL)
 		queue->care |= MPIO__CARE_HOOK;
-	if (queue->memory_alignment != 1 ||
+	if (shape->slots != 0 ||
 	    (device->limits.features & MPIO_DEVICE_READONLY))
 		queue->care |= MPIO__CARE_PICKY;
 	queue->ended_tail = &queue->ended;

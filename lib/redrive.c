@@ -19,7 +19,8 @@
  * would be in a gap, which nobody needs, it begins behind it.
  *
  * A bio that bounces (bounce.c) has a window from the beginning: it is driven
- * in parts that a slot can hold, each with a tree of its own.
+ * in parts that a slot can hold, each with a tree of its own. A window of a
+ * write that cuts blocks takes more than one try: first what they hold is read.
  *
  * A preflush or fua write on a device that knows neither is driven in stages,
  * flush, data, flush, by the same bio.
@@ -118,6 +119,8 @@ static void window_set(struct mpio_bio *bio, uint32_t start, uint32_t end)
 	bio->length = end - start;
 	bio->window_start = start;
 	bio->window_end = end;
+	if (bio->bounce != NULL)
+		bio->bounce->filled = 0;
 }
 
 /* ---- Parts of a bio that bounces -------------------------------------- */
@@ -273,14 +276,24 @@ static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
 	return advance(queue, bio);
 }
 
+/* Whether a device that came short is given up on. */
+static bool is_stuck(struct mpio_bio *bio, uint32_t moved)
+{
+	uint32_t done = bio->bounce != NULL ? bio->bounce->moved : bio->done;
+
+	return done == 0 || (moved == 0 && ++bio->tries >= TRIES_MAX);
+}
+
 static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	uint32_t unit = device_unit(bio);
-	uint32_t moved = bio->done & ~(unit - 1);
+	uint32_t moved = bio->done;
 
+	if (bio->bounce == NULL || !mpio__bio_is_odd(bio))
+		moved &= ~(unit - 1);
 	if (bio->flags & MPIO_BIO_ATOMIC)
 		moved = 0;
-	if (bio->done == 0 || (moved == 0 && ++bio->tries >= TRIES_MAX)) {
+	if (is_stuck(bio, moved)) {
 		bio->status = -MPIO_EIO;
 		return failed(queue, bio);
 	}
@@ -300,6 +313,25 @@ static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 		window_set(bio, start, bio->window_end);
 	}
 	return try_again(queue, bio);
+}
+
+/* What a write leaves of its blocks was read, or some of it. */
+static bool fill_tried(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	const struct mpio_bounce *slot = bio->bounce;
+
+	bio->stage = MPIO__STAGE_DATA;
+	if (bio->status == 0 && slot->moved < slot->piece.length) {
+		if (is_stuck(bio, bio->done))
+			bio->status = -MPIO_EIO;
+		else
+			queue->stats.retries++;
+	}
+	if (bio->status != 0)
+		return failed(queue, bio);
+	if (bio->done != 0)
+		bio->tries = 0;
+	return false;
 }
 
 static bool data_tried(struct mpio_queue *queue, struct mpio_bio *bio)
@@ -365,6 +397,8 @@ static bool flush_tried(struct mpio_bio *bio)
 
 static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 {
+	if (bio->stage == MPIO__STAGE_FILL)
+		return fill_tried(queue, bio);
 	if (bio->stage != MPIO__STAGE_DATA)
 		return flush_tried(bio);
 	if (bio->op > MPIO_BIO_WRITE) {
@@ -398,7 +432,8 @@ bool mpio__redrive(struct mpio_queue *queue, struct mpio_bio *bio)
 
 	if (is_cancelled)
 		bio->tries = 0;
-	if (bio->bounce != NULL && bio->stage == MPIO__STAGE_DATA)
+	if (bio->bounce != NULL &&
+	    (bio->stage == MPIO__STAGE_DATA || bio->stage == MPIO__STAGE_FILL))
 		mpio__bounce_out(bio);
 	if (!is_over(queue, bio)) {
 		if (!is_cancelled)

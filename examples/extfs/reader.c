@@ -131,25 +131,6 @@ static int queue_open(struct reader *reader, struct mpio_device *device,
 					  frames->length);
 }
 
-/*
- * A block that is smaller than the device's sectors can be cut out of one, if
- * the device has the library bounce at all.
- */
-static bool blocks_fit(struct reader *reader, struct mpio_device *device,
-		       uint32_t block_size)
-{
-	uint32_t sector = device->limits.logical_block_size;
-
-	if (block_size >= sector || device->limits.memory_alignment > 1)
-		return true;
-	report_problem(reader->report, NULL,
-		       "the file system's blocks of %" PRIu32
-		       " bytes are smaller than the sectors of the device, of "
-		       "%" PRIu32 " bytes",
-		       block_size, sector);
-	return false;
-}
-
 int reader_open(struct reader *reader, struct mpio_device *device,
 		uint32_t block_size, const struct options *options,
 		struct report *report)
@@ -167,8 +148,6 @@ int reader_open(struct reader *reader, struct mpio_device *device,
 		reader->window_pages = 1;
 	reader->mapping.ops = &reader_ops;
 	reader->mapping.block_size = block_size;
-	if (!blocks_fit(reader, device, block_size))
-		return NO_IMAGE;
 	if (options->cache)
 		status = cached_open(&reader->cached, reader->page_size,
 				     options);

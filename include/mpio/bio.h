@@ -115,9 +115,12 @@ struct mpio_bio {
 	int32_t failure; /* of a window before this one */
 	uint8_t stage;
 	uint8_t tries; /* of this window without progress */
+	uint8_t turn;  /* what others have to do with it */
 	bool small;
-	bool plain;  /* its pages lie whole in it, all of one mapping */
-	bool gapped; /* some of it nobody wants */
+	bool plain;     /* its pages lie whole in it, all of one mapping */
+	bool gapped;    /* some of it nobody wants */
+	bool bounces;   /* it waits for such memory, too */
+	uint32_t waits; /* for so many bios */
 	struct mpio_bounce *bounce; /* aligned memory in place of its own */
 };
 
@@ -179,17 +182,31 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  *
  * Memory may lie anywhere. What the device finds misaligned is copied through
  * memory of the queue (`bounce_bytes` of its configuration), which costs time
- * and, if there is more of it, several turns. On a device that asks for aligned
- * memory a read may begin and end anywhere, too: the blocks that it cuts are
- * read whole, and what it wants of them is copied.
+ * and, if there is more of it, several turns.
+ *
+ * Where a queue has such memory, reads and writes may begin and end inside the
+ * device's blocks, too. The blocks that a read cuts are read whole, and what it
+ * wants of them is copied. Those that a write cuts are read first, and then
+ * written whole, with its bytes in them. FUA and PREFLUSH are the write's, not
+ * the read's. If that read fails the write ends with its error; nothing of it
+ * was written, or, if it is larger than the memory that it bounces through, the
+ * parts before.
+ *
+ * Of two writes (or discards) of one queue that have a block of the device in
+ * common, one of which cuts blocks, the later is sent when the earlier has
+ * ended; so each finds what the other left. Of other queues on the device, and
+ * of other programs, nothing is known here: who writes there to a block while a
+ * part of it is written here loses one or the other. That is the engine's to
+ * prevent.
  *
  * @param bio  from mpio_bio_get(), filled
  * @return 0: `end_io` is called exactly once, perhaps before this returns;
  *         there also come a write to a device that is READONLY (-MPIO_EROFS)
  *         and a discard on one that has none (-MPIO_EOPNOTSUPP). Or, the bio
  *         still being the caller's,
- * @retval -MPIO_EINVAL  empty, past the device's end, or, unless it is such a
- *                       read, not a multiple of the device's logical block
+ * @retval -MPIO_EINVAL  empty, past the device's end, or parts of the device's
+ *                       blocks that are to be discarded, or for which the
+ *                       queue has no memory to bounce through
  */
 int mpio_bio_submit(struct mpio_bio *bio);
 
@@ -198,9 +215,9 @@ int mpio_bio_submit(struct mpio_bio *bio);
  * `end_io`: with -MPIO_ECANCELED if the device had not begun it or could be
  * stopped, else with what came of it. Many devices cannot be stopped.
  *
- * A bio that waits in a plug, or for memory to bounce through, is taken out of
- * there. One that came short or failed in passing is not driven on. What a
- * write has changed on the device when it is cancelled is not known.
+ * A bio that waits in a plug, for memory to bounce through, or for another, is
+ * taken out of there. One that came short or failed in passing is not driven
+ * on. What a write has changed on the device when it is cancelled is not known.
  *
  * @param bio  filled by hand, and submitted; one that has ended is left alone,
  *             and so is one of pages. Its `end_io` may run inside.

@@ -27,7 +27,8 @@ enum mpio_event_type {
 	MPIO_EVENT_GAP,    /* a bio of pages goes on across a gap: bio (so
 			    * far), gap */
 	MPIO_EVENT_MERGE,  /* a plug joins a bio to another: bio (joined) */
-	MPIO_EVENT_SUBMIT, /* a bio goes to the device: bio, retry */
+	MPIO_EVENT_SUBMIT, /* a bio goes to the device: bio (as the device
+			    * sees it: a write may be a read first), retry */
 	MPIO_EVENT_END     /* the device has ended it: bio, status */
 };
 

@@ -196,7 +196,9 @@ struct mpio_mapping {
 	uint64_t size;       /* bytes; end of file. Raise it before pages behind
 			      * the old end are written back: what lies past
 			      * it is dropped. */
-	uint32_t block_size; /* bytes; power of two, 512 or more */
+	uint32_t block_size; /* bytes; power of two, 512 or more; may be less
+			      * than a block of the device, see
+			      * mpio_bio_submit() */
 	uint32_t flags;      /* MPIO_MAPPING_* flags */
 
 	/* Written by the library; zero at first. */

@@ -75,14 +75,17 @@ struct mpio_queue_config {
 				* bytes_max */
 	/*
 	 * Memory that bios go through whose own is not aligned as the device
-	 * asks, piece by piece. Part of the queue's memory, and only there
-	 * for a device that asks for alignment. It is cut into slots, four or
-	 * more if it can be, of a power of two and at most 512 KiB each: so
-	 * many bios bounce at once. A read of 16 or more pieces that are 2 KiB
-	 * or less on average (32 KiB if it goes across gaps) goes through a
-	 * free slot too: a copy costs less than so many pieces.
+	 * asks, or that begin or end inside its blocks, piece by piece. Part
+	 * of the queue's memory. It is cut into slots, four or more if it can
+	 * be, of a power of two and at most 512 KiB each: so many bios bounce
+	 * at once. If the device asks for alignment, a read of 16 or more
+	 * pieces that are 2 KiB or less on average (32 KiB if it goes across
+	 * gaps) goes through a free slot too: a copy costs less than so many
+	 * pieces.
 	 */
-	uint32_t bounce_bytes; /* 0: 256 KiB, or 4 MiB for a device with gaps;
+	uint32_t bounce_bytes; /* 0: 256 KiB, or 4 MiB for a device with gaps
+				* that asks for alignment, or none for one that
+				* does not and has blocks of 512 bytes or less;
 				* at least a logical block, the memory's
 				* alignment and an atomic unit */
 	/*
@@ -155,6 +158,7 @@ void mpio_queue_plug(struct mpio_queue *queue);
  * to be asked for twice, or that has to wait for memory to bounce through, may
  * still end later). In which order a device does what is in flight together is
  * its own affair: between two writes that overlap, wait for the first or flush.
+ * Only where one of them cuts a block does the library wait (mpio_bio_submit).
  * Waiting sends it too, and so does a plug that is full.
  *
  * @param queue  the calling thread's; callbacks of ended bios run inside

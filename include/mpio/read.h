@@ -56,9 +56,8 @@ extern "C" {
  *                       another mapping, its `pos` or `size` not a multiple
  *                       of the block size, past the end of what can be
  *                       addressed; or the mapping's block size is no power of
- *                       two; or, if the device asks for no aligned memory, less
- *                       than its logical block: else such blocks are cut out
- *                       of the device's
+ *                       two or, on a queue without memory to bounce through,
+ *                       less than the device's logical block
  */
 int mpio_readahead(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		   struct mpio_page *const *pages, size_t n, uint32_t flags);

@@ -27,10 +27,14 @@ struct mpio_stats {
 				  * joined */
 	uint64_t cuts[MPIO_CUT_COUNT]; /* why bios of pages ended; of GAP,
 					* how many gaps they crossed */
-	uint64_t bytes_wasted;   /* read in gaps; counted in bytes_read too */
-	uint64_t bounces;        /* bios whose memory was not aligned, or a
-				  * read whose memory was all small pieces */
-	uint64_t bytes_bounced;  /* of those bios */
+	uint64_t bytes_wasted;  /* read in gaps; counted in bytes_read too */
+	uint64_t bounces;       /* bios whose memory was not aligned, that began
+				  * or ended inside a block of the device, or
+				  * reads whose memory was all small pieces */
+	uint64_t bytes_bounced; /* of those bios */
+	uint64_t fills; /* reads of blocks that a write covers in part, before
+			 * it; in none of the counts of reads above */
+	uint64_t turns; /* writes that waited for others of the same block */
 	uint64_t memory_refused; /* announcements of memory without effect */
 	uint64_t merges;         /* bios that a plug joined to another */
 	uint64_t retries;        /* submits again: isolation, short transfers,
@@ -41,7 +45,8 @@ struct mpio_stats {
 	uint64_t reaps;          /* calls of the device's reap */
 	uint64_t waits;          /* of those, that were willing to wait */
 	uint32_t in_flight;      /* bios now, but for those in a plug, and those
-				  * that wait for memory to bounce through */
+				  * that wait for memory to bounce through or
+				  * for others */
 	uint32_t in_flight_peak; /* most at once */
 };
 

@@ -84,6 +84,10 @@ struct mpio_writeback_control {
  * be mapped or written stays dirty, with its error, and does not stop the
  * others (MPIO_SYNC_NONE: a page that cannot be mapped stops the walk).
  *
+ * Blocks may be smaller than the device's: of those that a bio covers in part,
+ * the rest is read first, and other queues have to leave them alone meanwhile
+ * (mpio_bio_submit()).
+ *
  * @param queue    where extents lie that name no queue of their own
  * @param mapping  whose pages
  * @param[in,out] wbc  what to write; counted down and up as told above
@@ -104,9 +108,10 @@ struct mpio_writeback_control {
  * @retval -MPIO_EDEADLK  a page is locked, or under write-back, and nothing
  *                        is in flight that could end it; it was skipped
  * @retval -MPIO_EINVAL   no `next_dirty`, a block size that is no power of two
- *                        or less than the device's logical block, or
- *                        `next_dirty` named a page that is out of order or
- *                        unfit (the walk stops)
+ *                        or, on a queue without memory to bounce through, less
+ *                        than the device's logical block, or `next_dirty`
+ *                        named a page that is out of order or unfit (the walk
+ *                        stops)
  */
 int mpio_writepages(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		    struct mpio_writeback_control *wbc);

@@ -21,8 +21,9 @@
 enum { DEADLINE = 60, TOLD_MAX = 8, BLOCK = 512 };
 
 static const struct ds_test *const tables[] = {
-	ds_tests_bio,   ds_tests_edge, ds_tests_order, ds_tests_life,
-	ds_tests_event, ds_tests_many, ds_tests_pages, ds_tests_filter,
+	ds_tests_bio,  ds_tests_edge,  ds_tests_order,
+	ds_tests_life, ds_tests_parts, ds_tests_event,
+	ds_tests_many, ds_tests_pages, ds_tests_filter,
 };
 
 /* ---- Expectations -------------------------------------------------------- */

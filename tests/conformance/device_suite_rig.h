@@ -43,6 +43,7 @@ struct ds_test {
 /* Each ends with a test that is all zero. */
 extern const struct ds_test ds_tests_bio[];
 extern const struct ds_test ds_tests_edge[];
+extern const struct ds_test ds_tests_parts[];
 extern const struct ds_test ds_tests_order[];
 extern const struct ds_test ds_tests_life[];
 extern const struct ds_test ds_tests_event[];

@@ -33,6 +33,26 @@ static const struct raw_io odd_end[] = {
 	{MPIO_BIO_WRITE, 0, 84992, 10317},
 };
 
+/* Of blocks of 4096 bytes; some have one in common. */
+static const struct raw_io parts[] = {
+	{MPIO_BIO_WRITE, 0, 1024, 1024},
+	{MPIO_BIO_WRITE, 0, 2560, 512},
+	{MPIO_BIO_WRITE, 0, 3072, 6144},
+	{MPIO_BIO_READ, 0, 20992, 5632},
+	{MPIO_BIO_WRITE, 0, 12288, 4096},
+	{MPIO_BIO_WRITE, MPIO_BIO_FUA, 16384, 2048},
+	{MPIO_BIO_WRITE, 0, 28672, 20480},
+	{MPIO_BIO_WRITE, MPIO_BIO_PREFLUSH, 18432, 1024},
+	{MPIO_BIO_WRITE, 0, 49664, 512},
+	{MPIO_BIO_WRITE, MPIO_BIO_PREFLUSH | MPIO_BIO_FUA, 19456, 512},
+};
+
+static const struct raw_io parts_at_end[] = {
+	{MPIO_BIO_WRITE, 0, 94208, 512},
+	{MPIO_BIO_WRITE, 0, 94720, 589},
+	{MPIO_BIO_WRITE, 0, 82944, 9216},
+};
+
 #define RAWS(table)                                                            \
 	.raws = (table), .raw_count = sizeof(table) / sizeof(*(table)),        \
 	.operation = run_raws, .runs = {{1, RUN_DATA, 70, 0}},                 \
@@ -194,6 +214,66 @@ static const struct scenario scenarios[] = {
 		.limits = {.memory_alignment = 4096},
 		.config = {.bounce_bytes = 1, .in_flight_max = 1},
 		.mode = MOCK_IN_ORDER,
+	},
+	{
+		.name = "bounce: write, blocks smaller than the device's",
+		.operation = run_writepages,
+		.wbc = SYNC_ALL,
+		.writes = true,
+		.runs = {{9, RUN_DATA, 5, 0}, {7, RUN_DATA, 26, 0}},
+		.limits = {.logical_block_size = 4096, .memory_alignment = 512},
+		.config = {.bounce_bytes = 32768},
+		.mode = MOCK_RANDOM,
+		.batches = true,
+	},
+	{
+		.name = "bounce: write, some smaller blocks, one slot",
+		.operation = run_writepages,
+		.wbc = SYNC_ALL,
+		.writes = true,
+		.runs = {{9, RUN_DATA, 5, 0}, {7, RUN_HOLE, 15, 0}},
+		.per_block = true,
+		.uptodate = 0x4001,
+		.dirty = 0x1a76,
+		.skew = 3,
+		.limits = {.logical_block_size = 4096, .memory_alignment = 512},
+		.config = {.bounce_bytes = 1},
+		.mode = MOCK_RANDOM,
+	},
+	{
+		.name = "bounce: write, smaller blocks, then flush, plugged",
+		.operation = run_write_and_flush,
+		.writes = true,
+		.plugged = true,
+		.runs = {{3, RUN_DATA, 5, 0},
+			 {5, RUN_DATA, 9, 0},
+			 {3, RUN_DATA, 26, 0}},
+		.page_blocks = {1},
+		.limits = {.features = MPIO_DEVICE_FLUSH,
+			   .logical_block_size = 4096,
+			   .memory_alignment = 512},
+		.config = {.bounce_bytes = 8192},
+		.mode = MOCK_REVERSE,
+		.batches = true,
+	},
+	{
+		.name = "bounce: parts of blocks by hand",
+		RAWS(parts),
+		.skew = 512,
+		.limits = {.features = MPIO_DEVICE_FLUSH,
+			   .logical_block_size = 4096,
+			   .memory_alignment = 512},
+		.config = {.bounce_bytes = 16384},
+		.mode = MOCK_RANDOM,
+		.batches = true,
+	},
+	{
+		.name = "bounce: parts of blocks up to the odd end of a device",
+		RAWS(parts_at_end),
+		.device_size = 93 * 1024 + 77,
+		.limits = {.logical_block_size = 4096, .memory_alignment = 512},
+		.config = {.bounce_bytes = 1, .in_flight_max = 1},
+		.mode = MOCK_RANDOM,
 	},
 };
 

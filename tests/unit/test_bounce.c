@@ -519,13 +519,18 @@ static void the_pool_is_there_for_those_who_need_it(void **state)
 	size_t plain = size_of(rig, 0, 0);
 	size_t few = 4096 + 512; /* for slack, and the slots' descriptors */
 
-	assert_int_equal(size_of(rig, 1, 1 << 20), plain);
+	assert_int_equal(size_of(rig, 1, 0), plain);
+	assert_in_range(size_of(rig, 1, 8192), plain + 8192,
+			plain + 8192 + few);
 	assert_in_range(size_of(rig, 512, 0), plain + (256 << 10),
 			plain + (256 << 10) + few);
 	assert_in_range(size_of(rig, 512, 8192), plain + 8192,
 			plain + 8192 + few);
 	assert_in_range(size_of(rig, 4096, 1), plain + 4096,
 			plain + 4096 + few);
+	rig->a.device.limits.logical_block_size = 1024;
+	assert_in_range(size_of(rig, 1, 0), plain + (256 << 10),
+			plain + (256 << 10) + few);
 	rig->a.device.limits.atomic_unit = 1 << 16;
 	assert_in_range(size_of(rig, 512, 1), plain + (1 << 16),
 			plain + (1 << 16) + few);

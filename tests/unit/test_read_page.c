@@ -527,13 +527,6 @@ static void block_sizes_that_cannot_be_are_refused(void **state)
 		rig->mapping.block_size = sizes[i];
 		assert_int_equal(read_all(rig, 0), -MPIO_EINVAL);
 	}
-	/* Blocks smaller than the device's cannot be read either. */
-	rig->mapping.block_size = BLOCK;
-	mpio_queue_close(rig->queue);
-	rig->is_open = false;
-	rig->a.device.limits.logical_block_size = 4096;
-	rig_open(rig);
-	assert_int_equal(read_all(rig, 0), -MPIO_EINVAL);
 	assert_trace(rig, "");
 }
 

@@ -2,7 +2,8 @@
 /*
  * Reads that begin or end inside a block of the device: of pages whose blocks
  * are smaller, and by hand. The blocks that they cut are read whole, through a
- * slot, and nothing but what was wanted comes out of it.
+ * slot, and nothing but what was wanted comes out of it. And the same pages
+ * written (writes by hand: test_straddle_write.c).
  */
 #include "mock.h"
 
@@ -183,14 +184,33 @@ static void a_bad_block_costs_the_pages_that_have_some_of_it(void **state)
 	}
 }
 
-static void without_slots_blocks_are_not_cut(void **state)
+/* Where any memory does, there are slots for this alone. */
+static void memory_need_not_be_aligned(void **state)
 {
 	struct rig *rig = *state;
 
 	rig->a.device.limits.logical_block_size = SECTOR;
-	map_blocks(rig, 0, 8, 100);
+	rig->watch = WATCH_IO;
+	map_blocks(rig, 0, 8, 101);
 	rig_open(rig);
-	assert_int_equal(read_bytes(rig, 512, 512), -MPIO_EINVAL);
+	assert_int_equal(read_bytes(rig, 5000, 1000), 0);
+	assert_int_equal(read_bytes(rig, SECTOR, SECTOR), 0);
+	add_pages(rig, 0, 2, 1);
+	dirty_page(rig, 0);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "read 4+4, read 4+4, read 100+4, write 100+4");
+	assert_disk(&rig->a, 100, "a100 f0 f1 a103");
+	assert_int_equal(mpio_queue_stats(rig->queue)->bounces, 2);
+}
+
+/* Of blocks of 512 bytes nobody wants parts, unless he says so. */
+static void without_slots_blocks_are_not_cut(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_open(rig);
+	assert_int_equal(read_bytes(rig, 512, 100), -MPIO_EINVAL);
+	rig->mapping.block_size = 256;
 	add_pages(rig, 0, 2, 1);
 	page_at(rig, 0)->flags = MPIO_PAGE_LOCKED;
 	assert_int_equal(
@@ -199,21 +219,103 @@ static void without_slots_blocks_are_not_cut(void **state)
 	page_at(rig, 0)->flags = 0;
 }
 
-/* What else lies in them would have to be read, and may change meanwhile. */
-static void writes_do_not_cut_blocks(void **state)
+static void with_slots_bytes_can_be_read(void **state)
 {
 	struct rig *rig = *state;
-	struct mock_io *io;
 
-	map_blocks(rig, 0, 8, 100);
+	rig->config.bounce_bytes = 1;
+	rig_open(rig);
+	assert_int_equal(read_bytes(rig, 512, 100), 0);
+	assert_int_equal(read_bytes(rig, 511, 10000), 0);
+}
+
+/* ---- Writing them ------------------------------------------------------- */
+
+/* The first block of one page of two, the second of the next. */
+static void dirty_some(struct rig *rig, uint32_t pages)
+{
+	for (uint32_t i = 0; i < pages; i++) {
+		give_bits(rig, i);
+		fill_blocks(rig, i, 0, 2);
+		dirty_blocks(rig, i, i % 2, 1);
+	}
+}
+
+static void pages_that_lie_together_are_written_together(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 40, 101);
 	open_coarse(rig, 0);
-	io = make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 1, 1);
-	assert_int_equal(mpio_bio_submit(io->bio), -MPIO_EINVAL);
+	add_pages(rig, 0, 2, 20);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "read 100+4, read 140+4, write 100+44");
+	assert_flags(rig, 0, "uptodate");
+	assert_disk(&rig->a, 100, "a100 f0 f1 f2");
+	assert_disk(&rig->a, 139, "f38 f39 a141 a142");
+	assert_int_equal(mpio_queue_stats(rig->queue)->fills, 2);
+}
+
+static void dirty_blocks_are_written_alone(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.lifo = true;
+	rig->a.reap_max = 1;
+	map_blocks(rig, 0, 40, 101);
+	open_coarse(rig, 4 * SECTOR);
+	add_pages(rig, 0, 2, 20);
+	dirty_some(rig, 20);
+	assert_int_equal(sync_all(rig), 0);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_flags(rig, i, "none");
+	assert_disk(&rig->a, 100, "a100 f0 a102 a103 f3 f4 a106 a107 f7 f8");
+	assert_disk(&rig->a, 139, "a139 f39 a141");
+}
+
+static void
+a_bad_block_leaves_the_pages_dirty_that_have_some_of_it(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 40, 101);
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 1, 40);
+	dirty_all(rig);
+	mock_fail(&rig->a, 102, 1, -MPIO_EIO)->op = 1u << MPIO_BIO_READ;
+	mock_fail(&rig->a, 109, 1, -MPIO_EIO)->op = 1u << MPIO_BIO_WRITE;
+	assert_int_equal(sync_all(rig), -MPIO_EIO);
+	for (uint32_t i = 0; i < 40; i++) {
+		bool bad = 101 + i < 104 || (101 + i >= 108 && 101 + i < 112);
+
+		assert_status(rig, i, bad ? -MPIO_EIO : 0);
+		assert_flags(rig, i, bad ? "uptodate dirty error" : "uptodate");
+	}
+	rig->a.fault_count = 0;
+	assert_int_equal(sync_all(rig), 0);
+	assert_disk(&rig->a, 99, "a99 a100 f0 f1 f2 f3 f4 f5 f6 f7 f8 f9 f10");
+}
+
+static void extents_of_another_queue_may_be_as_coarse(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->two = true;
+	rig->b.device.limits.logical_block_size = SECTOR;
+	rig->b.device.limits.memory_alignment = 512;
+	rig->a.device.limits.memory_alignment = 512;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	map_blocks(rig, 0, 2, 101)->queue = rig->other;
 	add_pages(rig, 0, 2, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_page(rig, 0, "b101 b102");
 	dirty_page(rig, 0);
-	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
-	assert_flags(rig, 0, "uptodate dirty");
-	assert_trace(rig, "");
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "b:read 100+4, b:read 100+4, b:write 100+4");
+	assert_disk(&rig->b, 100, "b100 f0 f1 b103");
 }
 
 int main(void)
@@ -228,8 +330,14 @@ int main(void)
 		RIG_TEST(pages_that_lie_together_are_read_together),
 		RIG_TEST(gaps_are_crossed_there_too),
 		RIG_TEST(a_bad_block_costs_the_pages_that_have_some_of_it),
+		RIG_TEST(memory_need_not_be_aligned),
 		RIG_TEST(without_slots_blocks_are_not_cut),
-		RIG_TEST(writes_do_not_cut_blocks),
+		RIG_TEST(with_slots_bytes_can_be_read),
+		RIG_TEST(pages_that_lie_together_are_written_together),
+		RIG_TEST(dirty_blocks_are_written_alone),
+		RIG_TEST(
+			a_bad_block_leaves_the_pages_dirty_that_have_some_of_it),
+		RIG_TEST(extents_of_another_queue_may_be_as_coarse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

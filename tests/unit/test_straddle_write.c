@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writes that begin or end inside a block of the device: what they leave of
+ * the blocks that they cut is read first, and written with them. What has such
+ * a block in common waits its turn.
+ */
+#include "mock.h"
+
+#include <stdio.h>
+
+#define SECTOR 4096u /* four blocks */
+
+static void open_coarse(struct rig *rig, uint32_t bounce_bytes)
+{
+	rig->a.device.limits.logical_block_size = SECTOR;
+	rig->a.device.limits.memory_alignment = 512;
+	rig->config.bounce_bytes = bounce_bytes;
+	rig->together = true;
+	rig->watch |= WATCH_IO;
+	rig_open(rig);
+}
+
+static void open_later(struct rig *rig, uint32_t bounce_bytes)
+{
+	mock_asynchronous(&rig->a);
+	rig->a.reap_max = 1;
+	open_coarse(rig, bounce_bytes);
+}
+
+static const struct mpio_stats *stats(const struct rig *rig)
+{
+	return mpio_queue_stats(rig->queue);
+}
+
+static struct mock_io *start(struct rig *rig, uint64_t block, uint32_t count)
+{
+	return start_io(rig, rig->queue, MPIO_BIO_WRITE, 0, block, count);
+}
+
+static void drain(struct rig *rig)
+{
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(stats(rig)->in_flight, 0);
+}
+
+/* What a byte of the disk is to be: what it was, or 'w' by its place. */
+static void assert_written(struct rig *rig, const unsigned char *before,
+			   uint64_t offset, const unsigned char *bytes,
+			   uint32_t length)
+{
+	uint64_t end = offset + length;
+
+	assert_memory_equal(rig->a.disk, before, offset);
+	assert_memory_equal(rig->a.disk + offset, bytes, length);
+	assert_memory_equal(rig->a.disk + end, before + end,
+			    rig->a.device.size - end);
+}
+
+/* Write bytes by hand; what became of it. Nothing else has changed. */
+static int write_bytes(struct rig *rig, uint64_t offset, uint32_t length)
+{
+	static unsigned char before[DISK_BLOCKS * BLOCK];
+	struct mock_io *io = make_io(rig, rig->queue, MPIO_BIO_READ, 0, 0,
+				     length / BLOCK + 1);
+	int status;
+
+	memcpy(before, rig->a.disk, (size_t)rig->a.device.size);
+	pattern_fill(io->memory, 'w', offset + length, length);
+	mpio_bio_reset(io->bio, MPIO_BIO_WRITE, 0);
+	io->bio->offset = offset;
+	assert_int_equal(mpio_bio_add(io->bio, io->memory, length), 0);
+	submit_io(io);
+	drain(rig);
+	assert_int_equal(io->ends, 1);
+	status = io->status;
+	if (status == 0)
+		assert_written(rig, before, offset, io->memory, length);
+	free(io->memory);
+	rig->io_count--;
+	return status;
+}
+
+static void the_blocks_that_it_cuts_are_read(void **state)
+{
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	assert_int_equal(write_bytes(rig, 5000, 1000), 0);
+	assert_trace(rig, "read 4+4, write 4+4");
+	assert_int_equal(write_bytes(rig, 3000, 6000), 0);
+	assert_trace(rig, "read 0+4, read 8+4, write 0+12");
+	assert_int_equal(write_bytes(rig, SECTOR - 1, 2), 0);
+	assert_trace(rig, "read 0+8, write 0+8");
+	assert_int_equal(write_bytes(rig, SECTOR, SECTOR + 1), 0);
+	assert_trace(rig, "read 8+4, write 4+8");
+	assert_int_equal(write_bytes(rig, SECTOR - 1, 2 * SECTOR + 1), 0);
+	assert_trace(rig, "read 0+4, write 0+12");
+	assert_int_equal(stats(rig)->fills, 6);
+	assert_int_equal(stats(rig)->bounces, 5);
+	assert_int_equal(stats(rig)->writes, 5);
+	assert_int_equal(stats(rig)->reads, 0);
+	assert_int_equal(stats(rig)->retries, 0);
+	assert_int_equal(stats(rig)->turns, 0);
+}
+
+static void only_its_ends_are_read_if_it_is_larger_than_a_slot(void **state)
+{
+	struct rig *rig = *state;
+
+	open_coarse(rig, 16 * SECTOR); /* slots of four blocks */
+	assert_int_equal(write_bytes(rig, 3000, 40000), 0);
+	assert_trace(rig, "read 0+4, write 0+16, write 16+16, read 40+4, "
+			  "write 32+12");
+	assert_int_equal(stats(rig)->retries, 0);
+}
+
+static void any_range_goes_through_any_slot(void **state)
+{
+	static const uint32_t lengths[] = {1,    511,  512,  513,   4095,
+					   4096, 4097, 9000, 20000, 40000};
+	static const uint32_t atomics[] = {0, 512, 4096, 16384};
+	struct rig *rig = *state;
+
+	rig->a.device.size = 80001;
+	for (uint32_t slots = 4 * SECTOR; slots <= 32 * SECTOR; slots *= 2) {
+		rig->a.device.limits.atomic_unit =
+			atomics[slots / SECTOR % COUNT_OF(atomics)];
+		open_coarse(rig, slots);
+		for (uint64_t offset = 0; offset < 30000; offset += 517) {
+			for (size_t i = 0; i < COUNT_OF(lengths); i++)
+				assert_int_equal(
+					write_bytes(rig, offset, lengths[i]),
+					0);
+			rig->trace[0] = '\0';
+		}
+		mpio_queue_close(rig->queue);
+		rig->queue = NULL;
+		rig->is_open = false;
+	}
+}
+
+static void the_last_block_may_be_cut_by_the_devices_end(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t size;
+
+	rig->a.device.size = 10 * SECTOR - 1500;
+	size = rig->a.device.size;
+	open_coarse(rig, 0);
+	assert_int_equal(write_bytes(rig, size - 700, 700), 0);
+	assert_trace(rig, "read 36+2596B, write 36+2596B");
+	assert_int_equal(write_bytes(rig, size - 700, 100), 0);
+	assert_trace(rig, "read 36+2596B, write 36+2596B");
+	assert_int_equal(write_bytes(rig, size - 9000, 9000), 0);
+	assert_trace(rig, "read 28+4, write 28+10788B");
+	assert_int_equal(write_bytes(rig, size - 2596, 2596), 0);
+	assert_trace(rig, "write 36+2596B");
+	assert_int_equal(write_bytes(rig, 0, (uint32_t)size - 1), 0);
+	assert_trace(rig, "read 36+2596B, write 0+39460B");
+}
+
+static void what_comes_short_is_gone_on_with(void **state)
+{
+	static const uint32_t ops[] = {1u << MPIO_BIO_READ,
+				       1u << MPIO_BIO_WRITE, 0};
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	for (uint32_t done = 1; done < 4 * SECTOR; done += SECTOR / 2) {
+		for (size_t i = 0; i < COUNT_OF(ops); i++) {
+			struct mock_fault *fault = mock_fail(&rig->a, 0, 64, 0);
+
+			fault->done = done;
+			fault->times = 5;
+			fault->op = ops[i];
+			assert_int_equal(write_bytes(rig, 3000, 30000), 0);
+			assert_int_equal(write_bytes(rig, 4095, 2), 0);
+			rig->a.fault_count = 0;
+			rig->trace[0] = '\0';
+		}
+	}
+	assert_true(stats(rig)->retries > 0);
+}
+
+/* It goes on where a block of the device begins, so nothing is read twice. */
+static void a_short_write_is_gone_on_with_in_whole_blocks(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+
+	open_coarse(rig, 0);
+	fault = mock_fail(&rig->a, 0, 4, 0);
+	fault->op = 1u << MPIO_BIO_WRITE;
+	fault->done = SECTOR + 1000;
+	assert_int_equal(write_bytes(rig, 3000, 6000), 0);
+	assert_trace(rig, "read 0+4, read 8+4, write 0+12, read 8+4, "
+			  "write 4+8");
+}
+
+static void a_device_that_moves_nothing_is_given_up_on(void **state)
+{
+	static const uint32_t done[] = {0, 1, SECTOR - 1};
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	for (size_t i = 0; i < COUNT_OF(done); i++) {
+		struct mock_fault *fault = mock_fail(&rig->a, 0, 64, 0);
+
+		fault->done = done[i];
+		fault->op = 1u << MPIO_BIO_READ;
+		assert_int_equal(write_bytes(rig, 3000, 30000), -MPIO_EIO);
+		fault->op = 1u << MPIO_BIO_WRITE;
+		assert_int_equal(write_bytes(rig, 3000, 30000), -MPIO_EIO);
+		rig->a.fault_count = 0;
+	}
+}
+
+/* ---- Errors ------------------------------------------------------------- */
+
+static void what_cannot_be_read_is_not_written(void **state)
+{
+	static const uint64_t bad[] = {0, 10};
+	static const int errors[] = {-MPIO_EIO, -MPIO_ENOSPC, -MPIO_EAGAIN};
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	for (size_t i = 0; i < COUNT_OF(bad) * COUNT_OF(errors); i++) {
+		struct mock_fault *fault = mock_fail(&rig->a, bad[i % 2], 1,
+						     errors[i / COUNT_OF(bad)]);
+
+		fault->op = 1u << MPIO_BIO_READ;
+		assert_int_equal(write_bytes(rig, 3000, 6000), fault->status);
+		assert_null(strstr(rig->trace, "write"));
+		assert_disk(&rig->a, 0, "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9");
+		rig->a.fault_count = 0;
+		rig->trace[0] = '\0';
+	}
+	assert_int_equal(stats(rig)->errors, 6);
+}
+
+static void a_passing_error_is_tried_again(void **state)
+{
+	static const uint32_t ops[] = {MPIO_BIO_READ, MPIO_BIO_WRITE};
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	for (size_t i = 0; i < COUNT_OF(ops); i++) {
+		struct mock_fault *fault =
+			mock_fail(&rig->a, 0, 1, -MPIO_EAGAIN);
+
+		fault->op = 1u << ops[i];
+		fault->times = 3;
+		assert_int_equal(write_bytes(rig, 3000, 1000), 0);
+		rig->a.fault_count = 0;
+	}
+	assert_trace(rig, "read 0+4, read 0+4, read 0+4, read 0+4, write 0+4, "
+			  "read 0+4, write 0+4, write 0+4, write 0+4, "
+			  "write 0+4");
+	assert_int_equal(stats(rig)->fills, 2);
+	assert_int_equal(stats(rig)->retries, 6);
+}
+
+/* ---- Turns -------------------------------------------------------------- */
+
+static void writes_of_one_block_lose_nothing(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	rig->a.lifo = true;
+	for (uint64_t block = 5; block < 9; block++)
+		start(rig, block, 1);
+	assert_trace(rig, "read 4+4, read 8+4");
+	drain(rig);
+	assert_disk(&rig->a, 4, "a4 f5 f6 f7 f8 a9");
+	assert_trace(rig, "write 8+4, write 4+4, read 4+4, write 4+4, "
+			  "read 4+4, write 4+4");
+	assert_int_equal(stats(rig)->turns, 2);
+	assert_int_equal(stats(rig)->in_flight_peak, 2);
+}
+
+static void whole_blocks_wait_for_a_part_of_them(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	start(rig, 5, 1);
+	start(rig, 4, 8);
+	start(rig, 8, 4); /* cuts nothing, but is not to pass what waits */
+	start(rig, 12, 4);
+	assert_trace(rig, "read 4+4, write 12+4");
+	drain(rig);
+	assert_trace(rig, "write 4+4, write 4+8, write 8+4");
+	assert_disk(&rig->a, 4, "f4 f5 f6 f7 f8 f9 f10 f11 f12");
+	assert_int_equal(stats(rig)->turns, 2);
+}
+
+/* These go as they are, without a slot, and are waited for, and wait, too. */
+static void aligned_memory_has_its_turn_too(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *ios[3];
+	unsigned char *memory = aligned_alloc(SECTOR, SECTOR);
+
+	assert_non_null(memory);
+	pattern_fill(memory, 'f', SECTOR, SECTOR);
+	open_later(rig, 0);
+	for (size_t i = 0; i < COUNT_OF(ios); i++) {
+		ios[i] = make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 5, 1);
+		memset(ios[i]->memory, 0, BLOCK);
+		if (i == 1)
+			continue;
+		mpio_bio_reset(ios[i]->bio, MPIO_BIO_WRITE, 0);
+		ios[i]->bio->offset = SECTOR;
+		assert_int_equal(mpio_bio_add(ios[i]->bio, memory, SECTOR), 0);
+	}
+	for (size_t i = 0; i < COUNT_OF(ios); i++)
+		submit_io(ios[i]);
+	assert_trace(rig, "write 4+4");
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "read 4+4");
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_disk(&rig->a, 4, "f4 0 f6 f7");
+	assert_trace(rig, "write 4+4, write 4+4");
+	drain(rig);
+	assert_disk(&rig->a, 4, "f4 f5 f6 f7");
+	assert_int_equal(stats(rig)->turns, 2);
+	assert_int_equal(stats(rig)->bounces, 1);
+	free(memory);
+}
+
+static void a_part_waits_for_whole_blocks(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	open_later(rig, 0);
+	start(rig, 4, 4);
+	start(rig, 8, 4);
+	start_io(rig, rig->queue, MPIO_BIO_DISCARD, 0, 12, 4);
+	io = make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 7, 6);
+	memset(io->memory, 0, 6 * BLOCK);
+	submit_io(io);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 4, 4);
+	assert_trace(rig, "write 4+4, write 8+4, discard 12+4, read 4+4");
+	drain(rig);
+	assert_disk(&rig->a, 4, "f4 f5 f6 0 0 0 0 0 0 0 0 0");
+	assert_trace(rig, "read 4+4, read 12+4, write 4+12");
+	/* Nobody waits any more: what comes is passed straight on. */
+	start(rig, 4, 4);
+	start(rig, 4, 4);
+	assert_trace(rig, "write 4+4, write 4+4");
+	drain(rig);
+}
+
+static void neighbours_do_not_wait(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	start(rig, 5, 1);
+	start(rig, 1, 3);
+	start(rig, 8, 1);
+	start(rig, 13, 3);
+	assert_trace(rig, "read 4+4, read 0+4, read 8+4, read 12+4");
+	drain(rig);
+	assert_int_equal(stats(rig)->turns, 0);
+	assert_disk(&rig->a, 0, "a0 f1 f2 f3 a4 f5 a6 a7 f8 a9");
+}
+
+static void few_slots_are_enough_for_all(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, SECTOR); /* one slot */
+	rig->a.lifo = true;
+	for (uint32_t block = 0; block < 30; block++)
+		start(rig, block * 7 % 30, 1 + block % 3);
+	drain(rig);
+	for (uint32_t block = 0; block < 30; block++) {
+		char expected[8];
+
+		snprintf(expected, sizeof(expected), "f%d", (int)block);
+		assert_disk(&rig->a, block, expected);
+		assert_int_equal(rig->ios[block].ends, 1);
+	}
+	assert_int_equal(stats(rig)->in_flight_peak, 1);
+}
+
+static void who_waits_for_one_that_failed_goes_on(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+
+	open_later(rig, 0);
+	fault = mock_fail(&rig->a, 5, 1, -MPIO_EIO);
+	fault->times = 1;
+	start(rig, 5, 1);
+	start(rig, 6, 1);
+	start(rig, 4, 4);
+	drain(rig);
+	assert_int_equal(rig->ios[0].status, -MPIO_EIO);
+	assert_int_equal(rig->ios[1].status, 0);
+	assert_int_equal(rig->ios[2].status, 0);
+	assert_disk(&rig->a, 4, "f4 f5 f6 f7");
+	assert_trace(rig, "read 4+4, read 4+4, write 4+4, write 4+4");
+}
+
+static void plugged_ones_are_sorted_and_wait_as_any(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	mpio_queue_plug(rig->queue);
+	start(rig, 6, 1);
+	start(rig, 13, 1);
+	start(rig, 5, 1);
+	assert_trace(rig, "");
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "read 4+4, read 12+4");
+	drain(rig);
+	assert_disk(&rig->a, 4, "a4 f5 f6 a7");
+	assert_disk(&rig->a, 12, "a12 f13 a14");
+}
+
+static void closing_waits_for_all_of_it(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, SECTOR);
+	start(rig, 5, 9);
+	start(rig, 6, 1);
+	start(rig, 4, 12);
+	mpio_queue_close(rig->queue);
+	rig->queue = NULL;
+	rig->is_open = false;
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(rig->ios[i].ends, 1);
+		assert_int_equal(rig->ios[i].status, 0);
+	}
+	assert_disk(&rig->a, 3, "a3 f4 f5 f6 f7 f8");
+}
+
+/* ---- Cancelling --------------------------------------------------------- */
+
+/* Four writes of one block, of which one is cancelled. */
+static void cancelled(struct rig *rig, uint32_t which)
+{
+	static const char *const left[] = {"a4 f5 f6 f7", "f4 a5 f6 f7",
+					   "f4 f5 a6 f7", "f4 f5 f6 a7"};
+
+	pattern_fill(rig->a.disk + SECTOR, 'a', SECTOR, SECTOR);
+	for (uint64_t block = 4; block < 8; block++)
+		start(rig, block, 1);
+	mpio_bio_cancel(rig->ios[which].bio);
+	drain(rig);
+	assert_disk(&rig->a, 4, left[which]);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(rig->ios[i].ends, 1);
+		assert_int_equal(rig->ios[i].status,
+				 i == which ? -MPIO_ECANCELED : 0);
+	}
+	mpio_queue_close(rig->queue);
+	for (uint32_t i = 0; i < 4; i++)
+		free(rig->ios[i].memory);
+	rig->io_count = 0;
+	rig->queue = NULL;
+	rig->is_open = false;
+}
+
+static void one_that_is_cancelled_holds_up_nobody(void **state)
+{
+	struct rig *rig = *state;
+
+	for (uint32_t i = 0; i < 8; i++) {
+		if (i == 4)
+			mock_cancelling(&rig->a);
+		open_later(rig, 0);
+		cancelled(rig, i % 4);
+		rig->trace[0] = '\0';
+	}
+}
+
+static void what_is_cancelled_while_it_reads_does_not_write(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	start(rig, 5, 1);
+	mpio_bio_cancel(rig->ios[0].bio);
+	drain(rig);
+	assert_int_equal(rig->ios[0].status, -MPIO_ECANCELED);
+	assert_trace(rig, "read 4+4");
+}
+
+/* ---- Flags -------------------------------------------------------------- */
+
+static void flags_are_the_writes(void **state)
+{
+	struct rig *rig = *state;
+	const uint32_t flags = MPIO_BIO_SYNC | MPIO_BIO_FUA |
+			       MPIO_BIO_PREFLUSH | MPIO_BIO_META |
+			       MPIO_BIO_ATOMIC;
+
+	rig->watch = WATCH_FLAGS;
+	open_coarse(rig, 0);
+	start_io(rig, rig->queue, MPIO_BIO_WRITE, flags, 5, 1);
+	assert_trace(rig, "read 4+4 sync meta, "
+			  "write 4+4 sync fua preflush meta atomic");
+	start_io(rig, rig->queue, MPIO_BIO_WRITE, MPIO_BIO_BACKGROUND, 5, 1);
+	assert_trace(rig, "read 4+4 background, write 4+4 background");
+}
+
+static void flushes_go_around_both(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.features = MPIO_DEVICE_FLUSH;
+	open_later(rig, 0);
+	start(rig, 6, 1);
+	start_io(rig, rig->queue, MPIO_BIO_WRITE,
+		 MPIO_BIO_FUA | MPIO_BIO_PREFLUSH, 5, 1);
+	start_io(rig, rig->queue, MPIO_BIO_WRITE, MPIO_BIO_FUA, 7, 1);
+	start(rig, 4, 1);
+	drain(rig);
+	assert_trace(rig, "read 4+4, write 4+4, flush, read 4+4, write 4+4, "
+			  "flush, read 4+4, write 4+4, flush, read 4+4, "
+			  "write 4+4");
+	assert_disk(&rig->a, 4, "f4 f5 f6 f7");
+}
+
+static void a_flush_waits_for_those_that_wait(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_END;
+	open_later(rig, 0);
+	start(rig, 5, 1);
+	start(rig, 6, 1);
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	drain(rig);
+	assert_trace(rig, "read 4+4, write 4+4, read 4+4, end_io 0, "
+			  "write 4+4, end_io 1, flush, end_io 2");
+}
+
+/* ---- Without ------------------------------------------------------------ */
+
+static void discards_do_not_cut_blocks(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	open_coarse(rig, 0);
+	io = make_io(rig, rig->queue, MPIO_BIO_DISCARD, 0, 5, 4);
+	assert_int_equal(mpio_bio_submit(io->bio), -MPIO_EINVAL);
+	mpio_bio_put(io->bio);
+}
+
+static void without_slots_blocks_are_not_cut(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	rig_open(rig);
+	io = make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 5, 1);
+	io->bio->offset += 100;
+	assert_int_equal(mpio_bio_submit(io->bio), -MPIO_EINVAL);
+	mpio_bio_put(io->bio);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(the_blocks_that_it_cuts_are_read),
+		RIG_TEST(only_its_ends_are_read_if_it_is_larger_than_a_slot),
+		RIG_TEST(any_range_goes_through_any_slot),
+		RIG_TEST(the_last_block_may_be_cut_by_the_devices_end),
+		RIG_TEST(what_comes_short_is_gone_on_with),
+		RIG_TEST(a_short_write_is_gone_on_with_in_whole_blocks),
+		RIG_TEST(a_device_that_moves_nothing_is_given_up_on),
+		RIG_TEST(what_cannot_be_read_is_not_written),
+		RIG_TEST(a_passing_error_is_tried_again),
+		RIG_TEST(writes_of_one_block_lose_nothing),
+		RIG_TEST(whole_blocks_wait_for_a_part_of_them),
+		RIG_TEST(aligned_memory_has_its_turn_too),
+		RIG_TEST(a_part_waits_for_whole_blocks),
+		RIG_TEST(neighbours_do_not_wait),
+		RIG_TEST(few_slots_are_enough_for_all),
+		RIG_TEST(who_waits_for_one_that_failed_goes_on),
+		RIG_TEST(plugged_ones_are_sorted_and_wait_as_any),
+		RIG_TEST(closing_waits_for_all_of_it),
+		RIG_TEST(one_that_is_cancelled_holds_up_nobody),
+		RIG_TEST(what_is_cancelled_while_it_reads_does_not_write),
+		RIG_TEST(flags_are_the_writes),
+		RIG_TEST(flushes_go_around_both),
+		RIG_TEST(a_flush_waits_for_those_that_wait),
+		RIG_TEST(discards_do_not_cut_blocks),
+		RIG_TEST(without_slots_blocks_are_not_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
