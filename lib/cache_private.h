@@ -210,6 +210,7 @@ struct mpio__group {
 	uint64_t free; /* a bit a frame */
 	uint32_t prev; /* in a list; groups from 1 on */
 	uint32_t next;
+	uint64_t taken; /* when one of them was taken last */
 };
 
 /* A call of the core that hands pages over to be read; on the stack. */
@@ -237,6 +238,7 @@ struct mpio_cache {
 	struct mpio__list protect;
 	struct mpio__list whole;   /* groups of which all is free */
 	struct mpio__list partial; /* ... and some is */
+	uint64_t taken;            /* frames, ever */
 	uint32_t protected_max;
 	uint32_t background; /* dirty frames */
 	uint32_t limit;

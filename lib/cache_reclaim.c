@@ -141,6 +141,7 @@ static void take(struct mpio_cache *cache, uint32_t frame)
 
 	group_set(cache, group,
 		  group_at(cache, group)->free & ~group_bit(cache, frame));
+	group_at(cache, group)->taken = ++cache->taken;
 	cache->stats.free--;
 }
 
@@ -324,24 +325,25 @@ uint32_t mpio__cache_take(struct mpio_cache *cache)
 /* ---- Runs --------------------------------------------------------------- */
 
 /*
- * Whether all pages of a group may go, none of them protected. One that nobody
- * has used yet was read ahead, and perhaps only now.
+ * Whether all pages of a group may go, none of them protected, and none that
+ * came lately: it was perhaps read ahead, and is still to be used.
  */
 static bool group_can_go(struct mpio_cache *cache, uint32_t group)
 {
-	const uint32_t states =
-		MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT | MPIO__FRAME_USED;
 	uint32_t first = (group - 1) << cache->group_shift;
 	uint32_t end = mpio__min_u32(first + (1u << cache->group_shift),
 				     cache->frame_count);
 
+	if (cache->taken - group_at(cache, group)->taken <
+	    cache->probation.count / 2)
+		return false;
 	for (uint32_t i = first; i < end; i++) {
 		const struct mpio__frame *frame = &cache->frames[i];
 
 		if (is_free(cache, i + 1))
 			continue;
 		if (frame->file == NULL || !can_go(frame) ||
-		    (frame->state & states) != MPIO__FRAME_USED)
+		    (frame->state & (MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT)))
 			return false;
 	}
 	return true;

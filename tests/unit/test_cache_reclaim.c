@@ -280,6 +280,25 @@ static void a_hot_page_is_not_taken_for_a_run(void **state)
 	assert_true(is_cached(cached, 3));
 }
 
+/* One old page in a group must not take those along that came just now. */
+static void what_was_just_read_ahead_stays_when_a_group_goes(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 64);
+	use_page(cached, 100);
+	for (uint32_t row = 0; row < 3; row++) {
+		assert_int_equal(read_ahead(cached, row * 16, 16), 16);
+		for (uint32_t i = 0; i < 16; i++)
+			use_page(cached, row * 16 + i);
+	}
+	/* They get the frames behind page 100, the oldest. */
+	assert_int_equal(read_ahead(cached, 101, 15), 15);
+	assert_int_equal(read_ahead(cached, 150, 16), 16);
+	for (uint32_t i = 101; i < 116; i++)
+		assert_true(is_cached(cached, i));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +318,7 @@ int main(void)
 		CACHED_TEST(pages_one_by_one_get_neighbours_too),
 		CACHED_TEST(after_reclaim_a_row_still_gets_neighbours),
 		CACHED_TEST(a_hot_page_is_not_taken_for_a_run),
+		CACHED_TEST(what_was_just_read_ahead_stays_when_a_group_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -483,6 +483,7 @@ static void read_down(uint64_t from, uint64_t length)
 		read_at(rig, pos - length, length);
 	assert_in_range(rig->demands, 1, 4);
 	assert_in_range(rig->bytes, from / length * length, from);
+	assert_in_range(rig->ios, from / (256 * KIB), from / (128 * KIB) + 8);
 	close_rig(rig);
 }
 
