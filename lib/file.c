@@ -83,6 +83,7 @@ int mpio_file_open(struct mpio_file *file, struct mpio_cache_mapping *mapping,
 		.since = mpio_cache_errors_sample(mapping),
 		.page_size = mpio_cache_page_size(mapping->cache),
 	};
+	file->page_shift = mpio__log2(file->page_size);
 	configure(file);
 	mpio__file_expect_nobody(file);
 	return 0;
@@ -124,7 +125,7 @@ uint64_t mpio__file_fetch(struct mpio_file *file, uint64_t start, uint64_t end,
 			  uint32_t flags)
 {
 	uint64_t first = mpio__page_down(file, start);
-	uint64_t pages = (mpio__page_up(file, end) - first) / file->page_size;
+	uint64_t pages = (mpio__page_up(file, end) - first) >> file->page_shift;
 	int n = mpio_cache_readahead(file->mapping, file->queue, start,
 				     (uint32_t)mpio__min_u64(pages, INT32_MAX),
 				     flags);

@@ -20,10 +20,10 @@
  *
  * allows: should nobody come for any of what is on its way, no more than a
  * quarter of all (and the allowance, once) was in vain. It is a little less
- * than a quarter, for what is lost before anybody comes for it. A handle that used its
- * allowance up gets no windows, until a reader shows that it goes on for long:
- * then it gets small ones. If those are wanted, larger ones are soon allowed
- * again; if not, the next reader must show more.
+ * than a quarter, for what is lost before anybody comes for it. A handle that
+ * used its allowance up gets no windows, until a reader shows that it goes on
+ * for long: then it gets small ones. If those are wanted, larger ones are soon
+ * allowed again; if not, the next reader must show more.
  */
 #include "file_private.h"
 
@@ -56,11 +56,14 @@ static uint64_t bytes_between(const struct mpio_file *file,
 			      const struct mpio_file_reader *reader,
 			      uint64_t from, uint64_t to)
 {
-	if (from >= to)
-		return 0;
+	uint64_t bytes = 0;
+
 	if (reader->stride == 0)
-		return to - from;
-	return (to - from) / reader->stride * step_bytes(file, reader);
+		return from < to ? to - from : 0;
+	/* As many steps as two windows have, at most. */
+	for (; from < to && reader->stride <= to - from; from += reader->stride)
+		bytes += step_bytes(file, reader);
+	return bytes;
 }
 
 /* ---- The ledger --------------------------------------------------------- */
@@ -121,8 +124,8 @@ static uint64_t ledger_allows(const struct mpio_file *file,
 	uint64_t small = file->config.readahead_min;
 	uint64_t window = 0;
 
-	if (left > 0)
-		window = (uint64_t)left / SHARE * SHARE_OF;
+	if (left > 0) /* SHARE_OF / SHARE, and a little less */
+		window = (uint64_t)left + (uint64_t)left / 4;
 	else if (reader->run / LONG_FACTOR <
 		 mpio__min_u64((uint64_t)-left, LACK_MAX))
 		return 0;
@@ -385,19 +388,29 @@ static uint64_t page_end(const struct mpio_file *file,
 	return mpio__page_up(file, place);
 }
 
+/* How many steps a window has. */
+static uint32_t steps_in(const struct mpio_file *file,
+			 const struct mpio_file_reader *reader, uint32_t bytes)
+{
+	uint64_t step = step_bytes(file, reader);
+
+	if (step > bytes)
+		return 0;
+	return mpio__min_u32(bytes / (uint32_t)step, STEPS_MAX);
+}
+
 /* Where a window that begins at `from` ends; whole pages, inside the file. */
 static uint64_t window_end(const struct mpio_file *file,
 			   const struct mpio_file_reader *reader, uint64_t from,
 			   uint32_t bytes, uint64_t size)
 {
-	uint64_t steps;
-
 	if (reader->stride != 0) {
-		steps = mpio__min_u64(bytes / step_bytes(file, reader),
-				      STEPS_MAX);
-		if (steps > (UINT64_MAX - from) / reader->stride)
-			steps = (UINT64_MAX - from) / reader->stride;
-		return from + steps * reader->stride;
+		uint32_t steps = steps_in(file, reader, bytes);
+
+		for (; steps > 0 && reader->stride <= UINT64_MAX - from;
+		     steps--)
+			from += reader->stride;
+		return from;
 	}
 	from = mpio__add_sat(from, bytes);
 	from = page_end(file, reader, from);

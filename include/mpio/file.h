@@ -134,6 +134,7 @@ struct mpio_file {
 	struct mpio_file_reader readers[MPIO_FILE_READERS];
 	struct mpio_file_straight straight;
 	uint32_t page_size;
+	uint32_t page_shift;
 	uint64_t ledger_ahead;  /* as in the statistics, but for what lies */
 	uint64_t ledger_wanted; /* long back */
 	uint64_t last;          /* where the last read began that went on from
