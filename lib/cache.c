@@ -18,6 +18,13 @@
 #define FRAME_ALIGNMENT 4096u
 #define GROUP_BYTES 65536u
 
+/* What a hit and its user look at is in one line. */
+_Static_assert(sizeof(void *) > 8 ||
+		       offsetof(struct mpio__frame, page) +
+				       offsetof(struct mpio_page, flags) <=
+			       MPIO__LINE,
+	       "the user's part of a page is in its frame's first line");
+
 /* ---- Waiting ------------------------------------------------------------ */
 
 /*
