@@ -360,7 +360,7 @@ void mpio_cache_pin(struct mpio_page *page)
 	mpio__cache_unlock(frame->file->cache);
 }
 
-/* With lock hooks, or as the last who has it pinned, and somebody waits. */
+/* With lock hooks, while somebody waits, or of a page that was dropped. */
 MPIO__SELDOM static void put_locked(struct mpio__frame *frame)
 {
 	struct mpio_cache *cache = frame->file->cache;
