@@ -70,6 +70,7 @@ bool bench_number(const char *option, const char *text, size_t max,
 int bench_plan(int argc, char **argv);
 int bench_read(int argc, char **argv);
 int bench_write(int argc, char **argv);
+int bench_cache(int argc, char **argv);
 int bench_raw(int argc, char **argv);
 int bench_file_read(int argc, char **argv);
 int bench_file_sync(int argc, char **argv);

@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	 bench_plan},
 	{"read", "read a file's pages from a real device", bench_read},
 	{"write", "write a file's pages back to a real device", bench_write},
+	{"cache", "find pages in a cache, and write back few of many",
+	 bench_cache},
 	{"raw", "the same I/Os as of read or write, by hand", bench_raw},
 	{"file-read", "read a file through the file layer", bench_file_read},
 	{"file-sync", "make random dirty pages of a file durable",

@@ -18,6 +18,13 @@
 #define FRAME_ALIGNMENT 4096u
 #define GROUP_BYTES 65536u
 
+/* What a hit and its user look at is in one line. */
+_Static_assert(sizeof(void *) > 8 ||
+		       offsetof(struct mpio__frame, page) +
+				       offsetof(struct mpio_page, flags) <=
+			       MPIO__LINE,
+	       "the user's part of a page is in its frame's first line");
+
 /* ---- Waiting ------------------------------------------------------------ */
 
 /*
@@ -366,7 +373,7 @@ void mpio_cache_pin(struct mpio_page *page)
 	mpio__cache_unlock(frame->file->cache);
 }
 
-/* With lock hooks, or as the last who has it pinned, and somebody waits. */
+/* With lock hooks, while somebody waits, or of a page that was dropped. */
 MPIO__SELDOM static void put_locked(struct mpio__frame *frame)
 {
 	struct mpio_cache *cache = frame->file->cache;
