@@ -294,6 +294,25 @@ static void so_does_one_of_many_pieces(void **state)
 				    "write 100+20, write 136+8");
 }
 
+/* 300 bytes of block 103 are on the device. */
+static void the_devices_end_may_cut_a_page(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.size = 103 * BLOCK + 300;
+	map_blocks(rig, 0, 3, 101);
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 3, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_page(rig, 0, "a101 a102 a103/300");
+	dirty_page(rig, 0);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "read 100+3372B, read 100+3372B, write 100+3372B");
+	assert_disk(&rig->a, 100, "a100 f0 f1");
+	assert_memory_equal(rig->a.disk + 103 * BLOCK,
+			    (char *)page_at(rig, 0)->data + 2 * BLOCK, 300);
+}
+
 static void dirty_blocks_are_written_alone(void **state)
 {
 	struct rig *rig = *state;
@@ -373,6 +392,7 @@ int main(void)
 		RIG_TEST(pages_that_lie_together_are_written_together),
 		RIG_TEST(a_full_bio_ends_where_a_block_does),
 		RIG_TEST(so_does_one_of_many_pieces),
+		RIG_TEST(the_devices_end_may_cut_a_page),
 		RIG_TEST(dirty_blocks_are_written_alone),
 		RIG_TEST(
 			a_bad_block_leaves_the_pages_dirty_that_have_some_of_it),
