@@ -152,8 +152,7 @@ static void append(struct mpio__build *build, const struct mpio__run *run,
 }
 
 /* Let the open bio go on to where a run begins. */
-MPIO__APART static void bridge(struct mpio__build *build,
-			       const struct mpio__run *run)
+static void bridge(struct mpio__build *build, const struct mpio__run *run)
 {
 	struct mpio_bio *bio = build->bio;
 	struct mpio_queue *queue = bio->queue;
@@ -174,6 +173,82 @@ MPIO__APART static void bridge(struct mpio__build *build,
 }
 
 /*
+ * How much of a full bio, which the next one continues, is to go there: a write
+ * that ended inside a block of the device would have to read it, and the next
+ * one to wait for that. Bytes, all of the last segment; 0: nothing.
+ */
+static uint32_t left_over(const struct mpio_bio *bio)
+{
+	uint64_t end = bio->offset + bio->length;
+	uint32_t n = (uint32_t)(end & (bio->queue->limits.block - 1));
+
+	if (bio->op != MPIO_BIO_WRITE || (bio->flags & MPIO_BIO_ATOMIC) ||
+	    bio->vecs_max < 2 || n >= bio->segments_end[-1].length)
+		return 0;
+	return n;
+}
+
+/* Send the open bio, but for its last bytes, which the next one begins with. */
+static void send_but(struct mpio__build *build, enum mpio_cut cut, uint32_t n,
+		     struct mpio_bio *next)
+{
+	struct mpio_bio *bio = build->bio;
+	struct mpio_segment *last = bio->segments_end - 1;
+	uint64_t offset = bio->offset + bio->length - n;
+	const struct mpio__run run = {
+		.page = last->page,
+		.page_offset = last->offset + last->length - n,
+		.memory = build->memory_end - n,
+	};
+
+	last->length -= n;
+	bio->vecs[bio->vec_count - 1].length -= n;
+	bio->length -= n;
+	bio->plain = false;
+	run.page->pending++; /* while it is in no bio */
+	mpio__build_send(build, cut);
+	mpio__build_open(build, next, offset);
+	build->bio = next;
+	build->memory_end = (unsigned char *)next; /* nobody's page */
+	append(build, &run, n);
+	run.page->pending--;
+}
+
+/* Send the open bio, which is full, and may end inside a block. */
+MPIO__APART static void send_odd(struct mpio__build *build, enum mpio_cut cut)
+{
+	struct mpio_bio *next = NULL;
+	uint32_t n = left_over(build->bio);
+
+	if (n != 0)
+		next = mpio__bio_get_wait(build->bio->queue, 0);
+	if (next != NULL)
+		send_but(build, cut, n, next);
+	else
+		mpio__build_send(build, cut);
+}
+
+/* Send the open bio, which is full. */
+static inline void send_full(struct mpio__build *build, enum mpio_cut cut)
+{
+	if (build->unit < build->bio->queue->limits.block)
+		send_odd(build, cut);
+	else
+		mpio__build_send(build, cut);
+}
+
+/* There is room for no byte more, or for none but those of a gap. */
+MPIO__APART static void turn_apart(struct mpio__build *build,
+				   const struct mpio__run *run,
+				   enum mpio_cut cut)
+{
+	if (cut == MPIO_CUT_GAP)
+		bridge(build, run);
+	else
+		send_full(build, cut);
+}
+
+/*
  * See to it that the open bio takes bytes of a run, `take` of them: send it
  * and open another if it must be. 0 or an error as of mpio__build_add().
  */
@@ -189,10 +264,12 @@ static int turn(struct mpio__build *build, const struct mpio__run *run,
 			return open_bio(build, run->queue, run->offset);
 		if (*take != 0)
 			return 0;
-		if (cut == MPIO_CUT_GAP)
-			bridge(build, run);
-		else if (cut != MPIO_CUT_SEGMENTS || !enlarge(build))
+		if (cut > MPIO_CUT_SEGMENTS)
+			turn_apart(build, run, cut);
+		else if (cut != MPIO_CUT_SEGMENTS)
 			mpio__build_send(build, cut);
+		else if (!enlarge(build))
+			send_full(build, cut);
 	}
 }
 

@@ -11,7 +11,7 @@
  *     block     |-------- 7 --------|-------- 8 --------|
  *     first       |====|                                  is read and written
  *     second            |====|                            waits for first
- *     third                    |============|             waits for second
+ *     third                    |============|             waits for both
  *     fourth                        |=======|             waits for third
  *
  * A change that keeps its place (MPIO__TURN_KEEPS) is one that cuts blocks, or

@@ -227,6 +227,17 @@ static const struct scenario scenarios[] = {
 		.batches = true,
 	},
 	{
+		.name = "bounce: write, smaller blocks, few pieces in a bio",
+		.operation = run_writepages,
+		.wbc = SYNC_ALL,
+		.writes = true,
+		.runs = {{26, RUN_DATA, 5, 0}},
+		.page_blocks = {3, 2},
+		.limits = {.logical_block_size = 4096, .memory_alignment = 512},
+		.config = {.bios = 2, .segments_max = 3, .bounce_bytes = 8192},
+		.mode = MOCK_RANDOM,
+	},
+	{
 		.name = "bounce: write, some smaller blocks, one slot",
 		.operation = run_writepages,
 		.wbc = SYNC_ALL,

@@ -257,6 +257,62 @@ static void pages_that_lie_together_are_written_together(void **state)
 	assert_int_equal(mpio_queue_stats(rig->queue)->fills, 2);
 }
 
+/* A bio that is full ends where a block does, so that none waits for it. */
+static void written_in_several_ios(struct rig *rig, const char *expected)
+{
+	mock_asynchronous(&rig->a);
+	map_blocks(rig, 0, 40, 101);
+	open_coarse(rig, 0);
+	rig->together = rig->config.segments_max == 0;
+	add_pages(rig, 0, 4, 10);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, expected);
+	for (uint32_t i = 0; i < 10; i++)
+		assert_status(rig, i, 0);
+	assert_disk(&rig->a, 100, "a100 f0 f1 f2");
+	assert_disk(&rig->a, 119, "f18 f19 f20 f21 f22 f23 f24 f25");
+	assert_disk(&rig->a, 139, "f38 f39 a141 a142");
+	assert_int_equal(mpio_queue_stats(rig->queue)->turns, 0);
+}
+
+static void a_full_bio_ends_where_a_block_does(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.bytes_max = 32 * BLOCK;
+	written_in_several_ios(rig, "read 100+4, read 140+4, write 100+32, "
+				    "write 132+12");
+}
+
+static void so_does_one_of_many_pieces(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.segments_max = 5;
+	written_in_several_ios(rig, "read 100+4, write 120+16, read 140+4, "
+				    "write 100+20, write 136+8");
+}
+
+/* 300 bytes of block 103 are on the device. */
+static void the_devices_end_may_cut_a_page(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.size = 103 * BLOCK + 300;
+	map_blocks(rig, 0, 3, 101);
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 3, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_page(rig, 0, "a101 a102 a103/300");
+	dirty_page(rig, 0);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "read 100+3372B, read 100+3372B, write 100+3372B");
+	assert_disk(&rig->a, 100, "a100 f0 f1");
+	assert_memory_equal(rig->a.disk + 103 * BLOCK,
+			    (char *)page_at(rig, 0)->data + 2 * BLOCK, 300);
+}
+
 static void dirty_blocks_are_written_alone(void **state)
 {
 	struct rig *rig = *state;
@@ -334,6 +390,9 @@ int main(void)
 		RIG_TEST(without_slots_blocks_are_not_cut),
 		RIG_TEST(with_slots_bytes_can_be_read),
 		RIG_TEST(pages_that_lie_together_are_written_together),
+		RIG_TEST(a_full_bio_ends_where_a_block_does),
+		RIG_TEST(so_does_one_of_many_pieces),
+		RIG_TEST(the_devices_end_may_cut_a_page),
 		RIG_TEST(dirty_blocks_are_written_alone),
 		RIG_TEST(
 			a_bad_block_leaves_the_pages_dirty_that_have_some_of_it),

@@ -43,17 +43,18 @@ static void drain(struct rig *rig)
 	assert_int_equal(stats(rig)->in_flight, 0);
 }
 
-/* What a byte of the disk is to be: what it was, or 'w' by its place. */
+/* The disk is as it was before, but for some bytes. */
 static void assert_written(struct rig *rig, const unsigned char *before,
 			   uint64_t offset, const unsigned char *bytes,
 			   uint32_t length)
 {
-	uint64_t end = offset + length;
+	size_t size = (size_t)rig->a.device.size;
+	size_t begin = (size_t)offset;
+	size_t end = begin + length;
 
-	assert_memory_equal(rig->a.disk, before, offset);
-	assert_memory_equal(rig->a.disk + offset, bytes, length);
-	assert_memory_equal(rig->a.disk + end, before + end,
-			    rig->a.device.size - end);
+	assert_memory_equal(rig->a.disk, before, begin);
+	assert_memory_equal(rig->a.disk + begin, bytes, length);
+	assert_memory_equal(rig->a.disk + end, before + end, size - end);
 }
 
 /* Write bytes by hand; what became of it. Nothing else has changed. */
