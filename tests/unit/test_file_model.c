@@ -482,8 +482,11 @@ static void close_model(struct model *model)
 		assert_int_equal(mpio_cache_detach(&file->cached, model->queue),
 				 0);
 	}
-	/* A run that did not get that far shows little. */
-	assert_true(model->sum.wanted != 0 && model->sum.straight != 0);
+	/* A run that did not get that far shows little; where all of it fits,
+	 * little is ever read. */
+	if ((uint64_t)model->setting->frames * model->setting->page_size <
+	    (uint64_t)FILES * FILE_BYTES)
+		assert_true(model->sum.wanted != 0 && model->sum.straight != 0);
 	mpio_cache_close(model->cache);
 	mpio_queue_close(model->queue);
 	free(model->memory);
