@@ -342,7 +342,10 @@ static void pass_equals(struct reader *reader, struct word word, bool has_value)
 		reader->at++;
 }
 
-/* A field, if there is one; false, and nothing taken: no such word. */
+/*
+ * A field, if there is one; false, and nothing taken: no such word. Behind an
+ * action, 'delay:' is no field either but the name of a filter.
+ */
 static bool read_field(struct reader *reader, struct mpio_fault_rule *rule)
 {
 	struct word word = peek(reader);
@@ -358,6 +361,9 @@ static bool read_field(struct reader *reader, struct mpio_fault_rule *rule)
 	for (unsigned i = 0; i < ACTIONS; i++) {
 		if (!is_word(word, action_names[i]))
 			continue;
+		if (1u << i == MPIO_FAULT_DELAY && rule->actions != 0 &&
+		    word.at[word.length] == ':')
+			return false;
 		pass_equals(reader, word, (WITH_VALUE >> i & 1) != 0);
 		if (reader->why == NULL)
 			read_action(reader, rule, 1u << i);
@@ -454,7 +460,7 @@ int mpio_faults_parse(struct mpio_faults *faults, const char *text,
 	if (result == 0 && *rest != '\0') {
 		faults->count = count;
 		own.at += *rest == ':';
-		own.why = "there is no such field";
+		own.why = "there is no such field, or its value is missing";
 		result = -MPIO_EINVAL;
 	}
 	if (result != 0 && error != NULL)

@@ -392,6 +392,7 @@ void mpio__sim_init_device(struct mpio_sim *sim)
 		.channel_open = sim_channel_open,
 		.channel_close = sim_channel_close,
 		.cancel = sim_cancel,
+		.describe = mpio__sim_describe,
 		.close = sim_close,
 	};
 	device->limits = sim->config.limits;

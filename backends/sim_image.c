@@ -8,6 +8,9 @@
 
 #include <mpio/error.h>
 
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memset(void *memory, int byte, size_t size);
+
 void *mpio__sim_alloc(const struct mpio_allocator *allocator, size_t size)
 {
 	return allocator->resize(allocator->ctx, NULL, 0, size);

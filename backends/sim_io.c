@@ -8,6 +8,8 @@
 
 #include <mpio/error.h>
 
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+
 /* Bytes of an I/O that are moved in one go. */
 struct run {
 	uint32_t at; /* bytes, in the bio */

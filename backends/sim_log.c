@@ -192,42 +192,59 @@ static void put_option(struct mpio__put *put, const char *name, uint64_t number,
 	mpio__put_number(put, number);
 }
 
-size_t mpio_sim_replay(struct mpio_sim *sim, char *text, size_t size)
+static void put_replay(struct mpio__put *put, struct mpio_sim *sim)
 {
-	struct mpio__put put = {.at = text, .size = size};
 	const struct mpio_sim_config *config = &sim->config;
 	const struct mpio_limits *limits = &config->limits;
 	uint32_t flags = config->flags;
 
 	mpio__sim_lock(sim);
-	mpio__put_text(&put, "sim:");
-	mpio__put_number(&put, config->size);
-	mpio__put_text(&put, "?seed=");
-	mpio__put_number(&put, config->seed);
-	put_option(&put, "latency", config->latency, 50000);
-	put_option(&put, "jitter", config->jitter, 50000);
-	put_option(&put, "per_kib", config->per_kib, 500);
-	put_option(&put, "poll", config->poll, 1000);
-	put_option(&put, "cache_bytes", config->cache_bytes, 16u << 20);
-	put_option(&put, "cache", (flags & MPIO_SIM_NO_CACHE) == 0, 1);
-	put_option(&put, "fua", (flags & MPIO_SIM_NO_FUA) == 0, 1);
-	put_option(&put, "discard", (flags & MPIO_SIM_NO_DISCARD) == 0, 1);
-	put_option(&put, "block", limits->logical_block_size, 0);
-	put_option(&put, "align", limits->memory_alignment, 0);
-	put_option(&put, "atomic", limits->atomic_unit, 0);
-	put_option(&put, "segments", limits->segments_max, 0);
-	put_option(&put, "bytes", limits->bytes_max, 0);
-	put_option(&put, "gap", limits->gap_bytes, 0);
-	put_option(&put, "readonly",
+	mpio__put_text(put, "sim:");
+	mpio__put_number(put, config->size);
+	mpio__put_text(put, "?seed=");
+	mpio__put_number(put, config->seed);
+	put_option(put, "latency", config->latency, 50000);
+	put_option(put, "jitter", config->jitter, 50000);
+	put_option(put, "per_kib", config->per_kib, 500);
+	put_option(put, "poll", config->poll, 1000);
+	put_option(put, "cache_bytes", config->cache_bytes, 16u << 20);
+	put_option(put, "cache", (flags & MPIO_SIM_NO_CACHE) == 0, 1);
+	put_option(put, "fua", (flags & MPIO_SIM_NO_FUA) == 0, 1);
+	put_option(put, "discard", (flags & MPIO_SIM_NO_DISCARD) == 0, 1);
+	put_option(put, "block", limits->logical_block_size, 0);
+	put_option(put, "align", limits->memory_alignment, 0);
+	put_option(put, "atomic", limits->atomic_unit, 0);
+	put_option(put, "segments", limits->segments_max, 0);
+	put_option(put, "bytes", limits->bytes_max, 0);
+	put_option(put, "gap", limits->gap_bytes, 0);
+	put_option(put, "readonly",
 		   (limits->features & MPIO_DEVICE_READONLY) != 0, 0);
 	if (sim->faults.count != 0) {
-		size_t length = put.length + 7;
+		bool room;
 
-		mpio__put_text(&put, "&rules=");
-		put.length += mpio_faults_print(
-			&sim->faults, length < size ? text + length : NULL,
-			length < size ? size - length : 0);
+		mpio__put_text(put, "&rules=");
+		room = put->length < put->size;
+		put->length += mpio_faults_print(
+			&sim->faults, room ? put->at + put->length : NULL,
+			room ? put->size - put->length : 0);
 	}
 	mpio__sim_unlock(sim);
+}
+
+size_t mpio_sim_replay(struct mpio_sim *sim, char *text, size_t size)
+{
+	struct mpio__put put = {.at = text, .size = size};
+
+	put_replay(&put, sim);
 	return put.length;
+}
+
+int mpio__sim_describe(struct mpio_device *device, char *text, size_t size)
+{
+	struct mpio__put put = {.at = text, .size = size};
+
+	mpio__put_text(&put, "backend: sim\nreplay: ");
+	put_replay(&put, (struct mpio_sim *)device);
+	mpio__put_text(&put, "\n");
+	return (int)put.length;
 }

@@ -17,9 +17,6 @@
 
 #include <mpio/simdisk.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memset(void *memory, int byte, size_t size);
-
 #define SIM_CHUNK 4096u
 #define SIM_NEVER UINT64_MAX /* a time */
 
@@ -162,6 +159,7 @@ void mpio__sim_log(struct mpio_sim *sim, enum mpio_sim_what what,
 		   const struct sim_request *request);
 void mpio__sim_log_write(struct mpio_sim *sim, const struct sim_write *write);
 void mpio__sim_log_off(struct mpio_sim *sim);
+int mpio__sim_describe(struct mpio_device *device, char *text, size_t size);
 
 /* sim.c */
 void mpio__sim_off(struct mpio_sim *sim);

@@ -7,6 +7,8 @@
 
 #include <mpio/error.h>
 
+void *memset(void *memory, int byte, size_t size);
+
 /* ---- Opening ------------------------------------------------------------ */
 static bool is_power(uint32_t number)
 {

@@ -19,7 +19,7 @@ done
 
 mkdir "$scratch/core"
 cp "$scratch"/lib-*.ci "$scratch/core"
-for name in mem put fault sim; do
+for name in mem put fault sim filter; do
 	cp "$scratch/backends-$name"*.ci "$scratch/core"
 done
 rm -f "$scratch"/core/lib-cache*.ci

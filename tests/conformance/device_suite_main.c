@@ -4,7 +4,7 @@
  *
  * Runs the device suite on devices by name. A URI without a path, as 'posix:'
  * or 'libaio:?direct=1', gets a file of its own, which goes away afterwards;
- * 'mem:' gets the size it needs. 'filter+URI' puts a filter over the device
+ * 'mem:' and 'sim:' get the size they need, and of the latter the power is cut. 'filter+URI' puts a filter over the device
  * that hands everything down. What a URI with a path names is overwritten.
  *
  *     --dir DIR      where files are made; else in TMPDIR, or /var/tmp
@@ -21,6 +21,8 @@
 #define _FILE_OFFSET_BITS 64
 
 #include "device_suite_rig.h"
+
+#include <mpio/simdisk.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +85,10 @@ static int open_lower(struct target *target, uint64_t size,
 	if (target->own)
 		return mpio_device_open(target->scheme, device);
 	if (target->in_memory) {
-		snprintf(uri, sizeof(uri), "mem:%" PRIu64, size);
+		snprintf(uri, sizeof(uri), "%.*s%" PRIu64 "%s%s",
+			 target->scheme_length, target->scheme, size,
+			 target->options[0] != '\0' ? "?" : "",
+			 target->options);
 		return mpio_device_open(uri, device);
 	}
 	error = make_file(target, size);
@@ -115,9 +120,27 @@ static void close_target(void *ctx, struct mpio_device *device)
 	mpio_device_close(target->filtered ? target->filter.lower : device);
 }
 
+/* What is not durable is gone. */
+static void cut_target(void *ctx, struct mpio_device *device)
+{
+	struct target *target = ctx;
+
+	if (target->filtered)
+		device = target->filter.lower;
+	if (mpio_sim_cut(mpio_sim_of(device), MPIO_SIM_DRAWN, 1) != 0)
+		abort();
+}
+
 static bool has_scheme(const struct target *target, const char *scheme)
 {
 	return strncmp(target->scheme, scheme, strlen(scheme)) == 0;
+}
+
+/* Whether what it holds is gone when it is closed, filters on it or not. */
+static bool is_in_memory(const struct target *target)
+{
+	return strstr(target->scheme, "mem:") != NULL ||
+	       strstr(target->scheme, "sim:") != NULL;
 }
 
 static void parse_uri(struct target *target, const char *uri, const char *dir)
@@ -135,7 +158,7 @@ static void parse_uri(struct target *target, const char *uri, const char *dir)
 	target->options = strchr(path, '?');
 	target->own = *path != '\0' && *path != '?';
 	target->options = target->options != NULL ? target->options + 1 : "";
-	target->in_memory = has_scheme(target, "mem:");
+	target->in_memory = is_in_memory(target);
 	target->readonly = strstr(target->options, "readonly=1") != NULL;
 	snprintf(target->path, sizeof(target->path), "%s/mpio-device-suite.%ld",
 		 dir, (long)getpid());
@@ -170,7 +193,7 @@ static uint32_t flags_of(const struct target *target)
 
 	if (target->in_memory)
 		flags |= MPIO_DEVICE_SUITE_VOLATILE;
-	if (target->in_memory || has_scheme(target, "posix:") ||
+	if (has_scheme(target, "mem:") || has_scheme(target, "posix:") ||
 	    has_scheme(target, "threads:"))
 		flags |= MPIO_DEVICE_SUITE_ORDERED;
 	if (has_scheme(target, "io_uring:") &&
@@ -199,6 +222,7 @@ static int run_target(struct mpio_device_suite *suite, const char *uri,
 		suite->name = uri;
 		suite->open = open_target;
 		suite->close = close_target;
+		suite->cut = has_scheme(target, "sim:") ? cut_target : NULL;
 		suite->ctx = target;
 		suite->flags = flags_of(target);
 		result = mpio_device_suite_run(suite, stdout) != 0;

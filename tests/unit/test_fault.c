@@ -110,6 +110,8 @@ static const struct {
 	{"write:drop:", 11, "no such field"},
 	{"write:dropped", 6, "no such field"},
 	{"write:drop:nth7", 11, "no such field"},
+	{"write:drop:delay:once", 11, "value is missing"},
+	{"write:delay:once", 11, "value is missing"},
 	{"write:drop=1", 10, "takes no value"},
 	{"write:nth", 9, "value is missing"},
 	{"write:nth=", 10, "number is missing"},
