@@ -38,7 +38,7 @@ struct target {
 	const char *uri;     /* as it was given */
 	const char *scheme;  /* the URI behind 'filter+' */
 	const char *options; /* behind its '?', or empty */
-	int scheme_length;   /* with the ':' */
+	int scheme_length;   /* up to where a path stands, with the ':' */
 	bool filtered;
 	bool in_memory;
 	bool own; /* a path, or another device with a size, is named */
@@ -139,24 +139,26 @@ static bool has_scheme(const struct target *target, const char *scheme)
 /* Whether what it holds is gone when it is closed, filters on it or not. */
 static bool is_in_memory(const struct target *target)
 {
-	return strstr(target->scheme, "mem:") != NULL ||
-	       strstr(target->scheme, "sim:") != NULL;
+	return (strstr(target->scheme, "mem:") != NULL ||
+		strstr(target->scheme, "sim:") != NULL) &&
+	       strstr(target->scheme, "posix:") == NULL &&
+	       strstr(target->scheme, "threads:") == NULL;
 }
 
 static void parse_uri(struct target *target, const char *uri, const char *dir)
 {
-	const char *path;
+	size_t length;
 
 	*target = (struct target){.uri = uri, .scheme = uri};
 	if (strncmp(uri, FILTER, strlen(FILTER)) == 0) {
 		target->filtered = true;
 		target->scheme = uri + strlen(FILTER);
 	}
-	target->scheme_length = (int)strcspn(target->scheme, ":") + 1;
-	path = target->scheme + strcspn(target->scheme, ":");
-	path += *path == ':';
-	target->options = strchr(path, '?');
-	target->own = *path != '\0' && *path != '?';
+	/* The path is that of the last device of a stack. */
+	length = strcspn(target->scheme, "?");
+	target->scheme_length = (int)length;
+	target->own = length == 0 || target->scheme[length - 1] != ':';
+	target->options = strchr(target->scheme, '?');
 	target->options = target->options != NULL ? target->options + 1 : "";
 	target->in_memory = is_in_memory(target);
 	target->readonly = strstr(target->options, "readonly=1") != NULL;
@@ -196,7 +198,7 @@ static uint32_t flags_of(const struct target *target)
 	if (has_scheme(target, "mem:") || has_scheme(target, "posix:") ||
 	    has_scheme(target, "threads:"))
 		flags |= MPIO_DEVICE_SUITE_ORDERED;
-	if (has_scheme(target, "io_uring:") &&
+	if (strstr(target->scheme, "io_uring:") != NULL &&
 	    strstr(target->options, "roaming=1") == NULL)
 		flags |= MPIO_DEVICE_SUITE_ONE_THREAD;
 	return flags;

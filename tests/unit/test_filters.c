@@ -281,6 +281,127 @@ static void ends_go_astray(void **state)
 	done();
 }
 
+/* Whichever of them it is, it ends behind the others. */
+static void what_is_reordered_ends_last(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 5; n++) {
+		char rules[] = "write:nth=1:reorder";
+
+		rules[10] = (char)('1' + n);
+		use_faults(rules);
+		for (uint32_t i = 0; i < 5; i++)
+			sim_start(&rig, MPIO_BIO_WRITE, 0, i, 1, 'a');
+		assert_int_equal(mpio_queue_drain(rig.queue), 0);
+		assert_int_equal(rig.ios[n].order, 5);
+		done();
+	}
+	/* Of those that all want to be the last, none waits for another. */
+	use_faults("submit:reorder");
+	for (uint32_t i = 0; i < 5; i++)
+		sim_start(&rig, MPIO_BIO_WRITE, 0, i, 1, 'a');
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	done();
+}
+
+static void completions_go_astray(void **state)
+{
+	(void)state;
+	use_faults("complete:nth=1:short=512,complete:nth=3:never,"
+		   "complete:nth=4:delay=1ms");
+	assert_int_equal(sim_put(&rig, 0, 2, 'a'), 0);
+	assert_int_equal(mpio_queue_stats(rig.queue)->submits, 2);
+	sim_start(&rig, MPIO_BIO_WRITE, 0, 2, 1, 'b');
+	assert_int_equal(mpio_queue_drain(rig.queue), -MPIO_ETIMEDOUT);
+	assert_sim(&rig, "aab");
+	assert_int_equal(sim_put(&rig, 3, 1, 'c'), 0);
+	done();
+}
+
+/* Runs of many pieces of memory, more of them than there are large bios: each
+ * waits for one. */
+static void many_pieces_go_down_in_whole_blocks(void **state)
+{
+	static unsigned char bytes[16 * SECTOR];
+	struct mpio_queue_config few = {.bios = 4, .allocator = &rig.allocator};
+	struct mpio_bio *bio;
+
+	(void)state;
+	use_faults("write:torn=0x5555");
+	mpio_queue_close(rig.queue);
+	assert_int_equal(mpio_queue_open(rig.device, &few, &rig.queue), 0);
+	memset(bytes, 'a', sizeof(bytes));
+	bio = mpio_bio_get(rig.queue, MPIO_BIO_WRITE, 0);
+	bio->offset = 0;
+	for (uint32_t i = 0; i < 256; i++)
+		assert_int_equal(mpio_bio_add(bio, bytes + (255 - i) * 32, 32),
+				 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_sim(&rig, "a.a.a.a.a.a.a.a.....");
+	done();
+}
+
+/* Every n-th allocation fails; nothing is lost or leaked. */
+static int budget;
+
+static void *resize_some(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+	if (new_size != 0 && budget-- <= 0)
+		return NULL;
+	return rig.allocator.resize(ctx, ptr, old_size, new_size);
+}
+
+static int use_with(int n)
+{
+	struct mpio_queue_config queue = {.allocator = &rig.allocator};
+	struct mpio_allocator some = {.resize = resize_some, .ctx = &rig};
+	struct mpio_device *lower = rig.device;
+	struct mpio_faults faults = {0};
+	char letters[2];
+	int error;
+
+	mpio_faults_parse(&faults, "write:flip=1", NULL);
+	config.allocator = &some;
+	budget = n;
+	error = mpio_filter_fault(lower, &config, &faults, &rig.device);
+	if (error != 0)
+		return error;
+	error = mpio_queue_open(rig.device, &queue, &rig.queue);
+	if (error == 0) {
+		error = sim_put(&rig, 0, 1, 'a');
+		mpio_queue_close(rig.queue);
+	}
+	rig.device->ops.close(rig.device);
+	if (error == 0)
+		error = mpio_filter_verify(lower, lower, &config, &rig.device);
+	if (error != 0)
+		return error;
+	error = mpio_queue_open(rig.device, &queue, &rig.queue);
+	if (error == 0) {
+		error = sim_get(&rig, 0, 1, letters);
+		mpio_queue_close(rig.queue);
+	}
+	rig.device->ops.close(rig.device);
+	return error;
+}
+
+static void want_of_memory_is_told(void **state)
+{
+	int failed = -1;
+	int error;
+
+	(void)state;
+	do {
+		begin("");
+		error = use_with(++failed);
+		assert_true(error == 0 || error == -MPIO_ENOMEM);
+		rig.queue = NULL;
+		sim_rig_close(&rig);
+	} while (error != 0);
+	assert_in_range(failed, 8, 20);
+}
+
 static void an_io_is_held_until_it_is_let_go(void **state)
 {
 	struct sim_io *before;
@@ -523,6 +644,10 @@ int main(void)
 		TEST(rules_hold_over_any_device),
 		TEST(bytes_go_astray),
 		TEST(ends_go_astray),
+		TEST(what_is_reordered_ends_last),
+		TEST(completions_go_astray),
+		TEST(many_pieces_go_down_in_whole_blocks),
+		TEST(want_of_memory_is_told),
 		TEST(an_io_is_held_until_it_is_let_go),
 		TEST(a_filter_that_cannot_be_is_refused),
 		TEST(a_partition_is_a_part),

@@ -110,10 +110,10 @@ static void want_of_memory_is_told(void **state)
 			failed++;
 			continue;
 		}
-		budget = 1;
+		budget = 1000;
 		rig.device = mpio_sim_device(rig.sim);
 		sim_rig_open_queue(&rig);
-		budget = n;
+		budget = n - 6;
 		error = sim_put(&rig, 0, 16, 'a');
 		assert_true(error == 0 || error == -MPIO_ENOMEM);
 		assert_sim(&rig, error == 0 ? "aaaa" : "....");
@@ -131,6 +131,27 @@ static void want_of_memory_is_told(void **state)
 		sim_rig_close(&rig);
 	}
 	assert_in_range(failed, 12, 39);
+}
+
+/* A write that is lost for want of memory is no state of the disk. */
+static void a_cut_without_memory_is_no_cut(void **state)
+{
+	struct mpio_allocator some = {.resize = resize_some, .ctx = &rig};
+
+	(void)state;
+	sim_rig_init(&rig);
+	rig.config.allocator = &some;
+	budget = 1000;
+	sim_rig_make(&rig, "");
+	write_to(0, 16, 'a');
+	budget = 0;
+	mpio_sim_power_off(rig.sim);
+	budget = 1000;
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_int_equal(mpio_sim_cut(rig.sim, MPIO_SIM_WHOLE, 0),
+			 -MPIO_ENOMEM);
+	assert_true(mpio_sim_is_off(rig.sim));
+	sim_rig_close(&rig);
 }
 
 /* ---- Time and order ------------------------------------------------------- */
@@ -356,6 +377,29 @@ static void a_bit_is_inverted(void **state)
 	assert_int_equal(mpio_queue_drain(rig.queue), 0);
 	assert_int_equal(rig.ios[1].bytes[0], 'a' ^ 1);
 	assert_int_equal(rig.ios[1].bytes[1], 'a');
+	sim_rig_close(&rig);
+}
+
+static void scattered_memory_goes_astray_too(void **state)
+{
+	unsigned char bytes[3 * SECTOR];
+	struct mpio_bio *bio;
+
+	(void)state;
+	sim_rig_open(&rig, "write:torn=2:flip=4096,read:torn=2:flip=4097");
+	for (int op = MPIO_BIO_WRITE; op >= MPIO_BIO_READ; op--) {
+		memset(bytes, 'a', sizeof(bytes));
+		bio = mpio_bio_get(rig.queue, (enum mpio_bio_op)op, 0);
+		bio->offset = 0;
+		mpio_bio_add(bio, bytes + 2 * SECTOR, SECTOR);
+		mpio_bio_add(bio, bytes, SECTOR);
+		assert_int_equal(mpio_bio_submit(bio), 0);
+		assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	}
+	assert_sim(&rig, ".!");
+	assert_int_equal(bytes[0], 'a' ^ 1 ^ 2);
+	assert_int_equal(bytes[1], 'a');
+	assert_int_equal(bytes[2 * SECTOR], 'a');
 	sim_rig_close(&rig);
 }
 
@@ -662,6 +706,7 @@ int main(void)
 		TEST(a_disk_may_have_any_size),
 		TEST(a_bad_configuration_is_refused),
 		TEST(want_of_memory_is_told),
+		TEST(a_cut_without_memory_is_no_cut),
 		TEST(a_seed_is_an_order),
 		TEST(time_passes_as_configured),
 		TEST(a_poll_that_goes_on_comes_to_an_end),
@@ -676,6 +721,7 @@ int main(void)
 		TEST(a_dropped_write_is_lost),
 		TEST(a_misdirected_write_is_elsewhere),
 		TEST(a_bit_is_inverted),
+		TEST(scattered_memory_goes_astray_too),
 		TEST(what_is_delayed_ends_later),
 		TEST(what_is_reordered_ends_last),
 		TEST(a_second_end_is_ignored),

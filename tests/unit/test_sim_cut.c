@@ -312,6 +312,29 @@ static void writes_that_overlap_lie_in_their_order(void **state)
 	sim_rig_close(&rig);
 }
 
+/* A fua write among others is there in each state, and no choice of any. */
+static void what_is_durable_is_in_every_state(void **state)
+{
+	(void)state;
+	sim_rig_open(&rig, "");
+	sim_put(&rig, 0, 2, 'a');
+	sim_put_flags(&rig, 4, 2, 'b', MPIO_BIO_FUA);
+	sim_put(&rig, 8, 3, 'c');
+	assert_int_equal(states_of(MPIO_SIM_WHOLE), 4);
+	/* 4 + 2 * (1 + 2), and 3 * 4. */
+	assert_int_equal(states_of(MPIO_SIM_TEAR_ONE), 10);
+	assert_int_equal(states_of(MPIO_SIM_TEAR_ALL), 12);
+	assert_int_equal(count_disks(MPIO_SIM_TEAR_ONE, 10, disks), 10);
+	assert_string_equal(disks[0], "....bb..........");
+	assert_string_equal(disks[9], "aa..bb..ccc.....");
+	assert_int_equal(count_disks(MPIO_SIM_TEAR_ALL, 12, disks), 12);
+	assert_string_equal(disks[0], "....bb..........");
+	count_disks(MPIO_SIM_DRAWN, 200, disks);
+	for (int i = 0; i < 200; i++)
+		assert_memory_equal(disks[i] + 4, "bb", 2);
+	sim_rig_close(&rig);
+}
+
 static void an_atomic_unit_never_tears(void **state)
 {
 	(void)state;
@@ -561,6 +584,7 @@ int main(void)
 		TEST(what_is_held_ends_with_the_power),
 		TEST(states_are_as_counted_by_hand),
 		TEST(writes_that_overlap_lie_in_their_order),
+		TEST(what_is_durable_is_in_every_state),
 		TEST(an_atomic_unit_never_tears),
 		TEST(ten_writes_are_enumerated_and_eleven_are_not),
 		TEST(drawn_states_begin_with_the_extremes),
