@@ -29,8 +29,16 @@ struct sim_chunk {
 	unsigned char bytes[SIM_CHUNK];
 };
 
+/* A row of them, shared in the same way. */
+#define SIM_LEAF 64u
+
+struct sim_leaf {
+	uint32_t refs;
+	struct sim_chunk *chunks[SIM_LEAF]; /* NULL: zeros */
+};
+
 struct sim_image {
-	struct sim_chunk **chunks; /* NULL: zeros */
+	struct sim_leaf **leaves; /* NULL: zeros */
 	size_t count;
 };
 

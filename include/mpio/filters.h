@@ -156,7 +156,7 @@ int mpio_filter_rule(struct mpio_device *device, uint32_t index,
 
 /**
  * Let go what is held at break points, as mpio_sim_release(): it goes on in
- * the next poll of its queue.
+ * the next poll of its queue. Not while another thread uses that queue.
  *
  * @param device  a filter
  * @param id      of an I/O, as the hook sees it; 0: all

@@ -114,8 +114,8 @@ typedef void mpio_sim_hook_fn(void *ctx, const struct mpio_sim_entry *entry);
 
 /** How a disk is to be. All zero is good, but for `allocator` and `size`. */
 struct mpio_sim_config {
-	uint64_t size; /* bytes; what is never written takes 2 pointers for
-			* each 4 KiB, and reads as zeros */
+	uint64_t size; /* bytes; what is never written reads as zeros, and
+			* takes two pointers for each 256 KiB */
 	uint64_t seed;
 	struct mpio_limits limits; /* as the device is to have them; `features`
 				    * but for READONLY are set by `flags` */
@@ -130,7 +130,8 @@ struct mpio_sim_config {
 	/* The cache holds so much; the oldest write leaves it for the medium
 	 * when there is more. 0: 16 MiB */
 	uint32_t cache_bytes;
-	uint32_t journal; /* entries that are kept, the newest; 0: 4096 */
+	uint32_t journal; /* entries that are kept, the newest, and so many
+			   * faults; 56 bytes each; 0: 4096 */
 	struct mpio_faults faults; /* copied */
 	mpio_sim_hook_fn *hook;    /* sees each entry; NULL: none */
 	void *hook_ctx;
@@ -318,7 +319,9 @@ int mpio_sim_cut(struct mpio_sim *sim, enum mpio_sim_cut_kind kind,
 
 /**
  * Remember what is on the medium, in the cache, and whether the power is on.
- * Blocks are shared until they are written. Clock, journal and rules go on.
+ * Bytes are shared until they are written: it costs two pointers for each
+ * 256 KiB of the disk, and so does going back to it. Clock, journal and rules
+ * go on.
  *
  * @param sim  nothing is in flight, or what is does not matter
  * @param[out] snapshot  drop it with mpio_sim_forget(); untouched on failure
