@@ -47,6 +47,7 @@ static uint32_t suitable(uint32_t event)
 	case MPIO_FAULT_ON_SUBMIT:
 		return always | moved | before;
 	case MPIO_FAULT_ON_FLUSH:
+		return always | before | MPIO_FAULT_LOSE;
 	case MPIO_FAULT_ON_DISCARD:
 		return always | before;
 	case MPIO_FAULT_ON_COMPLETE:

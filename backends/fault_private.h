@@ -16,7 +16,10 @@
 /* Actions that move an I/O's bytes in a way of their own. */
 #define MPIO__FAULT_MOVES                                                      \
 	(MPIO_FAULT_SHORT | MPIO_FAULT_TORN | MPIO_FAULT_DROP |                \
-	 MPIO_FAULT_MISDIRECT)
+	 MPIO_FAULT_MISDIRECT | MPIO_FAULT_LOSE)
+
+/* Actions that no filter has. */
+#define MPIO__FAULT_OF_SIM (MPIO_FAULT_CUT | MPIO_FAULT_LOSE)
 
 /* What all rules that fired for an I/O ask for. All zero: nothing. */
 struct mpio__verdict {

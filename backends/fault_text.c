@@ -18,8 +18,9 @@ static const char event_names[][12] = {"read",    "write",  "flush",
 
 /* In the order of their bits. */
 static const char action_names[][12] = {
-	"errno",   "short", "torn",  "drop",   "misdirect", "flip", "delay",
-	"reorder", "dup",   "never", "inline", "hold",      "cut",  "set"};
+	"errno",  "short", "torn",    "drop", "misdirect",
+	"flip",   "delay", "reorder", "dup",  "never",
+	"inline", "hold",  "cut",     "set",  "lose"};
 
 #define ACTIONS (sizeof(action_names) / sizeof(action_names[0]))
 

@@ -147,7 +147,7 @@ int mpio_filter_fault(struct mpio_device *lower,
 		return -MPIO_EINVAL;
 	for (uint32_t i = 0; i < faults->count; i++) {
 		if (!mpio__fault_is_sound(&faults->rules[i]) ||
-		    (faults->rules[i].actions & MPIO_FAULT_CUT) != 0)
+		    (faults->rules[i].actions & MPIO__FAULT_OF_SIM) != 0)
 			return -MPIO_EINVAL;
 	}
 	error = make_whole("fault", lower, config, &filter);

@@ -104,32 +104,52 @@ int mpio__sim_cache_add(struct mpio_sim *sim, struct sim_write *write)
 }
 
 /* ---- To the medium ------------------------------------------------------ */
+static int lay(struct mpio_sim *sim, struct sim_image *image,
+	       const struct sim_write *write)
+{
+	int error =
+		mpio__sim_image_reserve(&sim->allocator, image, write->offset,
+					write->length, write->zeros);
+
+	if (error == 0)
+		mpio__sim_image_write(image, write->offset,
+				      write->zeros ? NULL : write->bytes,
+				      write->length);
+	return error;
+}
+
+/* The first `n` writes leave the list. */
+static void remove_first(struct mpio_sim *sim, uint32_t n)
+{
+	struct sim_cache *cache = &sim->cache;
+
+	if (n == 0)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		cache->bytes -= cache->writes[i]->length;
+		mpio__sim_write_put(&sim->allocator, cache->writes[i]);
+	}
+	cache->count -= n;
+	for (uint32_t i = 0; i < cache->count; i++)
+		cache->writes[i] = cache->writes[i + n];
+}
+
 /* Take the first `n` writes to the medium: all of them, or up to the one that
  * there is no memory for. */
 static int settle(struct mpio_sim *sim, uint32_t n)
 {
-	struct sim_cache *cache = &sim->cache;
 	uint32_t settled = 0;
 	int error = 0;
 
 	for (; settled < n; settled++) {
-		struct sim_write *write = cache->writes[settled];
+		const struct sim_write *write = sim->cache.writes[settled];
 
-		error = mpio__sim_image_reserve(&sim->allocator, &sim->medium,
-						write->offset, write->length,
-						write->zeros);
+		error = lay(sim, &sim->medium, write);
 		if (error != 0)
 			break;
-		mpio__sim_image_write(&sim->medium, write->offset,
-				      write->zeros ? NULL : write->bytes,
-				      write->length);
-		mpio__sim_log_write(sim, write);
-		cache->bytes -= write->length;
-		mpio__sim_write_put(&sim->allocator, write);
+		mpio__sim_log_write(sim, MPIO_SIM_DURABLE, write);
 	}
-	cache->count -= settled;
-	for (uint32_t i = 0; settled != 0 && i < cache->count; i++)
-		cache->writes[i] = cache->writes[i + settled];
+	remove_first(sim, settled);
 	return error;
 }
 
@@ -153,6 +173,54 @@ int mpio__sim_cache_flush(struct mpio_sim *sim, uint64_t mark)
 	if (error == 0)
 		error = settle(sim, count_durable(&sim->cache));
 	return error;
+}
+
+/* The medium, and over it what of the cache is left without the first `n`
+ * writes; but those of them that are durable are. */
+static int see_without(struct mpio_sim *sim, uint32_t n, uint32_t count,
+		       struct sim_image *image)
+{
+	const struct sim_cache *cache = &sim->cache;
+	int error = mpio__sim_image_share(&sim->allocator, &sim->medium, image);
+
+	if (error != 0)
+		return error;
+	for (uint32_t i = 0; i < count && error == 0; i++) {
+		if (i >= n || cache->writes[i]->durable)
+			error = lay(sim, image, cache->writes[i]);
+	}
+	if (error != 0)
+		mpio__sim_image_free(&sim->allocator, image);
+	return error;
+}
+
+int mpio__sim_cache_lose(struct mpio_sim *sim, uint64_t mark)
+{
+	struct sim_cache *cache = &sim->cache;
+	uint64_t first = sim->done - cache->count;
+	uint32_t n = mark > first ? (uint32_t)(mark - first) : 0;
+	struct sim_image current;
+	struct sim_image medium;
+	int error = see_without(sim, n, cache->count, &current);
+
+	if (error != 0)
+		return error;
+	error = see_without(sim, n, n, &medium);
+	if (error != 0) {
+		mpio__sim_image_free(&sim->allocator, &current);
+		return error;
+	}
+	mpio__sim_image_free(&sim->allocator, &sim->current);
+	mpio__sim_image_free(&sim->allocator, &sim->medium);
+	sim->current = current;
+	sim->medium = medium;
+	for (uint32_t i = 0; i < n; i++)
+		mpio__sim_log_write(sim,
+				    cache->writes[i]->durable ? MPIO_SIM_DURABLE
+							      : MPIO_SIM_LOST,
+				    cache->writes[i]);
+	remove_first(sim, n);
+	return settle(sim, count_durable(cache));
 }
 
 /* The oldest leave when there is too much. If there is no memory, it stays. */

@@ -165,7 +165,9 @@ static int do_op(struct mpio_sim *sim, const struct sim_request *request,
 		do_read(sim, request, end);
 		return 0;
 	case MPIO_BIO_FLUSH:
-		return mpio__sim_cache_flush(sim, request->mark);
+		return has(request, MPIO_FAULT_LOSE)
+			       ? mpio__sim_cache_lose(sim, request->mark)
+			       : mpio__sim_cache_flush(sim, request->mark);
 	default:
 		return do_write(sim, request, end);
 	}

@@ -50,14 +50,15 @@ void mpio__sim_log(struct mpio_sim *sim, enum mpio_sim_what what,
 	note(sim, &entry);
 }
 
-void mpio__sim_log_write(struct mpio_sim *sim, const struct sim_write *write)
+void mpio__sim_log_write(struct mpio_sim *sim, enum mpio_sim_what what,
+			 const struct sim_write *write)
 {
 	struct mpio_sim_entry entry = {
 		.id = write->id,
 		.offset = write->offset,
 		.length = write->length,
 		.op = write->zeros ? MPIO_BIO_DISCARD : MPIO_BIO_WRITE,
-		.what = MPIO_SIM_DURABLE,
+		.what = (uint8_t)what,
 	};
 
 	note(sim, &entry);
@@ -120,9 +121,9 @@ int mpio_sim_fault(struct mpio_sim *sim, uint64_t index,
 }
 
 /* ---- As text ------------------------------------------------------------ */
-static const char what_names[][12] = {"submit", "refuse",  "do",
-				      "end",    "fault",   "release",
-				      "cancel", "durable", "power off"};
+static const char what_names[][12] = {"submit", "refuse",   "do",     "end",
+				      "fault",  "release",  "cancel", "durable",
+				      "lost",   "power off"};
 static const char op_names[][8] = {"read", "write", "flush", "discard"};
 
 static void put_io(struct mpio__put *put, const struct mpio_sim_entry *entry)

@@ -157,6 +157,8 @@ int mpio__sim_cache_write(struct mpio_sim *sim, struct sim_write *write,
 			  bool durable);
 /* Make the first writes of the cache durable, up to the one counted `mark`. */
 int mpio__sim_cache_flush(struct mpio_sim *sim, uint64_t mark);
+/* Forget them instead: what they were is not seen any more either. */
+int mpio__sim_cache_lose(struct mpio_sim *sim, uint64_t mark);
 /* Copy the list; the writes are shared. */
 int mpio__sim_cache_share(const struct mpio_allocator *allocator,
 			  const struct sim_cache *cache,
@@ -165,7 +167,8 @@ int mpio__sim_cache_share(const struct mpio_allocator *allocator,
 /* sim_log.c */
 void mpio__sim_log(struct mpio_sim *sim, enum mpio_sim_what what,
 		   const struct sim_request *request);
-void mpio__sim_log_write(struct mpio_sim *sim, const struct sim_write *write);
+void mpio__sim_log_write(struct mpio_sim *sim, enum mpio_sim_what what,
+			 const struct sim_write *write);
 void mpio__sim_log_off(struct mpio_sim *sim);
 int mpio__sim_describe(struct mpio_device *device, char *text, size_t size);
 

@@ -39,12 +39,15 @@
  *     hold             it is held until it is let go: a break point. At
  *                      `complete` it was done before, else it was not
  *     cut              the power fails with it in flight (simdisk alone)
+ *     lose             a flush loses what it should make durable (simdisk
+ *                      alone): with errno=EIO, one that must not be repeated
  *     set=N            go to state N
  *
  * All fields of a rule count together, and so do all rules that fire for one
  * I/O; of two numbers for one action the later counts. `errno` with one of
- * short, torn, drop or misdirect: that is done, and then it fails. Numbers are
- * decimal, or hexadecimal behind 0x; bytes may have K, M, G or T behind them.
+ * short, torn, drop, misdirect or lose: that is done, and then it fails.
+ * Numbers are decimal, or hexadecimal behind 0x; bytes may have K, M, G or T
+ * behind them.
  */
 #ifndef MPIO_FAULT_H
 #define MPIO_FAULT_H
@@ -80,6 +83,7 @@ enum mpio_fault_event {
 #define MPIO_FAULT_HOLD (1u << 11)
 #define MPIO_FAULT_CUT (1u << 12)
 #define MPIO_FAULT_SET (1u << 13) /* `next_state` */
+#define MPIO_FAULT_LOSE (1u << 14)
 
 /* Flags of a rule. */
 #define MPIO_FAULT_ONCE (1u << 0)

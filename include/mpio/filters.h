@@ -94,6 +94,7 @@ int mpio_filter_readonly(struct mpio_device *lower,
  * Open a filter that goes wrong by rules.
  *
  * @param faults  copied; -MPIO_EINVAL for a rule that cannot be, or has `cut`
+ *                or `lose`
  */
 int mpio_filter_fault(struct mpio_device *lower,
 		      const struct mpio_filter_config *config,

@@ -84,6 +84,7 @@ enum mpio_sim_what {
 	MPIO_SIM_RELEASE,
 	MPIO_SIM_CANCEL,
 	MPIO_SIM_DURABLE, /* a write left the cache for the medium */
+	MPIO_SIM_LOST,    /* a write left the cache, and is nowhere */
 	MPIO_SIM_OFF      /* the power failed */
 };
 

@@ -22,9 +22,27 @@ static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 	return ptr;
 }
 
+/* A lock that finds out who takes it twice, or gives it back twice. */
+static void take(void *ctx)
+{
+	int *held = ctx;
+
+	assert_int_equal((*held)++, 0);
+}
+
+static void give(void *ctx)
+{
+	int *held = ctx;
+
+	assert_int_equal((*held)--, 1);
+}
+
 void sim_rig_init(struct sim_rig *rig)
 {
 	memset(rig, 0, sizeof(*rig));
+	rig->lock = (struct mpio_sim_lock){take, give, &rig->held[0]};
+	rig->second = (struct mpio_sim_lock){take, give, &rig->held[1]};
+	rig->config.lock = &rig->lock;
 	rig->allocator = (struct mpio_allocator){.resize = resize, .ctx = rig};
 	rig->config.allocator = &rig->allocator;
 	rig->config.size = RIG_SECTORS * SECTOR;
@@ -61,6 +79,8 @@ void sim_rig_close(struct sim_rig *rig)
 {
 	mpio_queue_close(rig->queue);
 	mpio_sim_close(rig->sim);
+	assert_int_equal(rig->held[0], 0);
+	assert_int_equal(rig->held[1], 0);
 	assert_int_equal(rig->blocks, 0);
 }
 

@@ -36,6 +36,9 @@ struct sim_rig {
 	int ended;
 	long blocks; /* allocated and not freed */
 	struct mpio_allocator allocator;
+	struct mpio_sim_lock lock; /* of the disk, and perhaps of a filter */
+	struct mpio_sim_lock second;
+	int held[2];
 };
 
 /* What a disk is by itself; then it may be changed and opened. */

@@ -37,8 +37,10 @@ static void begin(const char *rules)
 	rig.queue = NULL;
 	other_count = 0;
 	seen[0] = '\0';
-	config = (struct mpio_filter_config){
-		.allocator = &rig.allocator, .hook = see, .seed = 3};
+	config = (struct mpio_filter_config){.allocator = &rig.allocator,
+					     .lock = &rig.second,
+					     .hook = see,
+					     .seed = 3};
 }
 
 static struct mpio_device *another(uint64_t size)
@@ -238,7 +240,7 @@ static void bytes_go_astray(void **state)
 	char letters[9];
 
 	(void)state;
-	use_faults("write:nth=1:torn=0xb5,write:nth=2:misdirect=4096,"
+	use_faults("write:nth=1:torn=0xb5,write:nth=2:misdirect=4100,"
 		   "write:nth=3:drop,write:nth=4:flip=4097,"
 		   "write:nth=5:short=1024,write:nth=7:torn=1:errno=ENOSPC,"
 		   "read:nth=1:flip=8,read:nth=2:misdirect=4096");
@@ -318,13 +320,20 @@ static void completions_go_astray(void **state)
 	done();
 }
 
+static void note_status(struct mpio_bio *bio)
+{
+	*(int *)bio->ctx = bio->status;
+	mpio_bio_put(bio);
+}
+
 /* Runs of many pieces of memory, more of them than there are large bios: each
  * waits for one. */
 static void many_pieces_go_down_in_whole_blocks(void **state)
 {
 	static unsigned char bytes[16 * SECTOR];
-	struct mpio_queue_config few = {.bios = 4, .allocator = &rig.allocator};
+	struct mpio_queue_config few = {.bios = 2, .allocator = &rig.allocator};
 	struct mpio_bio *bio;
+	int status = 1;
 
 	(void)state;
 	use_faults("write:torn=0x5555");
@@ -333,11 +342,14 @@ static void many_pieces_go_down_in_whole_blocks(void **state)
 	memset(bytes, 'a', sizeof(bytes));
 	bio = mpio_bio_get(rig.queue, MPIO_BIO_WRITE, 0);
 	bio->offset = 0;
+	bio->end_io = note_status;
+	bio->ctx = &status;
 	for (uint32_t i = 0; i < 256; i++)
 		assert_int_equal(mpio_bio_add(bio, bytes + (255 - i) * 32, 32),
 				 0);
 	assert_int_equal(mpio_bio_submit(bio), 0);
 	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_int_equal(status, 0);
 	assert_sim(&rig, "a.a.a.a.a.a.a.a.....");
 	done();
 }
@@ -402,6 +414,25 @@ static void want_of_memory_is_told(void **state)
 	assert_in_range(failed, 8, 20);
 }
 
+/* One that waits ends at once, one that is below if it can be stopped there. */
+static void a_bio_is_cancelled_here_or_below(void **state)
+{
+	struct sim_io *io;
+
+	(void)state;
+	use_faults("write:nth=2:hold");
+	io = sim_start(&rig, MPIO_BIO_WRITE, 0, 0, 1, 'a');
+	mpio_bio_cancel(io->bio);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_int_equal(io->status, -MPIO_ECANCELED);
+	io = sim_start(&rig, MPIO_BIO_WRITE, 0, 1, 1, 'b');
+	mpio_bio_cancel(io->bio);
+	assert_int_equal(io->status, -MPIO_ECANCELED);
+	assert_int_equal(sim_put(&rig, 2, 1, 'c'), 0);
+	assert_sim(&rig, "..c");
+	done();
+}
+
 static void an_io_is_held_until_it_is_let_go(void **state)
 {
 	struct sim_io *before;
@@ -437,6 +468,11 @@ static void a_filter_that_cannot_be_is_refused(void **state)
 	(void)state;
 	begin("");
 	mpio_faults_parse(&faults, "write:cut", NULL);
+	assert_int_equal(
+		mpio_filter_fault(rig.device, &config, &faults, &device),
+		-MPIO_EINVAL);
+	faults.count = 0;
+	mpio_faults_parse(&faults, "flush:lose", NULL);
 	assert_int_equal(
 		mpio_filter_fault(rig.device, &config, &faults, &device),
 		-MPIO_EINVAL);
@@ -648,6 +684,7 @@ int main(void)
 		TEST(completions_go_astray),
 		TEST(many_pieces_go_down_in_whole_blocks),
 		TEST(want_of_memory_is_told),
+		TEST(a_bio_is_cancelled_here_or_below),
 		TEST(an_io_is_held_until_it_is_let_go),
 		TEST(a_filter_that_cannot_be_is_refused),
 		TEST(a_partition_is_a_part),

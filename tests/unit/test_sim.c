@@ -349,7 +349,7 @@ static void a_misdirected_write_is_elsewhere(void **state)
 	char letters[2];
 
 	(void)state;
-	sim_rig_open(&rig, "write:nth=1:misdirect=1024,"
+	sim_rig_open(&rig, "write:nth=1:misdirect=1030,"
 			   "write:nth=2:misdirect=512,"
 			   "read:misdirect=1024");
 	assert_int_equal(sim_put(&rig, 1, 1, 'a'), 0);
@@ -403,9 +403,26 @@ static void scattered_memory_goes_astray_too(void **state)
 	sim_rig_close(&rig);
 }
 
+static void a_bit_of_what_is_not_written_does_not_matter(void **state)
+{
+	(void)state;
+	sim_rig_open(&rig, "write:torn=5:flip=4096");
+	assert_int_equal(sim_put(&rig, 0, 3, 'a'), 0);
+	assert_sim(&rig, "a.a.");
+	sim_rig_close(&rig);
+}
+
 static void what_is_delayed_ends_later(void **state)
 {
 	(void)state;
+	sim_rig_open(&rig, "write:delay=1ms");
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), 0);
+	assert_in_range(mpio_sim_now(rig.sim), 1050000, 1110000);
+	sim_rig_close(&rig);
+	sim_rig_open(&rig, "complete:delay=1ms");
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), 0);
+	assert_in_range(mpio_sim_now(rig.sim), 1050000, 1110000);
+	sim_rig_close(&rig);
 	sim_rig_open(&rig, "write:nth=1:delay=1ms,complete:nth=3:delay=2ms");
 	for (uint32_t i = 0; i < 4; i++)
 		write_to(i, 1, 'a');
@@ -722,6 +739,7 @@ int main(void)
 		TEST(a_misdirected_write_is_elsewhere),
 		TEST(a_bit_is_inverted),
 		TEST(scattered_memory_goes_astray_too),
+		TEST(a_bit_of_what_is_not_written_does_not_matter),
 		TEST(what_is_delayed_ends_later),
 		TEST(what_is_reordered_ends_last),
 		TEST(a_second_end_is_ignored),

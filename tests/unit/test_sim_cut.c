@@ -58,6 +58,47 @@ static void a_failed_flush_makes_nothing_durable(void **state)
 	sim_rig_close(&rig);
 }
 
+/* A second flush does not bring back what the first one has lost. */
+static void a_flush_may_lose_what_it_covers(void **state)
+{
+	(void)state;
+	sim_rig_open(&rig, "flush:nth=2:lose:errno=EIO,flush:nth=4:lose");
+	sim_put(&rig, 0, 4, 'a');
+	assert_int_equal(sim_flush(&rig), 0);
+	sim_put(&rig, 0, 1, 'b');
+	sim_put_flags(&rig, 1, 1, 'c', MPIO_BIO_FUA);
+	sim_put(&rig, 1, 2, 'd');
+	assert_sim(&rig, "bdda");
+	assert_int_equal(sim_flush(&rig), -MPIO_EIO);
+	assert_sim(&rig, "acaa");
+	assert_int_equal(mpio_sim_unflushed(rig.sim), 0);
+	assert_int_equal(sim_flush(&rig), 0);
+	sim_put(&rig, 3, 1, 'e');
+	assert_sim(&rig, "acae");
+	assert_int_equal(sim_flush(&rig), 0);
+	assert_sim(&rig, "acaa");
+	cut_all();
+	assert_sim(&rig, "acaa");
+	sim_rig_close(&rig);
+}
+
+/* What is done after the flush was submitted is not lost with it. */
+static void a_flush_loses_no_more_than_it_covers(void **state)
+{
+	(void)state;
+	sim_rig_open(&rig, "flush:nth=1:hold:lose");
+	sim_put(&rig, 0, 2, 'a');
+	sim_start(&rig, MPIO_BIO_FLUSH, 0, 0, 0, 0);
+	sim_put(&rig, 1, 2, 'b');
+	mpio_sim_release(rig.sim, 0);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_sim(&rig, ".bb.");
+	assert_int_equal(sim_flush(&rig), 0);
+	cut_all();
+	assert_sim(&rig, ".bb.");
+	sim_rig_close(&rig);
+}
+
 /* What is done after the flush was submitted is not its. */
 static void a_flush_covers_what_was_done_before(void **state)
 {
@@ -194,6 +235,11 @@ static void a_rule_cuts_the_power(void **state)
 	assert_int_equal(sim_flush(&rig), -MPIO_ENXIO);
 	cut_all();
 	assert_sim(&rig, "....");
+	sim_rig_close(&rig);
+	/* What comes after the power is gone meets no rule. */
+	sim_rig_open(&rig, "write:cut,complete:errno=EIO");
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), -MPIO_ENXIO);
+	assert_int_equal(mpio_sim_fault_count(rig.sim), 1);
 	sim_rig_close(&rig);
 	/* The flush was done, and nobody was told. */
 	sim_rig_open(&rig, "complete:nth=2:cut");
@@ -606,6 +652,8 @@ int main(void)
 		TEST(a_flush_makes_durable),
 		TEST(without_a_flush_nothing_is),
 		TEST(a_failed_flush_makes_nothing_durable),
+		TEST(a_flush_may_lose_what_it_covers),
+		TEST(a_flush_loses_no_more_than_it_covers),
 		TEST(a_flush_covers_what_was_done_before),
 		TEST(a_fua_write_is_durable_alone),
 		TEST(a_preflush_makes_the_others_durable),
