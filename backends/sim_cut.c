@@ -164,10 +164,10 @@ static void choose_torn(const struct mpio_sim *sim, struct state *state,
 			candidate++;
 			continue;
 		}
-		for (uint32_t j = 0; j < k; j++) {
-			uint32_t bit = j < candidate ? j : j - 1;
-
-			state->pieces[j] = index >> bit & 1 ? UINT32_MAX : 0;
+		for (uint32_t j = 0, bit = 0; j < k; j++) {
+			if (j != candidate)
+				state->pieces[j] =
+					index >> bit++ & 1 ? UINT32_MAX : 0;
 		}
 		state->pieces[candidate] = (uint32_t)(index >> (k - 1)) + 1;
 		return;

@@ -6,20 +6,30 @@
 
 #include <stdio.h>
 
+/* In front of each block: its size, which is to be told right. */
+union header {
+	size_t size;
+	max_align_t align;
+};
+
 static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
 	struct sim_rig *rig = ctx;
+	union header *header = ptr;
 
-	(void)old_size;
+	if (header != NULL)
+		header--;
+	assert_int_equal(header != NULL ? header->size : 0, old_size);
+	rig->blocks -= header != NULL && new_size == 0;
+	rig->blocks += header == NULL && new_size != 0;
 	if (new_size == 0) {
-		rig->blocks -= ptr != NULL;
-		free(ptr);
+		free(header);
 		return NULL;
 	}
-	rig->blocks += ptr == NULL;
-	ptr = realloc(ptr, new_size);
-	assert_non_null(ptr);
-	return ptr;
+	header = realloc(header, sizeof(*header) + new_size);
+	assert_non_null(header);
+	header->size = new_size;
+	return header + 1;
 }
 
 /* A lock that finds out who takes it twice, or gives it back twice. */
