@@ -8,6 +8,9 @@
  * The schemes of this library are named in code: a table of pointers would
  * have to be relocated, and a list to register with would be global state.
  * Backends of other libraries come with the call.
+ *
+ * A filter gets all that stands behind its name as it is, opens the device that
+ * is named there in the same way, and puts itself on it.
  */
 #include "open_private.h"
 #include "text.h"
@@ -19,6 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Filters that may stand on each other in a URI. */
+#define FILTERS_MAX 16u
 
 /* ---- mem: --------------------------------------------------------------- */
 
@@ -72,14 +78,17 @@ static mpio_scheme_open_fn *find(const struct mpio_scheme *schemes, size_t n,
 	}
 	if (strcmp(name, "mem") == 0)
 		return open_mem;
+	if (strcmp(name, "sim") == 0)
+		return mpio__sim_open_uri;
 	return mpio__backend_find(name);
 }
 
 /* The same with a URI that may be cut. */
-static int open_cut(const struct mpio_scheme *schemes, size_t n, char *uri,
+static int open_cut(const struct mpio__opening *opening, char *uri,
 		    struct mpio_device **device)
 {
 	size_t length = strcspn(uri, ":/?");
+	mpio__filter_open_fn *filter;
 	mpio_scheme_open_fn *open;
 	char *path;
 	char *options;
@@ -87,7 +96,10 @@ static int open_cut(const struct mpio_scheme *schemes, size_t n, char *uri,
 	if (length == 0 || uri[length] != ':')
 		return -MPIO_EINVAL;
 	path = mpio__cut_at(uri, ':');
-	open = find(schemes, n, uri);
+	open = find(opening->schemes, opening->n, uri);
+	filter = open == NULL ? mpio__filter_find(uri) : NULL;
+	if (filter != NULL)
+		return filter(opening, path, device);
 	if (open == NULL)
 		return -MPIO_ENODEV;
 	options = mpio__cut_at(path, '?');
@@ -98,8 +110,9 @@ static int open_cut(const struct mpio_scheme *schemes, size_t n, char *uri,
 	return open(path, options, device);
 }
 
-int mpio_device_open_with(const struct mpio_scheme *schemes, size_t n,
-			  const char *uri, struct mpio_device **device)
+/* The same with any URI. */
+static int open_copy(const struct mpio__opening *opening, const char *uri,
+		     struct mpio_device **device)
 {
 	size_t size = strlen(uri) + 1;
 	char *copy = malloc(size);
@@ -108,9 +121,29 @@ int mpio_device_open_with(const struct mpio_scheme *schemes, size_t n,
 	if (copy == NULL)
 		return -MPIO_ENOMEM;
 	memcpy(copy, uri, size);
-	error = open_cut(schemes, n, copy, device);
+	error = open_cut(opening, copy, device);
 	free(copy);
 	return error;
+}
+
+int mpio__open_below(const struct mpio__opening *opening, const char *uri,
+		     struct mpio_device **device)
+{
+	const struct mpio__opening below = {.schemes = opening->schemes,
+					    .n = opening->n,
+					    .depth = opening->depth + 1};
+
+	if (below.depth > FILTERS_MAX)
+		return -MPIO_EINVAL;
+	return open_copy(&below, uri, device);
+}
+
+int mpio_device_open_with(const struct mpio_scheme *schemes, size_t n,
+			  const char *uri, struct mpio_device **device)
+{
+	const struct mpio__opening opening = {.schemes = schemes, .n = n};
+
+	return open_copy(&opening, uri, device);
 }
 
 int mpio_device_open(const char *uri, struct mpio_device **device)

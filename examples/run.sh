@@ -5,12 +5,12 @@
 #
 # Shows libmpio at work on real file systems. Installs what is missing (on
 # Debian), builds the library and installs it under DIRECTORY (default:
-# build/examples), builds mpio-extfs against that as a user would, makes ext2,
-# ext3 and ext4 images of many kinds from files of this machine, reads all of
-# them back through libmpio, compares every byte, and prints two tables: what it
-# took for each image, and what for each backend that there is, without and with
-# --cache; with what one read per page takes, at the same depth, and (as root)
-# the kernel's own mount.
+# build/examples), builds the examples against that as a user would, and tests a
+# write-ahead log on a simulated disk. Then makes ext2, ext3 and ext4 images of
+# many kinds from files of this machine, reads all of them back through libmpio,
+# compares every byte, and prints two tables: what it took for each image, and
+# what for each backend that there is, without and with --cache; with what one
+# read per page takes, at the same depth, and (as root) the kernel's own mount.
 #
 # What it made is left there; a second run makes it anew. Takes 3 GB and about
 # two minutes.
@@ -67,6 +67,7 @@ need cmake command -v cmake
 need pkg-config command -v pkg-config
 need e2fsprogs command -v debugfs
 need libext2fs-dev pkg-config --exists ext2fs com_err
+need libcmocka-dev test -e /usr/include/cmocka.h
 need libaio-dev test -e /usr/include/libaio.h
 need liburing-dev test -e /usr/include/liburing.h
 if ! command -v ninja >/dev/null; then
@@ -98,6 +99,18 @@ quietly cmake -S "$root/examples/extfs" -B extfs -DCMAKE_BUILD_TYPE=Release \
 quietly cmake --build extfs --parallel "$jobs"
 tool=$work/extfs/mpio-extfs
 "$tool" --version
+
+step "A write-ahead log on a simulated disk: errors and power cuts everywhere"
+quietly cmake -S "$root/examples/wal-test" -B wal-test \
+	-DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/prefix"
+quietly cmake --build wal-test --parallel "$jobs"
+for test in wal-test wal-test-without-1 wal-test-without-2 wal-test-without-3
+do
+	echo "$test:"
+	("wal-test/$test" 2>&1 || :) |
+		sed -n 's/^[0-9]/    &/p; s/^ERROR: /    /p'
+done
+quietly ctest --test-dir wal-test --output-on-failure
 
 # ---- Files --------------------------------------------------------------
 

@@ -4,6 +4,8 @@
  * Devices by name, for tools and tests. Hosted, not part of the core.
  *
  *     mem:64M                 64 MiB of memory, zeroed
+ *     sim:64M?seed=7          a simulated disk (mpio/simdisk.h), and how it is
+ *                             to fail: ?rules=write:nth=7:errno=EIO
  *     posix:PATH              a file or block device
  *     posix:PATH?direct=1     past the system's page cache
  *     posix:PATH?readonly=1   not to be written
@@ -14,6 +16,14 @@
  *     io_uring:PATH?sqpoll=1  ... by io_uring
  *     file:PATH               the first of io_uring, libaio, threads and posix
  *                             that works here; takes what posix takes
+ *     fault:RULES:posix:PATH  a filter on any of them, with all that stands
+ *                             behind it; also trace, delay, readonly, linear
+ *                             and verify (mpio/filters.h), 16 on each other
+ *
+ * Options of sim, as the fields of its configuration: seed, latency, jitter,
+ * per_kib, poll, cache_bytes; block, align, atomic, segments, bytes, gap (its
+ * limits); readonly; cache, fua, discard (1: it has them); rules
+ * (mpio/fault.h). It has a lock, and so do filters: threads may share them.
  *
  * What 'file:' takes is chosen when the device is opened, and may be used by a
  * queue that goes from thread to thread (io_uring with `roaming`). A queue that

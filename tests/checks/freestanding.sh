@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The core and backend mem need nothing from outside but four functions, and
-# keep nothing that can change: all of it is linked into one object without
-# any library, for every compiler and machine there is, optimised and not.
+# The core, backend mem, the simulated disk and the filters need nothing from
+# outside but four functions, and keep nothing that can change: all of it is
+# linked into one object without any library, for every compiler and machine
+# there is, optimised and not.
 #
 # Position-independent code is left out for 32 bits, where it brings names of
 # the compiler's own.
@@ -15,10 +16,12 @@ flags='-std=c11 -ffreestanding -nostdlib -fno-stack-protector -Iinclude
 	-Werror'
 allowed='^(memcpy|memmove|memset|memcmp)$'
 count=0
+backends=$(ls backends/mem.c backends/put.c backends/fault*.c \
+	backends/sim*.c backends/filter*.c 2>/dev/null || :)
 
 check() { # COMPILER FLAGS...
 	# shellcheck disable=SC2086
-	if ! "$@" $flags -r -o "$scratch/core" lib/*.c backends/mem.c \
+	if ! "$@" $flags -r -o "$scratch/core" lib/*.c $backends \
 		2>"$scratch/out"; then
 		fail "$*: does not compile and link:"
 		sed 's/^/    /' "$scratch/out"

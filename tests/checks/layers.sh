@@ -12,6 +12,8 @@ core='<mpio/(allocator|bio|device|error|errseq|event|extent|mapping|mpio|page
 	|plan|queue|read|stats|version|writeback)\.h>'
 core=$(echo "$core" | tr -d '\n\t ')
 
+sim='<mpio/(fault|simdisk|filters)\.h>' # disks for tests
+
 # Every include in some files is one of these.
 only() { # PATTERN FILE...
 	pattern=$1
@@ -48,6 +50,8 @@ for header in include/mpio/*.h; do
 	case $header in
 	*/open.h) only "$device|$compiler" "$header" ;;
 	*/file.h) only "$core|$compiler|<mpio/cache\.h>" "$header" ;;
+	*/fault.h | */simdisk.h | */filters.h)
+		only "$device|$sim|$compiler" "$header" ;;
 	*) only "$core|$compiler" "$header" ;;
 	esac
 done
@@ -56,17 +60,27 @@ for header in include/mpio/backends/*.h; do
 	only "$device|$compiler|$files" "$header"
 done
 
+# Simulated disks and filters know each other, and nothing of a system. A filter
+# uses the device below it as anyone does, through a queue of the library.
+#
 # A backend that lives on a system may use all of that, what open.h has for it
 # (an allocator, the translation of errno), and what backends share among
 # themselves; those that open devices by name know the other backends.
 system='<([^m]|m[^p]|mp[^i])[^>]*>'
 shared=$(cd backends && echo *.h | sed 's/\./\\./g; s/ /|/g')
+parts='"(put|(fault|sim|filter)_private)\.h"'
 shared="\"($shared)\"|<mpio/(open|frames)\.h>|$files"
 for source in backends/*.[ch]; do
 	own="<mpio/backends/$(basename "$source" | sed 's/[_.].*//')[a-z_]*\.h>"
 	case $source in
 	*/mem.c) only "$device|$own|$compiler" "$source" ;;
-	*/open*.c) only "$device|<mpio/backends/[a-z_]+\.h>|$shared|$system" \
+	*/put.[ch]) only "\"put\.h\"|$compiler" "$source" ;;
+	*/fault*.[ch] | */sim*.[ch])
+		only "$device|$sim|$parts|$compiler" "$source" ;;
+	*/filter*.[ch])
+		only "$device|$sim|$parts|$compiler|<mpio/queue\.h>" \
+			"$source" ;;
+	*/open*.c) only "$device|$sim|<mpio/backends/[a-z_]+\.h>|$shared|$system" \
 		"$source" ;;
 	*) only "$device|$own|$shared|$system" "$source" ;;
 	esac

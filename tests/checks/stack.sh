@@ -18,7 +18,10 @@ for source in lib/*.c backends/*.c; do
 done
 
 mkdir "$scratch/core"
-cp "$scratch"/lib-*.ci "$scratch/backends-mem.ci" "$scratch/core"
+cp "$scratch"/lib-*.ci "$scratch/core"
+for name in mem put fault sim filter; do
+	cp "$scratch/backends-$name"*.ci "$scratch/core"
+done
 rm -f "$scratch"/core/lib-cache*.ci "$scratch"/core/lib-file*.ci
 python3 tests/checks/stack.py --limit 1024 "$scratch"/core/*.ci
 if ! python3 tests/checks/stack.py --limit 2048 "$scratch"/*.ci \

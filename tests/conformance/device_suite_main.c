@@ -4,7 +4,7 @@
  *
  * Runs the device suite on devices by name. A URI without a path, as 'posix:'
  * or 'libaio:?direct=1', gets a file of its own, which goes away afterwards;
- * 'mem:' gets the size it needs. 'filter+URI' puts a filter over the device
+ * 'mem:' and 'sim:' get the size they need, and of the latter the power is cut. 'filter+URI' puts a filter over the device
  * that hands everything down. What a URI with a path names is overwritten.
  *
  *     --dir DIR      where files are made; else in TMPDIR, or /var/tmp
@@ -22,6 +22,8 @@
 
 #include "device_suite_rig.h"
 
+#include <mpio/simdisk.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -36,7 +38,7 @@ struct target {
 	const char *uri;     /* as it was given */
 	const char *scheme;  /* the URI behind 'filter+' */
 	const char *options; /* behind its '?', or empty */
-	int scheme_length;   /* with the ':' */
+	int scheme_length;   /* up to where a path stands, with the ':' */
 	bool filtered;
 	bool in_memory;
 	bool own; /* a path, or another device with a size, is named */
@@ -83,7 +85,10 @@ static int open_lower(struct target *target, uint64_t size,
 	if (target->own)
 		return mpio_device_open(target->scheme, device);
 	if (target->in_memory) {
-		snprintf(uri, sizeof(uri), "mem:%" PRIu64, size);
+		snprintf(uri, sizeof(uri), "%.*s%" PRIu64 "%s%s",
+			 target->scheme_length, target->scheme, size,
+			 target->options[0] != '\0' ? "?" : "",
+			 target->options);
 		return mpio_device_open(uri, device);
 	}
 	error = make_file(target, size);
@@ -115,27 +120,47 @@ static void close_target(void *ctx, struct mpio_device *device)
 	mpio_device_close(target->filtered ? target->filter.lower : device);
 }
 
+/* What is not durable is gone. */
+static void cut_target(void *ctx, struct mpio_device *device)
+{
+	struct target *target = ctx;
+
+	if (target->filtered)
+		device = target->filter.lower;
+	if (mpio_sim_cut(mpio_sim_of(device), MPIO_SIM_DRAWN, 1) != 0)
+		abort();
+}
+
 static bool has_scheme(const struct target *target, const char *scheme)
 {
 	return strncmp(target->scheme, scheme, strlen(scheme)) == 0;
 }
 
+/* Whether what it holds is gone when it is closed, filters on it or not. */
+static bool is_in_memory(const struct target *target)
+{
+	return (strstr(target->scheme, "mem:") != NULL ||
+		strstr(target->scheme, "sim:") != NULL) &&
+	       strstr(target->scheme, "posix:") == NULL &&
+	       strstr(target->scheme, "threads:") == NULL;
+}
+
 static void parse_uri(struct target *target, const char *uri, const char *dir)
 {
-	const char *path;
+	size_t length;
 
 	*target = (struct target){.uri = uri, .scheme = uri};
 	if (strncmp(uri, FILTER, strlen(FILTER)) == 0) {
 		target->filtered = true;
 		target->scheme = uri + strlen(FILTER);
 	}
-	target->scheme_length = (int)strcspn(target->scheme, ":") + 1;
-	path = target->scheme + strcspn(target->scheme, ":");
-	path += *path == ':';
-	target->options = strchr(path, '?');
-	target->own = *path != '\0' && *path != '?';
+	/* The path is that of the last device of a stack. */
+	length = strcspn(target->scheme, "?");
+	target->scheme_length = (int)length;
+	target->own = length == 0 || target->scheme[length - 1] != ':';
+	target->options = strchr(target->scheme, '?');
 	target->options = target->options != NULL ? target->options + 1 : "";
-	target->in_memory = has_scheme(target, "mem:");
+	target->in_memory = is_in_memory(target);
 	target->readonly = strstr(target->options, "readonly=1") != NULL;
 	snprintf(target->path, sizeof(target->path), "%s/mpio-device-suite.%ld",
 		 dir, (long)getpid());
@@ -170,10 +195,10 @@ static uint32_t flags_of(const struct target *target)
 
 	if (target->in_memory)
 		flags |= MPIO_DEVICE_SUITE_VOLATILE;
-	if (target->in_memory || has_scheme(target, "posix:") ||
+	if (has_scheme(target, "mem:") || has_scheme(target, "posix:") ||
 	    has_scheme(target, "threads:"))
 		flags |= MPIO_DEVICE_SUITE_ORDERED;
-	if (has_scheme(target, "io_uring:") &&
+	if (strstr(target->scheme, "io_uring:") != NULL &&
 	    strstr(target->options, "roaming=1") == NULL)
 		flags |= MPIO_DEVICE_SUITE_ONE_THREAD;
 	return flags;
@@ -199,6 +224,7 @@ static int run_target(struct mpio_device_suite *suite, const char *uri,
 		suite->name = uri;
 		suite->open = open_target;
 		suite->close = close_target;
+		suite->cut = has_scheme(target, "sim:") ? cut_target : NULL;
 		suite->ctx = target;
 		suite->flags = flags_of(target);
 		result = mpio_device_suite_run(suite, stdout) != 0;

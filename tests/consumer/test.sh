@@ -4,7 +4,7 @@
 # The library as others use it: installed and moved to another place, found by
 # find_package and by pkg-config, for a library directory of one level and of
 # two; and as a subdirectory of a project. The device suite is used as it is
-# installed, too.
+# installed, too, and so is the library by examples/wal-test.
 . "$(dirname "$0")/../checks/common.sh"
 need cmake cc c++ pkg-config
 
@@ -46,6 +46,18 @@ consume_by_hand() { # PKGCONFIG-DIRECTORY
 			tests/consumer/backends.c $flags
 		run "$scratch/by-hand" "$pc" "${name#mpio-}" posix
 	done
+}
+
+# The example that tests an engine, if there is what it is written with.
+use_example() { # DIRECTORY PREFIX
+	if cmake -S examples/wal-test -B "$1" -DCMAKE_BUILD_TYPE=Release \
+		-DCMAKE_PREFIX_PATH="$2" >"$log" 2>&1; then
+		run cmake --build "$1"
+		run ctest --test-dir "$1" --no-tests=error --output-on-failure
+	elif ! grep -q 'cmocka is missing' "$log"; then
+		fail 'examples/wal-test cannot be configured:'
+		cat "$log"
+	fi
 }
 
 # The device suite by the commands of its README, with the example as a backend.
@@ -90,6 +102,9 @@ for libdir in lib "lib/$(cc -dumpmachine)"; do
 		cat "$log"
 	fi
 	consume_by_hand "$prefix/$libdir/pkgconfig"
+	if [ "$libdir" = lib ]; then
+		use_example "$scratch/wal" "$prefix"
+	fi
 	run_suite "$prefix/$libdir/pkgconfig"
 done
 consume "$scratch/subdirectory" -DWAY=subdirectory -DSOURCE="$source"
