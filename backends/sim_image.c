@@ -42,7 +42,7 @@ static void put_leaf(const struct mpio_allocator *allocator,
 }
 
 /* Bytes of a leaf. */
-#define LEAF_BYTES (SIM_LEAF * SIM_CHUNK)
+#define LEAF_BYTES ((uint64_t)SIM_LEAF * SIM_CHUNK)
 
 static int make(const struct mpio_allocator *allocator, struct sim_image *image,
 		uint64_t count)

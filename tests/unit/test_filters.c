@@ -315,8 +315,24 @@ static void completions_go_astray(void **state)
 	assert_int_equal(mpio_queue_stats(rig.queue)->submits, 2);
 	sim_start(&rig, MPIO_BIO_WRITE, 0, 2, 1, 'b');
 	assert_int_equal(mpio_queue_drain(rig.queue), -MPIO_ETIMEDOUT);
+	assert_non_null(strstr(seen, "#1 write 0+1024 fault short, by rule 0"));
+	assert_non_null(
+		strstr(seen, "#3 write 1024+512 fault never, by rule 1"));
 	assert_sim(&rig, "aab");
 	assert_int_equal(sim_put(&rig, 3, 1, 'c'), 0);
+	done();
+}
+
+static void a_bit_of_a_torn_write_is_inverted(void **state)
+{
+	unsigned char byte;
+
+	(void)state;
+	use_faults("write:torn=2:flip=4096");
+	assert_int_equal(sim_put(&rig, 0, 2, 'a'), 0);
+	assert_sim(&rig, ".!.");
+	mpio_sim_peek(rig.sim, SECTOR, &byte, 1);
+	assert_int_equal(byte, 'a' ^ 1);
 	done();
 }
 
@@ -682,6 +698,7 @@ int main(void)
 		TEST(ends_go_astray),
 		TEST(what_is_reordered_ends_last),
 		TEST(completions_go_astray),
+		TEST(a_bit_of_a_torn_write_is_inverted),
 		TEST(many_pieces_go_down_in_whole_blocks),
 		TEST(want_of_memory_is_told),
 		TEST(a_bio_is_cancelled_here_or_below),
