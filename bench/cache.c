@@ -24,7 +24,7 @@
 enum cache_what { WHAT_HITS, WHAT_LOOKUPS, WHAT_WALK, WHATS };
 
 static const char *const whats[WHATS] = {"hits", "lookups", "walk"};
-static const char *const sides[SIDES] = {"cache", "pinned", "table"};
+static const char *const sides[SIDES] = {"cache", "pinned", "table", "file"};
 
 struct options {
 	enum cache_what what;
@@ -51,7 +51,7 @@ static const char usage_text[] =
 	"  -r, --rounds N      default 9\n"
 	"  -m, --memory KIND   of descriptors and tables: 'huge' (default: of\n"
 	"                      mpio_frames_alloc) or 'small' (pages)\n"
-	"  -s, --side NAME     only 'cache', 'pinned' or 'table'\n"
+	"  -s, --side NAME     only 'cache', 'pinned', 'table' or 'file'\n"
 	"  -j, --json          print JSON\n"
 	"  -h, --help          print this\n";
 
@@ -194,6 +194,8 @@ static bool wanted(const struct options *options, size_t side)
 {
 	if (options->what == WHAT_WALK)
 		return side == SIDE_CACHE;
+	if (options->what == WHAT_LOOKUPS && side == SIDE_FILE)
+		return false;
 	return options->only < 0 || options->only == (int)side;
 }
 

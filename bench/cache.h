@@ -7,6 +7,7 @@
 #define MPIO_BENCH_CACHE_H
 
 #include <mpio/cache.h>
+#include <mpio/file.h>
 #include <mpio/frames.h>
 #include <mpio/mpio.h>
 
@@ -21,6 +22,7 @@ enum cache_side {
 	SIDE_CACHE,  /* mpio_cache_find() and mpio_cache_put() */
 	SIDE_PINNED, /* a table whose descriptors are pinned and unpinned */
 	SIDE_TABLE,  /* a table alone */
+	SIDE_FILE,   /* mpio_file_read(), of hits */
 	SIDES
 };
 
@@ -64,6 +66,7 @@ struct cache_bench {
 	void *queue_memory;
 	struct mpio_cache *cache;
 	struct mpio_cache_mapping file;
+	struct mpio_file handle;   /* of it */
 	struct mpio_frames memory; /* of the cache */
 	unsigned char *data;       /* of the pages */
 	size_t data_size;

@@ -101,7 +101,9 @@ static bool open_cache(struct cache_bench *bench, enum cache_memory kind)
 		.block_size = CACHE_PAGE,
 	};
 	return mpio_cache_open(&config, &bench->cache) == 0 &&
-	       mpio_cache_attach(bench->cache, &bench->file) == 0;
+	       mpio_cache_attach(bench->cache, &bench->file) == 0 &&
+	       mpio_file_open(&bench->handle, &bench->file, bench->queue,
+			      NULL) == 0;
 }
 
 static bool fill(struct cache_bench *bench)
@@ -219,6 +221,21 @@ static inline size_t ask_cache(struct cache_bench *bench, size_t count,
 	return found;
 }
 
+static inline size_t ask_file(struct cache_bench *bench, size_t count,
+			      uint64_t state, unsigned char *to)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t pos =
+			(uint64_t)next_page(&state, bench->pages) * CACHE_PAGE;
+
+		found += mpio_file_read(&bench->handle, to, CACHE_PAGE, pos) ==
+			 CACHE_PAGE;
+	}
+	return found;
+}
+
 static inline size_t ask_table(struct cache_bench *bench, size_t count,
 			       uint64_t state, unsigned char *to, bool pins)
 {
@@ -269,6 +286,8 @@ uint64_t cache_copy(struct cache_bench *bench, enum cache_side side,
 
 	if (side == SIDE_CACHE)
 		found = ask_cache(bench, count, seed, to);
+	else if (side == SIDE_FILE)
+		found = ask_file(bench, count, seed, to);
 	else if (side == SIDE_PINNED)
 		found = ask_table(bench, count, seed, to, true);
 	else
