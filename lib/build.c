@@ -152,7 +152,8 @@ static void append(struct mpio__build *build, const struct mpio__run *run,
 }
 
 /* Let the open bio go on to where a run begins. */
-static void bridge(struct mpio__build *build, const struct mpio__run *run)
+MPIO__APART static void bridge(struct mpio__build *build,
+			       const struct mpio__run *run)
 {
 	struct mpio_bio *bio = build->bio;
 	struct mpio_queue *queue = bio->queue;
@@ -188,64 +189,55 @@ static uint32_t left_over(const struct mpio_bio *bio)
 	return n;
 }
 
-/* Send the open bio, but for its last bytes, which the next one begins with. */
-static void send_but(struct mpio__build *build, enum mpio_cut cut, uint32_t n,
-		     struct mpio_bio *next)
+/* Take the last n bytes of the open bio to the one that comes next. */
+MPIO__APART static void carry(struct mpio__build *build, struct mpio_bio *next,
+			      uint32_t n)
 {
 	struct mpio_bio *bio = build->bio;
 	struct mpio_segment *last = bio->segments_end - 1;
-	uint64_t offset = bio->offset + bio->length - n;
-	const struct mpio__run run = {
-		.page = last->page,
-		.page_offset = last->offset + last->length - n,
-		.memory = build->memory_end - n,
-	};
 
 	last->length -= n;
 	bio->vecs[bio->vec_count - 1].length -= n;
 	bio->length -= n;
 	bio->plain = false;
-	run.page->pending++; /* while it is in no bio */
-	mpio__build_send(build, cut);
-	mpio__build_open(build, next, offset);
-	build->bio = next;
-	build->memory_end = (unsigned char *)next; /* nobody's page */
-	append(build, &run, n);
-	run.page->pending--;
-}
-
-/* Send the open bio, which is full, and may end inside a block. */
-MPIO__APART static void send_odd(struct mpio__build *build, enum mpio_cut cut)
-{
-	struct mpio_bio *next = NULL;
-	uint32_t n = left_over(build->bio);
-
-	if (n != 0)
-		next = mpio__bio_get_wait(build->bio->queue, 0);
-	if (next != NULL)
-		send_but(build, cut, n, next);
-	else
-		mpio__build_send(build, cut);
+	mpio__build_open(build, next, bio->offset + bio->length);
+	*next->segments_end++ = (struct mpio_segment){
+		.page = last->page,
+		.offset = last->offset + last->length,
+		.length = n,
+	};
+	last->page->pending++;
+	next->vecs[next->vec_count++] = (struct mpio_iovec){
+		.base = build->memory_end - n,
+		.length = n,
+	};
+	next->length = n;
+	next->plain = false;
 }
 
 /* Send the open bio, which is full. */
 static inline void send_full(struct mpio__build *build, enum mpio_cut cut)
 {
-	if (build->unit < build->bio->queue->limits.block)
-		send_odd(build, cut);
-	else
-		mpio__build_send(build, cut);
-}
+	struct mpio_bio *next = NULL;
+	uint32_t n;
 
-/* There is room for no byte more, or for none but those of a gap. */
-MPIO__APART static void turn_apart(struct mpio__build *build,
-				   const struct mpio__run *run,
-				   enum mpio_cut cut)
-{
-	if (cut == MPIO_CUT_GAP)
-		bridge(build, run);
-	else
-		send_full(build, cut);
+	if (build->unit >= build->bio->queue->limits.block) {
+		mpio__build_send(build, cut);
+		return;
+	}
+	n = left_over(build->bio);
+	if (n != 0)
+		next = mpio__bio_get_wait(build->bio->queue, 0);
+	if (next != NULL)
+		carry(build, next, n);
+	mpio__build_send(build, cut);
+	build->bio = next;
+	if (next != NULL) {
+		build->memory_end =
+			(unsigned char *)next->vecs->base + next->length;
+		build->last_page = next->segments->page;
+		build->last_end = next->segments->offset + next->length;
+	}
 }
 
 /*
@@ -264,12 +256,16 @@ static int turn(struct mpio__build *build, const struct mpio__run *run,
 			return open_bio(build, run->queue, run->offset);
 		if (*take != 0)
 			return 0;
-		if (cut > MPIO_CUT_SEGMENTS)
-			turn_apart(build, run, cut);
-		else if (cut != MPIO_CUT_SEGMENTS)
+		if (cut > MPIO_CUT_SEGMENTS) {
+			if (cut == MPIO_CUT_GAP)
+				bridge(build, run);
+			else
+				send_full(build, cut);
+		} else if (cut != MPIO_CUT_SEGMENTS) {
 			mpio__build_send(build, cut);
-		else if (!enlarge(build))
+		} else if (!enlarge(build)) {
 			send_full(build, cut);
+		}
 	}
 }
 

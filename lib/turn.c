@@ -94,6 +94,8 @@ static uint32_t count_waits(struct mpio_queue *queue,
 	struct mpio_bio *other = queue->bios;
 	uint32_t n = 0;
 
+	if (queue->stats.in_flight == 0 && queue->ended == NULL)
+		return 0; /* then nobody waits, either */
 	for (uint32_t i = 0; i < queue->bio_count; i++, other++) {
 		if (other == bio || other->state < MPIO__BIO_WAITING ||
 		    !waits_for(bio, other))
