@@ -134,7 +134,8 @@ static int count_blocks(const struct mpio__walk *walk, struct mpio__map *map)
 	if (queue != walk->queue) {
 		if (!mpio__group_has(walk->queue, queue))
 			return -MPIO_EUCLEAN;
-		if (walk->mapping->block_size < queue->limits.block)
+		if (!blocks_fit(queue, walk->mapping->block_size,
+				walk->build.op))
 			return -MPIO_EINVAL;
 	}
 	map->lies = true;
