@@ -15,11 +15,13 @@ enum told { TOLD_NOTHING, TOLD_HOLE, TOLD_FILLED, TOLD_DEVICE, TOLD_LIE };
 struct told_block {
 	uint8_t what; /* enum told */
 	uint8_t queue;
+	uint32_t call; /* in which call of the library it was told */
 	uint64_t block;
 };
 
 static struct model model;
 static struct told_block told[MODEL_BLOCKS];
+static uint32_t call;
 static unsigned char before[2][MODEL_DISK];
 static struct mpio_queue *stranger; /* of no group */
 
@@ -115,6 +117,7 @@ static void note_device(uint64_t block, const struct mpio_extent *extent)
 		uint64_t at = extent->block + i;
 
 		t->what = TOLD_DEVICE;
+		t->call = call;
 		t->queue = extent->queue == model.queue[1];
 		t->block = at;
 		if (!has_bytes(extent) ||
@@ -132,7 +135,6 @@ static bool note(uint64_t block, const struct mpio_extent *extent,
 	bool known = extent->queue == NULL || extent->queue == model.queue[0] ||
 		     extent->queue == model.queue[1];
 
-	told[block].what = TOLD_LIE;
 	if (!is_possible(extent, wanted, create))
 		return false;
 	if (what == TOLD_DEVICE) {
@@ -142,8 +144,10 @@ static bool note(uint64_t block, const struct mpio_extent *extent,
 	}
 	if (what == TOLD_FILLED && end > page_end)
 		end = page_end;
-	for (uint64_t i = block; i < end; i++)
+	for (uint64_t i = block; i < end; i++) {
 		told[i].what = (uint8_t)what;
+		told[i].call = call;
+	}
 	return what == TOLD_FILLED;
 }
 
@@ -175,12 +179,15 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 	FUZZ_CHECK(model.calls++ < 4 * MODEL_BLOCKS);
 	FUZZ_CHECK(block >= p->first && block < p->first + p->count);
 	FUZZ_CHECK(wanted != 0 && block + wanted <= model.blocks);
+	/* Nobody is asked twice, and least of all who lied. */
+	FUZZ_CHECK(told[block].call != call);
+	told[block].call = call;
+	told[block].what = TOLD_LIE;
 	choose_answer(extent);
 	if (extent->cookie & 16)
 		error = (int)(int32_t)fuzz_number(&model.in, 4);
-	if (error != 0)
-		told[block].what = TOLD_LIE;
-	else if (note(block, extent, wanted, p->first + p->count, flags != 0))
+	if (error == 0 &&
+	    note(block, extent, wanted, p->first + p->count, flags != 0))
 		fill(p, block, extent->count);
 	return error;
 }
@@ -302,6 +309,7 @@ static void read_all(void)
 	for (; from < model.page_count; from += (uint32_t)taken) {
 		uint32_t left = model.page_count - from;
 
+		call++;
 		taken = mpio_readahead(model.queue[0], &model.mapping,
 				       model.list + from,
 				       left - fuzz_below(&model.in, left), 0);
@@ -341,6 +349,7 @@ static void write_all(void)
 	int result;
 
 	model.calls = 0;
+	call++;
 	memset(told, 0, sizeof(told));
 	model.disk[0]->read_only = model.disk[1]->read_only = false;
 	for (uint32_t i = 0; i < model.page_count; i++) {
@@ -391,6 +400,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		disk_init(&other, DISK_BYTES, 0);
 	FUZZ_CHECK(mpio_queue_open(&other.device, &config, &stranger) == 0);
 	memset(told, 0, sizeof(told));
+	call = 0;
 	model.ops.get_block = get_block;
 	model.ops.read_end = page_end;
 	model.ops.write_end = page_end;
