@@ -186,16 +186,37 @@ static int submit(struct mpio_device *device, void *channel,
 	return 0;
 }
 
+/* Take a bio that was pushed from the list. */
+static struct mpio_bio *take(struct disk *disk, uint32_t i, uint64_t *sent)
+{
+	struct mpio_bio *bio = disk->pending[i];
+	uint32_t hole = --disk->pushed;
+	uint32_t last = --disk->pending_count;
+
+	*sent = disk->sent[i];
+	disk->pending[i] = disk->pending[hole];
+	disk->sent[i] = disk->sent[hole];
+	disk->pending[hole] = disk->pending[last];
+	disk->sent[hole] = disk->sent[last];
+	return bio;
+}
+
 static void end_one(struct disk *disk)
 {
-	uint32_t i = fuzz_below(disk->in, disk->pending_count);
-	struct mpio_bio *bio = disk->pending[i];
-	uint64_t sent = disk->sent[i];
+	uint64_t sent;
+	struct mpio_bio *bio =
+		take(disk, fuzz_below(disk->in, disk->pushed), &sent);
 
-	disk->pending_count--;
-	disk->pending[i] = disk->pending[disk->pending_count];
-	disk->sent[i] = disk->sent[disk->pending_count];
 	do_bio(disk, bio, sent);
+}
+
+static int commit(struct mpio_device *device, void *channel)
+{
+	struct disk *disk = (struct disk *)device;
+
+	(void)channel;
+	disk->pushed = disk->pending_count;
+	return 0;
 }
 
 static int reap(struct mpio_device *device, void *channel, int wait)
@@ -205,12 +226,29 @@ static int reap(struct mpio_device *device, void *channel, int wait)
 	int ended = 0;
 
 	(void)channel;
-	FUZZ_CHECK(!wait || disk->pending_count != 0);
-	while (n-- > 0 && disk->pending_count != 0) {
+	FUZZ_CHECK(!wait || disk->pushed != 0);
+	while (n-- > 0 && disk->pushed != 0) {
 		end_one(disk);
 		ended++;
 	}
 	return ended;
+}
+
+static void cancel(struct mpio_device *device, void *channel,
+		   struct mpio_bio *bio)
+{
+	struct disk *disk = (struct disk *)device;
+	uint64_t sent;
+
+	(void)channel;
+	if (!fuzz_flag(disk->in))
+		return;
+	for (uint32_t i = 0; i < disk->pushed; i++) {
+		if (disk->pending[i] != bio)
+			continue;
+		mpio_bio_end(take(disk, i, &sent), -MPIO_ECANCELED);
+		return;
+	}
 }
 
 /* ---- Making it ---------------------------------------------------------- */
@@ -246,7 +284,9 @@ void disk_make_late(struct disk *disk, struct fuzz_input *in)
 {
 	disk->late = true;
 	disk->in = in;
+	disk->device.ops.commit = commit;
 	disk->device.ops.reap = reap;
+	disk->device.ops.cancel = cancel;
 }
 
 void disk_choose_limits(struct disk *disk, struct fuzz_input *in)

@@ -98,7 +98,8 @@ struct disk {
 	uint64_t writer[DISK_SECTORS];   /* when it was written last */
 	bool read_only;                  /* the fuzzer writes nothing */
 
-	/* A late disk ends bios in reap, in an order of the input's. */
+	/* A late disk ends bios in reap, if they were pushed by commit, in an
+	 * order of the input's. */
 	bool late;
 	struct fuzz_input *in;
 	/* NULL: all is good. Asked before a bio is done. */
@@ -111,7 +112,7 @@ struct disk {
 	struct mpio_bio *pending[DISK_PENDING];
 	uint64_t sent[DISK_PENDING]; /* when */
 	uint32_t pending_count;
-	void *ctx;
+	uint32_t pushed; /* the first of them, by commit */
 };
 
 /*
