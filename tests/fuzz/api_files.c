@@ -450,6 +450,22 @@ void files_use(void)
 	}
 }
 
+/* What a file holds at first: what the disk does, with holes. */
+static void fill_file(struct one_file *file)
+{
+	file->size = fuzz_below(&api.in, BYTES);
+	for (uint32_t i = 0; i * API_BLOCK < file->size; i++) {
+		uint64_t left = file->size - i * API_BLOCK;
+
+		if (fuzz_chance(&api.in, 50))
+			continue;
+		file->map[i] = allocate(i != 0 ? file->map[i - 1] : 0);
+		memcpy(file->bytes + i * API_BLOCK,
+		       api.disk.bytes + file->map[i] * SECTOR,
+		       left < API_BLOCK ? (size_t)left : API_BLOCK);
+	}
+}
+
 void files_begin(void)
 {
 	static _Alignas(max_align_t) unsigned char memory[65536];
@@ -469,8 +485,11 @@ void files_begin(void)
 	for (uint32_t i = 0; i < FILES; i++) {
 		struct one_file *file = &all.files[i];
 
+		if (fuzz_flag(&api.in))
+			fill_file(file);
 		file->cached.mapping = (struct mpio_mapping){
 			.ops = &ops,
+			.size = file->size,
 			.block_size = API_BLOCK,
 		};
 		FUZZ_CHECK(mpio_cache_attach(all.cache, &file->cached) == 0);

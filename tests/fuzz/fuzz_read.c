@@ -148,7 +148,7 @@ static void check_bytes(const struct model_page *p)
 		bool good = p->status == 0;
 
 		if (p->page.blocks != NULL)
-			good = mpio_page_block_uptodate(&p->page, i);
+			good = model_bit(p->words, i);
 		if (!is_needed(p, i))
 			check_all(at, MODEL_UNTOUCHED);
 		else if (good)
