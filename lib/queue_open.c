@@ -100,7 +100,8 @@ static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
 	if (!mpio__is_power_of_two(limits->block) ||
 	    !mpio__is_power_of_two(shape->memory_alignment) ||
 	    (device->atomic_unit != 0 &&
-	     !mpio__is_power_of_two(device->atomic_unit)))
+	     !mpio__is_power_of_two(device->atomic_unit)) ||
+	    device->atomic_unit > bytes)
 		return false;
 	limits->pieces_max = clamp(or_default(config->segments_max, SEGMENTS),
 				   device->segments_max);

@@ -198,8 +198,11 @@ static int read_some(struct mpio__walk *walk, struct mpio_page *page,
 		bool filled = (map->extent.flags & MPIO_EXTENT_UPTODATE) != 0;
 
 		settle(page, at, (uint32_t)(n << walk->shift), !filled);
-		if (filled)
-			mpio__map_forget(map); /* of this page only */
+		if (filled) /* of this page only */
+			map->count = mpio__min_u64(
+				map->count,
+				((page->pos + page->size) >> walk->shift) -
+					map->first);
 		error = 0;
 	}
 	*block += n;

@@ -225,6 +225,19 @@ static bool is_isolated(const struct mpio_queue *queue,
 	       !(bio->flags & MPIO_BIO_ATOMIC) && is_medium_error(bio->status);
 }
 
+/*
+ * Where, from a byte on, there is something that somebody wants; but no finer
+ * than the device can begin to move.
+ */
+static uint32_t behind_gap(const struct mpio_bio *bio, uint32_t start)
+{
+	uint32_t behind = mpio__segments_behind_gap(bio, start);
+
+	if (bio->bounce == NULL)
+		behind &= ~(device_unit(bio) - 1);
+	return mpio__max_u32(start, behind);
+}
+
 /* ---- What a try came to ----------------------------------------------- */
 
 /* Go on behind the window; true if there is nothing behind it. */
@@ -233,7 +246,7 @@ static bool advance(struct mpio_queue *queue, struct mpio_bio *bio)
 	uint32_t start = bio->window_end;
 
 	if (mpio__is_retry(bio))
-		start = mpio__segments_behind_gap(bio, start);
+		start = behind_gap(bio, start);
 	if (start == bio->full_length) {
 		int failure = bio->failure;
 
@@ -307,7 +320,7 @@ static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 			bio->unit = unit; /* a finer tree has a node there */
 		if (bio->op == MPIO_BIO_READ)
 			mpio__segments_good(bio, bio->window_start, moved);
-		start = mpio__segments_behind_gap(bio, start);
+		start = behind_gap(bio, start);
 		if (start >= bio->window_end)
 			return advance(queue, bio);
 		window_set(bio, start, bio->window_end);

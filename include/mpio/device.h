@@ -115,8 +115,9 @@ struct mpio_limits {
 				      * length of the last; 0: any */
 	uint32_t segments_max;       /* pieces of memory */
 	uint32_t bytes_max;
-	uint32_t atomic_unit; /* bytes, power of two: a write inside one
-			       * aligned unit never tears; 0: none */
+	uint32_t atomic_unit; /* bytes, power of two, at most bytes_max: a
+			       * write inside one aligned unit never tears;
+			       * 0: none */
 	uint32_t features;    /* MPIO_DEVICE_* features */
 	uint32_t gap_bytes;   /* so many bytes more are read as fast as
 			       * another I/O is begun; 0: none */

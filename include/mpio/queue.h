@@ -125,7 +125,8 @@ size_t mpio_queue_size(const struct mpio_device *device,
  * @return 0, or
  * @retval -MPIO_EINVAL  a device without submit, no memory source, `memory`
  *                       that is not aligned, limits that are no power of two,
- *                       or a configuration that is impossible
+ *                       an atomic unit that is larger than an I/O may be, or a
+ *                       configuration that is impossible
  * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
  * @retval other         the device's, from opening a channel
  */

@@ -157,6 +157,11 @@ static void impossible_configurations_are_refused(void **state)
 	limits->atomic_unit = 12288;
 	assert_impossible(rig);
 	*limits = good;
+	/* No I/O could be as large as the unit that it is not to tear. */
+	limits->atomic_unit = 4096;
+	limits->bytes_max = 3584;
+	assert_impossible(rig);
+	*limits = good;
 	limits->bytes_max = 511;
 	assert_impossible(rig);
 	*limits = good;

@@ -35,6 +35,22 @@ static void what_get_block_filled_counts_only_in_its_page(void **state)
 	assert_page(rig, 1, "i i i i");
 }
 
+/* ... and all through it: blocks that were there do not end the answer. */
+static void what_get_block_filled_is_not_asked_for_again(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 8, 0)->flags |= MPIO_EXTENT_UPTODATE;
+	add_pages(rig, 0, 4, 2);
+	give_bits(rig, 0);
+	fill_blocks(rig, 0, 1, 2);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "map 0+8, map 4+4");
+	assert_bits(rig, 0, "uuuu");
+	assert_page(rig, 1, "i i i i");
+}
+
 static void only_missing_blocks_are_read(void **state)
 {
 	struct rig *rig = *state;
@@ -566,6 +582,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(blocks_that_get_block_filled_are_not_read),
 		RIG_TEST(what_get_block_filled_counts_only_in_its_page),
+		RIG_TEST(what_get_block_filled_is_not_asked_for_again),
 		RIG_TEST(only_missing_blocks_are_read),
 		RIG_TEST(only_missing_blocks_are_read_in_each_page),
 		RIG_TEST(dirty_blocks_keep_their_bytes),

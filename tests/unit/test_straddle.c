@@ -163,6 +163,63 @@ static void gaps_are_crossed_there_too(void **state)
 	}
 }
 
+/* Blocks 104 to 107, with the end of the gap, are one of the disk's. */
+static void isolation_goes_on_behind_a_gap_where_a_block_begins(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 1, 100);
+	map_blocks(rig, 1, 1, 107);
+	rig->config.gap_bytes = 8 * BLOCK;
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 1, 2);
+	mock_fail(&rig->a, 100, 1, -MPIO_EIO);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "read 100+8, read 100+4, read 104+4");
+	assert_int_equal(mpio_queue_stats(rig->queue)->bounces, 0);
+	assert_status(rig, 0, -MPIO_EIO);
+	assert_status(rig, 1, 0);
+	assert_page(rig, 1, "a107");
+}
+
+static void what_comes_short_goes_on_where_a_block_begins(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+
+	map_blocks(rig, 0, 1, 100);
+	map_blocks(rig, 1, 1, 107);
+	rig->config.gap_bytes = 8 * BLOCK;
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 1, 2);
+	fault = mock_fail(&rig->a, 100, 8, 0);
+	fault->done = SECTOR;
+	fault->times = 1;
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "read 100+8, read 104+4");
+	assert_page(rig, 0, "a100");
+	assert_page(rig, 1, "a107");
+}
+
+/* A queue that an extent names takes what the one that was called does. */
+static void pages_on_another_device_may_have_smaller_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->two = true;
+	rig->b.device.limits.logical_block_size = SECTOR;
+	rig->b.device.limits.memory_alignment = 512;
+	map_blocks(rig, 0, 4, 101);
+	map_blocks(rig, 4, 4, 201);
+	open_coarse(rig, 0);
+	rig->map[1].queue = rig->other;
+	add_pages(rig, 0, 4, 2);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "read 100+8, b:read 200+8");
+	assert_page(rig, 0, "a101 a102 a103 a104");
+	assert_page(rig, 1, "b201 b202 b203 b204");
+}
+
 /* Blocks 108 to 111 are one of the disk's. */
 static void a_bad_block_costs_the_pages_that_have_some_of_it(void **state)
 {
@@ -385,6 +442,9 @@ int main(void)
 		RIG_TEST(pages_may_have_smaller_blocks),
 		RIG_TEST(pages_that_lie_together_are_read_together),
 		RIG_TEST(gaps_are_crossed_there_too),
+		RIG_TEST(isolation_goes_on_behind_a_gap_where_a_block_begins),
+		RIG_TEST(what_comes_short_goes_on_where_a_block_begins),
+		RIG_TEST(pages_on_another_device_may_have_smaller_blocks),
 		RIG_TEST(a_bad_block_costs_the_pages_that_have_some_of_it),
 		RIG_TEST(memory_need_not_be_aligned),
 		RIG_TEST(without_slots_blocks_are_not_cut),
