@@ -11,9 +11,9 @@
 #
 # The names are those of tests/fuzz/fuzz_*.c. Takes clang with libFuzzer. What
 # was found is kept in build/fuzz-corpus/NAME. SECONDS_MAX=N stops after so many
-# seconds. An input that fails is left there beside it, as crash-...; the test
-# programs, made by any compiler, play it again: build/PRESET/tests/fuzz/fuzz-NAME
-# FILE.
+# seconds; with --pack, LENGTH_MAX=N cuts inputs to so many bytes. An input that
+# fails is left in build/fuzz-corpus, as crash-...; the test programs, made by
+# any compiler, play it again: build/PRESET/tests/fuzz/fuzz-NAME FILE.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -68,7 +68,7 @@ if $pack; then
 	least=$found.least
 	rm -rf "$least"
 	mkdir -p "$least"
-	"$program" -merge=1 -max_len=512 -detect_leaks=0 "$least" "$found"
+	"$program" -merge=1 -max_len="${LENGTH_MAX:-512}" -detect_leaks=0 "$least" "$found"
 	python3 -c "$packed" "$least" "$corpus"
 	ls -l "$corpus"
 	exit
