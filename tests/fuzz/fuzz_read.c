@@ -262,10 +262,6 @@ static int hand_in(uint32_t from, uint32_t n, uint32_t flags)
 
 static void read_all(void)
 {
-	bool cut_out =
-		model.block_size < mpio_queue_limits(model.queue[0])->block;
-	bool can =
-		!cut_out || model.disk[0]->device.limits.memory_alignment > 1;
 	uint32_t from = 0;
 
 	while (from < model.page_count) {
@@ -274,10 +270,6 @@ static void read_all(void)
 		uint32_t flags = fuzz_below(&model.in, 8);
 		int taken = hand_in(from, n, flags);
 
-		if (!can) {
-			FUZZ_CHECK(taken == -MPIO_EINVAL);
-			return;
-		}
 		FUZZ_CHECK(taken >= 0 && taken <= (int)n);
 		/* Only a guess may find no bio. */
 		FUZZ_CHECK(taken == (int)n || (flags & MPIO_READ_AHEAD));
