@@ -108,6 +108,7 @@ struct mpio_file_straight {
 	struct mpio_mapping mapping; /* first; what the core is shown */
 	struct mpio_mapping_ops ops;
 	struct mpio_cache_mapping *file;
+	struct mpio_cache_watch watch;
 	struct mpio_page pages[MPIO_FILE_STRAIGHT]; /* pieces of the caller's */
 	bool busy[MPIO_FILE_STRAIGHT];
 	uint32_t pending;
