@@ -19,6 +19,8 @@
  *
  * Threads: a handle is used by one thread at a time, which is that of its
  * queue. Threads that share a cache with lock hooks open handles of their own.
+ * A handle that the engine's callbacks use has the queue of the call they are
+ * in: see mpio/cache.h.
  * Reads and writes of one range by several threads at once are not kept apart:
  * each page is changed by one at a time, but a read may find some bytes of a
  * write, and not yet the others. Moving the end while others read or write
@@ -29,8 +31,8 @@
  * queue is polled or waited for. Until then other threads may have to wait for
  * those pages. So a thread that has read, and now sleeps or does something else
  * for long, calls mpio_queue_poll() from time to time, or mpio_queue_drain()
- * before it sleeps. The same goes before a handle gets another queue, and before
- * the file is detached by another thread.
+ * before it sleeps; and so it does before a handle gets another queue, or
+ * another thread detaches the file.
  *
  * Writing copies into the cache, and costs an I/O only when too much is dirty:
  * `limit_percent` of the cache bounds that. Who does not want writers to pay
