@@ -36,6 +36,12 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 		if (block >= end)
 			return 0;
 		extent->count = mpio__min_u64(extent->count, end - block);
+	} else {
+		mpio__cache_lock(file->cache);
+		mpio__cache_change(file, block << file->block_shift,
+				   (block + extent->count)
+					   << file->block_shift);
+		mpio__cache_unlock(file->cache);
 	}
 	return file->mapping.ops->get_block(&file->mapping, page, block, flags,
 					    extent);
@@ -188,6 +194,57 @@ void mpio__cache_ops_init(struct mpio_cache_mapping *file)
 	lane_init(&file->writes, file);
 	file->reads.mapping.size =
 		UINT64_MAX & ~(uint64_t)(file->mapping.block_size - 1);
+}
+
+/* ---- Reads past the cache ----------------------------------------------- */
+
+void mpio__cache_change(struct mpio_cache_mapping *file, uint64_t start,
+			uint64_t end)
+{
+	struct mpio_cache_watch *watch = file->watches;
+
+	for (; watch != NULL; watch = watch->next) {
+		if (start < watch->end && watch->start < end)
+			watch->changed = true;
+	}
+}
+
+bool mpio_cache_watch(struct mpio_cache_mapping *file,
+		      struct mpio_cache_watch *watch, uint64_t start,
+		      uint64_t end)
+{
+	struct mpio_cache *cache = file->cache;
+	uint64_t key = start >> cache->page_shift;
+	bool good;
+
+	mpio__cache_lock(cache);
+	good = end <= file->mapping.size &&
+	       (mpio__index_next(mpio__file_index(file), &key, MPIO__TAG_ANY) ==
+			0 ||
+		key << cache->page_shift >= end);
+	if (good) {
+		*watch = (struct mpio_cache_watch){
+			.start = start,
+			.end = end,
+			.next = file->watches,
+		};
+		file->watches = watch;
+	}
+	mpio__cache_unlock(cache);
+	return good;
+}
+
+bool mpio_cache_unwatch(struct mpio_cache_mapping *file,
+			struct mpio_cache_watch *watch)
+{
+	struct mpio_cache_watch **at = &file->watches;
+
+	mpio__cache_lock(file->cache);
+	while (*at != watch)
+		at = &(*at)->next;
+	*at = watch->next;
+	mpio__cache_unlock(file->cache);
+	return !watch->changed;
 }
 
 /* ---- Reading ------------------------------------------------------------ */

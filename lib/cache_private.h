@@ -389,6 +389,9 @@ int mpio__frame_enter(struct mpio_cache_mapping *file, uint64_t key,
 /* cache_io.c */
 
 void mpio__cache_ops_init(struct mpio_cache_mapping *file);
+/* Blocks of a range find another place, or lose theirs. */
+void mpio__cache_change(struct mpio_cache_mapping *file, uint64_t start,
+			uint64_t end);
 
 /* cache_reclaim.c */
 

@@ -170,6 +170,7 @@ int mpio_cache_drop(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	if (error == 0) {
 		error = forget(file, queue, start >> cache->page_shift,
 			       pages_before(cache, end));
+		mpio__cache_change(file, start, end);
 		mpio__walk_give(file);
 	}
 	mpio__cache_unlock(cache);
@@ -302,6 +303,7 @@ static int cut(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	} while (error > 0);
 	if (error == 0 && size < file->mapping.size) {
 		file->mapping.size = size;
+		mpio__cache_change(file, size, UINT64_MAX);
 		error = forget(file, queue, pages_before(cache, size),
 			       UINT64_MAX);
 		if (size & (((uint64_t)1 << cache->page_shift) - 1))

@@ -20,6 +20,8 @@
 #define ROUND_PAGES 256
 /* Files of a round of work. */
 #define ROUND_FILES 8u
+/* A device that fails to say what has ended is asked so often. */
+#define PATIENCE 1000u
 
 /* ---- Claiming pages ----------------------------------------------------- */
 
@@ -226,13 +228,18 @@ static int pass(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	return error;
 }
 
-/* Until all that was sent has ended. */
+/*
+ * Until all that was sent has ended. Who gave the walk up before would leave
+ * his pages to another walker, who may not look at them.
+ */
 static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 {
+	uint32_t patience = PATIENCE;
+
 	while (file->writing != 0) {
 		int error = mpio__cache_wait_event(file->cache, queue);
 
-		if (error != 0)
+		if (error == -MPIO_EDEADLK || (error != 0 && patience-- == 0))
 			return error;
 	}
 	return 0;

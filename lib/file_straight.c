@@ -8,6 +8,10 @@
  * left to the cache, and so is a piece that failed: page by page it finds out
  * how many bytes of it are good.
  *
+ * Other threads may write the range meanwhile, or cut it off: then blocks may
+ * have been read before they were written for the first time, or when they
+ * were another file's already, and all is read again through the cache.
+ *
  * An engine that verifies pages, or has copies of them, speaks of the cache's
  * pages: for it there are no such reads.
  */
@@ -154,11 +158,15 @@ int64_t mpio__file_read_straight(struct mpio_file *file, void *buffer,
 	int error;
 
 	if ((pos & mask) != 0 || pos >= end || engine->verify != NULL ||
-	    engine->reread != NULL || file->straight.pending != 0 ||
-	    mpio_cache_has(file->mapping, pos, end))
+	    engine->reread != NULL || file->straight.pending != 0)
 		return 0;
 	set_up(file, end);
+	if (!mpio_cache_watch(file->mapping, &file->straight.watch, pos, end))
+		return 0;
 	error = move(file, buffer, pos, end);
+	if (!mpio_cache_unwatch(file->mapping, &file->straight.watch) &&
+	    error == 0)
+		return 0;
 	if (error != 0)
 		return error;
 	file->stats.straight += file->straight.good - pos;

@@ -151,6 +151,15 @@ struct mpio_cache_mapping {
 	uint32_t orphans;     /* dropped, but pinned */
 	uint32_t last;        /* frame used last */
 	int32_t walk_error;   /* first of a page since the walk began */
+	struct mpio_cache_watch *watches; /* of reads past the cache */
+};
+
+/** A range that somebody reads past the cache. All of it is the cache's. */
+struct mpio_cache_watch {
+	uint64_t start; /* bytes */
+	uint64_t end;   /* bytes, exclusive */
+	struct mpio_cache_watch *next;
+	bool changed;
 };
 
 /** What a cache has done and holds. */
@@ -343,6 +352,35 @@ int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
  */
 bool mpio_cache_has(struct mpio_cache_mapping *file, uint64_t start,
 		    uint64_t end);
+
+/**
+ * Begin to read a range past the cache, from where the blocks lie, if no page
+ * of it is there, and all of it lies before the end of file.
+ *
+ * Where blocks lie may change meanwhile, in other threads: one that is
+ * allocated, and not written yet, holds what it held before; one that was cut
+ * off may be another file's by now. mpio_cache_unwatch() tells.
+ *
+ * @param file   any
+ * @param[out] watch  the caller's memory, until mpio_cache_unwatch()
+ * @param start  bytes; pages that end after it
+ * @param end    bytes, exclusive; pages that start before it
+ * @return whether that is so; if not, nothing is watched
+ */
+bool mpio_cache_watch(struct mpio_cache_mapping *file,
+		      struct mpio_cache_watch *watch, uint64_t start,
+		      uint64_t end);
+
+/**
+ * End to read past the cache.
+ *
+ * @param file   any
+ * @param watch  of mpio_cache_watch()
+ * @return whether what was read is the file's: no block of the range was
+ *         written back, cut off or dropped since. If not, read it again
+ */
+bool mpio_cache_unwatch(struct mpio_cache_mapping *file,
+			struct mpio_cache_watch *watch);
 
 /**
  * Pin a page once more.

@@ -19,10 +19,36 @@
  *
  * Threads: a handle is used by one thread at a time, which is that of its
  * queue. Threads that share a cache with lock hooks open handles of their own.
+ * A handle that the engine's callbacks use has the queue of the call they are
+ * in: see mpio/cache.h.
  * Reads and writes of one range by several threads at once are not kept apart:
  * each page is changed by one at a time, but a read may find some bytes of a
  * write, and not yet the others. Moving the end while others read or write
- * behind it is the same.
+ * behind it is the same. Nor is there a write at 'the end, wherever it is': who
+ * appends from several threads keeps them apart.
+ *
+ * What was read ahead is still in flight when a read returns, and ends when its
+ * queue is polled or waited for. Until then other threads may have to wait for
+ * those pages. So a thread that has read, and now sleeps or does something else
+ * for long, calls mpio_queue_poll() from time to time, or mpio_queue_drain()
+ * before it sleeps; and so it does before a handle gets another queue, or
+ * another thread detaches the file.
+ *
+ * Writing copies into the cache, and costs an I/O only when too much is dirty:
+ * `limit_percent` of the cache bounds that. Who does not want writers to pay
+ * calls mpio_cache_work() in a thread with a queue of its own, until it returns
+ * 0, whenever something was written; it begins at `background_percent`.
+ *
+ * A sync costs the writes of what is dirty, and a flush, which may well take
+ * longer; nothing joins the flushes of several handles. Who syncs many files at
+ * once gives them a `flush` that does nothing, and flushes once when all are
+ * written. Where the file ends is the engine's to keep: its `flush` finds it by
+ * mpio_file_size().
+ *
+ * Bytes can be had without a copy, too: mpio_cache_get() and
+ * mpio_cache_write_begin() give the same pages, and may be mixed with this.
+ * Ranges that lie scattered are best read ahead by MPIO_ADVICE_WILLNEED for
+ * each, in order, between mpio_queue_plug() and mpio_queue_unplug().
  *
  * Reading ahead. A read that goes on where one of the last few ended (each
  * such sequence is a reader; a handle knows MPIO_FILE_READERS of them), goes
@@ -60,7 +86,10 @@ struct mpio_file_config {
 	uint32_t straight_min;  /* bytes; a read of so many and more that finds
 				 * none of its pages cached goes straight to the
 				 * caller's memory and leaves none; 0: half of
-				 * the cache. UINT32_MAX: never. */
+				 * the cache. UINT32_MAX: never. The `page` that
+				 * get_block is shown is then a piece of that
+				 * memory, of up to 1 MiB, and not the cache's.
+				 */
 	/*
 	 * Make durable what was written back: called by sync after the data
 	 * are on the device, with nothing held. NULL: mpio_queue_flush() of
@@ -108,6 +137,7 @@ struct mpio_file_straight {
 	struct mpio_mapping mapping; /* first; what the core is shown */
 	struct mpio_mapping_ops ops;
 	struct mpio_cache_mapping *file;
+	struct mpio_cache_watch watch;
 	struct mpio_page pages[MPIO_FILE_STRAIGHT]; /* pieces of the caller's */
 	bool busy[MPIO_FILE_STRAIGHT];
 	uint32_t pending;
@@ -176,7 +206,8 @@ int mpio_file_open(struct mpio_file *file, struct mpio_cache_mapping *mapping,
 		   const struct mpio_file_config *config);
 
 /**
- * Close a handle. Writes nothing back and tells no error: sync first.
+ * Close a handle. Writes nothing back and tells no error: sync first. What it
+ * has read ahead may still be in flight on its queue.
  *
  * @param file  open; the caller's memory again
  */
@@ -185,7 +216,8 @@ void mpio_file_close(struct mpio_file *file);
 /**
  * Have another queue, and with it another thread, use a handle.
  *
- * @param file   any; nothing of it is going on
+ * @param file   any; nothing of it is going on, and what was read ahead has
+ *               ended: see mpio_queue_drain()
  * @param queue  from now on
  */
 void mpio_file_set_queue(struct mpio_file *file, struct mpio_queue *queue);
@@ -203,14 +235,18 @@ void mpio_file_set_queue(struct mpio_file *file, struct mpio_queue *queue);
  *         that a read from there will tell; or
  * @retval -MPIO_ENOMEM  every page is pinned or cannot be written back
  * @retval -MPIO_EIO     the device failed, and other errors of reading
- * @retval other         as mpio_cache_wait()
+ * @retval other         as mpio_cache_wait(). If the device could not say over
+ *                       and over what has ended, and the read went straight,
+ *                       `buffer` and the handle are in its hands until the
+ *                       queue is drained or closed.
  */
 int64_t mpio_file_read(struct mpio_file *file, void *buffer, size_t length,
 		       uint64_t pos);
 
 /**
  * Write bytes into the cache. Behind the end of file it grows; what is then
- * between the old end and `pos` reads as zeros.
+ * between the old end and `pos` reads as zeros, unless `get_block` names blocks
+ * there.
  *
  * @param file    any
  * @param bytes   the caller's; any alignment

@@ -41,6 +41,47 @@ static void a_sync_waits_for_a_slow_device(void **state)
 	assert_disk(&cached->rig->a, 109, "f9 f10");
 }
 
+/* A device that cannot say for a while what has ended. */
+static int (*reap_well)(struct mpio_device *device, void *channel, int wait);
+static uint32_t lapses;
+
+static int reap_badly(struct mpio_device *device, void *channel, int wait)
+{
+	if (lapses == 0)
+		return reap_well(device, channel, wait);
+	lapses--;
+	return -MPIO_EREMOTEIO;
+}
+
+static void a_walk_is_not_given_up_while_its_pages_are_out(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_writeback_control wbc = {.nr_to_write = MPIO_WRITE_ALL};
+
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	reap_well = cached->rig->a.device.ops.reap;
+	cached->rig->a.device.ops.reap = reap_badly;
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	lapses = 10;
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+	/* One that never can is given up. */
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	lapses = UINT32_MAX;
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		-MPIO_EREMOTEIO);
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 1);
+	lapses = 0;
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
+}
+
 static void an_error_is_told_once_to_each_and_nothing_is_lost(void **state)
 {
 	struct cached *cached = *state;
@@ -301,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CACHED_TEST(a_sync_writes_in_few_ios_and_in_order),
 		CACHED_TEST(a_sync_waits_for_a_slow_device),
+		CACHED_TEST(a_walk_is_not_given_up_while_its_pages_are_out),
 		CACHED_TEST(an_error_is_told_once_to_each_and_nothing_is_lost),
 		CACHED_TEST(an_error_of_a_background_walk_is_told_by_sync),
 		CACHED_TEST(an_error_that_was_told_is_not_told_by_sync_again),

@@ -678,6 +678,17 @@ static void willneed_begins_to_read(void **state)
 	assert_trace(cached->rig, "");
 }
 
+/* What is there may be needed, too. */
+static void willneed_takes_a_quarter_of_the_cache(void **state)
+{
+	struct cached *cached = *state;
+
+	open_file(cached, 400, 64, NULL);
+	assert_int_equal(
+		mpio_file_advise(&handle, PAGE, 0, MPIO_ADVICE_WILLNEED), 0);
+	assert_int_equal(cached_pages(cached), 16);
+}
+
 static void willneed_ends_where_the_file_does(void **state)
 {
 	struct cached *cached = *state;
@@ -1042,6 +1053,7 @@ int main(void)
 		CACHED_TEST(a_handle_can_go_to_another_queue),
 		CACHED_TEST(random_reads_only_what_is_asked_for),
 		CACHED_TEST(willneed_begins_to_read),
+		CACHED_TEST(willneed_takes_a_quarter_of_the_cache),
 		CACHED_TEST(willneed_ends_where_the_file_does),
 		CACHED_TEST(dontneed_writes_back_and_forgets),
 		CACHED_TEST(

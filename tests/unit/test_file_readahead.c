@@ -779,6 +779,22 @@ static void it_goes_against_the_ledger(void **state)
 	close_rig(rig);
 }
 
+/* Who looks at a page again and again goes nowhere. */
+static void the_same_bytes_again_are_no_sequence(void **state)
+{
+	struct rig *rig = open_rig(8192, 0, NULL);
+
+	(void)state;
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(read_at(rig, QUIET, 4 * KIB), 0);
+		assert_int_equal(read_at(rig, QUIET + 100, 20), 0);
+	}
+	/* But it is still where the next one is expected. */
+	assert_int_equal(read_at(rig, QUIET + 4 * KIB, 4 * KIB), 0);
+	assert_int_equal(read_at(rig, QUIET + 8 * KIB, 4 * KIB), 32 * KIB);
+	close_rig(rig);
+}
+
 static void random_reads_nothing_ahead_and_normal_does_again(void **state)
 {
 	struct rig *rig = open_rig(8192, 0, NULL);
@@ -842,6 +858,7 @@ int main(void)
 		cmocka_unit_test(
 			sequential_has_larger_windows_from_the_first_read_on),
 		cmocka_unit_test(it_goes_against_the_ledger),
+		cmocka_unit_test(the_same_bytes_again_are_no_sequence),
 		cmocka_unit_test(
 			random_reads_nothing_ahead_and_normal_does_again),
 		cmocka_unit_test(a_handle_knows_its_own_reads_alone),
