@@ -159,6 +159,31 @@ static void the_last_block_may_be_cut_by_the_devices_end(void **state)
 	assert_trace(rig, "read 36+2596B, write 0+39460B");
 }
 
+/* Each I/O, those that read what is left of a block, too. */
+static void memory_may_be_aligned_more_coarsely_than_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.logical_block_size = 512;
+	rig->a.device.limits.memory_alignment = SECTOR;
+	rig->config.bounce_bytes = 32 * SECTOR;
+	rig->together = true;
+	rig_open(rig);
+	for (uint32_t length = 1; length < 3 * SECTOR; length += 509) {
+		for (uint64_t offset = 0; offset < 2 * SECTOR; offset += 300) {
+			struct mock_fault *fault;
+
+			assert_int_equal(write_bytes(rig, offset, length), 0);
+			fault = mock_fail(&rig->a, 0, 64, 0);
+			fault->done = SECTOR + 600;
+			fault->times = 3;
+			assert_int_equal(write_bytes(rig, offset, length), 0);
+			rig->a.fault_count = 0;
+			rig->trace[0] = '\0';
+		}
+	}
+}
+
 static void what_comes_short_is_gone_on_with(void **state)
 {
 	static const uint32_t ops[] = {1u << MPIO_BIO_READ,
@@ -575,6 +600,7 @@ int main(void)
 		RIG_TEST(only_its_ends_are_read_if_it_is_larger_than_a_slot),
 		RIG_TEST(any_range_goes_through_any_slot),
 		RIG_TEST(the_last_block_may_be_cut_by_the_devices_end),
+		RIG_TEST(memory_may_be_aligned_more_coarsely_than_blocks),
 		RIG_TEST(what_comes_short_is_gone_on_with),
 		RIG_TEST(a_short_write_is_gone_on_with_in_whole_blocks),
 		RIG_TEST(a_device_that_moves_nothing_is_given_up_on),
