@@ -518,6 +518,66 @@ static void what_is_cancelled_while_it_reads_does_not_write(void **state)
 	assert_trace(rig, "read 4+4");
 }
 
+/* ---- From callbacks ----------------------------------------------------- */
+
+/* What the end of a read is to do while writes of a block wait. */
+struct deed {
+	struct rig *rig;
+	struct mock_io *cancelled; /* or NULL */
+	bool discards;             /* which the device refuses */
+};
+
+static void do_it(struct mpio_bio *bio)
+{
+	struct deed *deed = bio->ctx;
+	struct rig *rig = deed->rig;
+
+	rig->a.lifo = false;
+	if (deed->cancelled != NULL)
+		mpio_bio_cancel(deed->cancelled->bio);
+	if (deed->discards)
+		start_io(rig, rig->queue, MPIO_BIO_DISCARD, 0, 4, 4);
+	start(rig, 4, 1);
+	mpio_bio_put(bio);
+}
+
+/* A read beside them, that ends first. */
+static void do_soon(struct deed *deed)
+{
+	struct rig *rig = deed->rig;
+	static unsigned char memory[SECTOR];
+	struct mpio_bio *bio = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+
+	bio->offset = 8 * SECTOR;
+	bio->end_io = do_it;
+	bio->ctx = deed;
+	assert_int_equal(mpio_bio_add(bio, memory, SECTOR), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	rig->a.lifo = true;
+}
+
+/* It has no turn, so nobody who came before it goes on when it ends. */
+static void what_was_never_sent_is_not_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	struct deed deed = {.rig = rig};
+
+	rig->a.device.limits.features &= ~MPIO_DEVICE_DISCARD;
+	open_later(rig, 0);
+	for (int round = 0; round < 2; round++) {
+		pattern_fill(rig->a.disk + SECTOR, 'a', SECTOR, SECTOR);
+		start(rig, 5, 1);
+		start(rig, 6, 1);
+		deed.discards = round == 0;
+		deed.cancelled = round == 0 ? NULL : start(rig, 7, 1);
+		do_soon(&deed);
+		drain(rig);
+		assert_disk(&rig->a, 4, "f4 f5 f6 a7");
+	}
+	assert_int_equal(rig->ios[2].status, -MPIO_EOPNOTSUPP);
+	assert_int_equal(rig->ios[6].status, -MPIO_ECANCELED);
+}
+
 /* ---- Flags -------------------------------------------------------------- */
 
 static void flags_are_the_writes(void **state)
@@ -617,6 +677,7 @@ int main(void)
 		RIG_TEST(closing_waits_for_all_of_it),
 		RIG_TEST(one_that_is_cancelled_holds_up_nobody),
 		RIG_TEST(what_is_cancelled_while_it_reads_does_not_write),
+		RIG_TEST(what_was_never_sent_is_not_waited_for),
 		RIG_TEST(flags_are_the_writes),
 		RIG_TEST(flushes_go_around_both),
 		RIG_TEST(a_flush_waits_for_those_that_wait),
