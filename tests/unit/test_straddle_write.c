@@ -45,15 +45,15 @@ static void drain(struct rig *rig)
 
 /* What a byte of the disk is to be: what it was, or 'w' by its place. */
 static void assert_written(struct rig *rig, const unsigned char *before,
-			   uint64_t offset, const unsigned char *bytes,
-			   uint32_t length)
+			   size_t offset, const unsigned char *bytes,
+			   size_t length)
 {
-	uint64_t end = offset + length;
+	size_t end = offset + length;
 
 	assert_memory_equal(rig->a.disk, before, offset);
 	assert_memory_equal(rig->a.disk + offset, bytes, length);
 	assert_memory_equal(rig->a.disk + end, before + end,
-			    rig->a.device.size - end);
+			    (size_t)rig->a.device.size - end);
 }
 
 /* Write bytes by hand; what became of it. Nothing else has changed. */
@@ -74,7 +74,7 @@ static int write_bytes(struct rig *rig, uint64_t offset, uint32_t length)
 	assert_int_equal(io->ends, 1);
 	status = io->status;
 	if (status == 0)
-		assert_written(rig, before, offset, io->memory, length);
+		assert_written(rig, before, (size_t)offset, io->memory, length);
 	free(io->memory);
 	rig->io_count--;
 	return status;
