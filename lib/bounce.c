@@ -91,8 +91,10 @@ static void fill_in(struct mpio_bio *bio, struct range range)
 	const uint32_t kept =
 		MPIO_BIO_SYNC | MPIO_BIO_META | MPIO_BIO_BACKGROUND;
 	struct mpio_bounce *slot = bio->bounce;
+	bool goes_on = range.start != 0 && range.start == slot->filled;
 
-	bio->queue->stats.fills += bio->tries == 0;
+	/* What goes on where one came short is no other. */
+	bio->queue->stats.fills += bio->tries == 0 && !goes_on;
 	slot->flags = bio->flags;
 	slot->filled = range.start;
 	slot->piece.base = (char *)slot->memory + range.start;

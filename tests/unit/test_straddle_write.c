@@ -222,6 +222,27 @@ static void a_short_write_is_gone_on_with_in_whole_blocks(void **state)
 			  "write 4+8");
 }
 
+static void what_is_left_of_a_block_is_counted_once(void **state)
+{
+	static const uint32_t lengths[] = {2, SECTOR + 2};
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	for (uint32_t i = 0; i < COUNT_OF(lengths); i++) {
+		struct mock_fault *fault = mock_fail(&rig->a, 0, 64, 0);
+
+		fault->op = 1u << MPIO_BIO_READ;
+		fault->done = SECTOR + 1;
+		fault->times = 1;
+		assert_int_equal(write_bytes(rig, SECTOR - 1, lengths[i]), 0);
+		rig->a.fault_count = 0;
+	}
+	assert_trace(rig, "read 0+8, read 4+4, write 0+8, "
+			  "read 0+4, read 8+4, write 0+12");
+	assert_int_equal(stats(rig)->fills, 3);
+	assert_int_equal(stats(rig)->retries, 1);
+}
+
 static void a_device_that_moves_nothing_is_given_up_on(void **state)
 {
 	static const uint32_t done[] = {0, 1, SECTOR - 1};
@@ -663,6 +684,7 @@ int main(void)
 		RIG_TEST(memory_may_be_aligned_more_coarsely_than_blocks),
 		RIG_TEST(what_comes_short_is_gone_on_with),
 		RIG_TEST(a_short_write_is_gone_on_with_in_whole_blocks),
+		RIG_TEST(what_is_left_of_a_block_is_counted_once),
 		RIG_TEST(a_device_that_moves_nothing_is_given_up_on),
 		RIG_TEST(what_cannot_be_read_is_not_written),
 		RIG_TEST(a_passing_error_is_tried_again),
