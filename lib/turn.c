@@ -109,11 +109,10 @@ static uint32_t count_waits(struct mpio_queue *queue,
 }
 
 /* Of those in a list, let who waits for a bio wait for one less. */
-static void release(struct mpio_bio *list, struct mpio_bio *bio)
+static void release(struct mpio_bio *list, const struct mpio_bio *bio)
 {
 	if (!(bio->turn & MPIO__TURN_AWAITED))
 		return;
-	bio->turn &= (uint8_t)~MPIO__TURN_AWAITED;
 	for (; list != NULL; list = list->next) {
 		if (list->waits != 0 && waits_for(list, bio))
 			list->waits--;
