@@ -282,7 +282,7 @@ void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio);
 void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Give a bio to the device, now; retries refusals. Runs no callback. */
 void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio);
-/* End a bio that is not the device's. */
+/* End a bio that was never sent; nobody is to wait for it. */
 void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio,
 		     int status);
 /* Push what was sent. */

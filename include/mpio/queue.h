@@ -138,8 +138,9 @@ int mpio_queue_open(struct mpio_device *device,
  *
  * @param queue  gone after the call; NULL is allowed. Pages that were handed
  *               in are finished before it returns, unless the device's reap
- *               fails: what it then still holds is lost, and its memory in
- *               the device's hands. Not from a callback.
+ *               fails: what it then still holds is lost, its memory in the
+ *               device's hands, and so is what waits for it to end. Not from
+ *               a callback.
  */
 void mpio_queue_close(struct mpio_queue *queue);
 
