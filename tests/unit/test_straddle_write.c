@@ -222,6 +222,25 @@ static void a_short_write_is_gone_on_with_in_whole_blocks(void **state)
 			  "write 4+8");
 }
 
+/* So what began whole stays whole. */
+static void whole_blocks_come_short_by_whole_blocks(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+
+	rig->a.device.limits.memory_alignment = SECTOR; /* which it is not */
+	rig->a.device.limits.logical_block_size = SECTOR;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	fault = mock_fail(&rig->a, 0, 64, 0);
+	fault->done = SECTOR + 1000;
+	fault->times = 2;
+	assert_int_equal(write_bytes(rig, SECTOR, 2 * SECTOR), 0);
+	assert_trace(rig, "write 4+8, write 8+4");
+	assert_int_equal(stats(rig)->bounces, 1);
+	assert_int_equal(stats(rig)->fills, 0);
+}
+
 static void what_is_left_of_a_block_is_counted_once(void **state)
 {
 	static const uint32_t lengths[] = {2, SECTOR + 2};
@@ -684,6 +703,7 @@ int main(void)
 		RIG_TEST(memory_may_be_aligned_more_coarsely_than_blocks),
 		RIG_TEST(what_comes_short_is_gone_on_with),
 		RIG_TEST(a_short_write_is_gone_on_with_in_whole_blocks),
+		RIG_TEST(whole_blocks_come_short_by_whole_blocks),
 		RIG_TEST(what_is_left_of_a_block_is_counted_once),
 		RIG_TEST(a_device_that_moves_nothing_is_given_up_on),
 		RIG_TEST(what_cannot_be_read_is_not_written),
