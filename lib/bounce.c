@@ -50,6 +50,13 @@ struct range {
 	uint32_t end;
 };
 
+/* A read may begin there in a slot: a block, and memory that is aligned. */
+static uint32_t fill_unit(const struct mpio_bio *bio)
+{
+	return mpio__max_u32(bio->queue->limits.block,
+			     bio->queue->memory_alignment);
+}
+
 /*
  * What is to be read yet of the blocks that a write begins and ends in, while
  * the bio is these blocks whole; empty: nothing. Both in one go, if nothing
@@ -58,18 +65,18 @@ struct range {
 static struct range missing(const struct mpio_bio *bio)
 {
 	const struct mpio_bounce *slot = bio->bounce;
-	uint32_t block = bio->queue->limits.block;
+	uint32_t unit = fill_unit(bio);
 	uint32_t before = (uint32_t)(slot->offset - bio->offset);
 	uint32_t end = before + slot->length;
 	bool cuts_last = end != bio->length;
-	uint32_t last = end & ~(block - 1);
+	uint32_t last = end & ~(unit - 1);
 
-	if (before != 0 && slot->filled < block)
+	if (before != 0 && slot->filled < unit)
 		return (struct range){
 			.start = slot->filled,
-			.end = cuts_last && last <= block
+			.end = cuts_last && last <= unit
 				       ? bio->length
-				       : mpio__min_u32(block, bio->length),
+				       : mpio__min_u32(unit, bio->length),
 		};
 	return (struct range){
 		.start = cuts_last ? mpio__max_u32(slot->filled, last)
@@ -84,8 +91,10 @@ static void fill_in(struct mpio_bio *bio, struct range range)
 	const uint32_t kept =
 		MPIO_BIO_SYNC | MPIO_BIO_META | MPIO_BIO_BACKGROUND;
 	struct mpio_bounce *slot = bio->bounce;
+	bool goes_on = range.start != 0 && range.start == slot->filled;
 
-	bio->queue->stats.fills += bio->tries == 0;
+	/* What goes on where one came short is no other. */
+	bio->queue->stats.fills += bio->tries == 0 && !goes_on;
 	slot->flags = bio->flags;
 	slot->filled = range.start;
 	slot->piece.base = (char *)slot->memory + range.start;
@@ -97,13 +106,13 @@ static void fill_in(struct mpio_bio *bio, struct range range)
 	bio->stage = MPIO__STAGE_FILL;
 }
 
-/* Of what was read of them, whole blocks count. */
+/* Of what was read of them counts as much as another read can go on behind. */
 static void fill_out(struct mpio_bio *bio)
 {
 	struct mpio_bounce *slot = bio->bounce;
 
 	if (bio->done < bio->length)
-		bio->done &= ~(bio->queue->limits.block - 1);
+		bio->done &= ~(fill_unit(bio) - 1);
 	if (bio->status == 0)
 		slot->filled += bio->done;
 	bio->op = MPIO_BIO_WRITE;

@@ -173,6 +173,7 @@ void mpio__bounce_out(struct mpio_bio *bio);
 /* What other bios have to do with one that has not ended. */
 #define MPIO__TURN_KEEPS (1u << 0) /* changes to its blocks keep their order */
 #define MPIO__TURN_AWAITED (1u << 1) /* some wait for its end */
+#define MPIO__TURN_NONE (1u << 2)    /* it is never sent; nobody waits */
 
 /* Whether a bio can be sent, with a slot if it bounces; else it waits. */
 bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
@@ -281,7 +282,7 @@ void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio);
 void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Give a bio to the device, now; retries refusals. Runs no callback. */
 void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio);
-/* End a bio that is not the device's. */
+/* End a bio that was never sent; nobody is to wait for it. */
 void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio,
 		     int status);
 /* Push what was sent. */

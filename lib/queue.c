@@ -206,6 +206,7 @@ void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
 {
 	queue->stats.in_flight++;
 	bio->state = MPIO__BIO_FLYING;
+	bio->turn |= MPIO__TURN_NONE;
 	mpio_bio_end(bio, status);
 }
 

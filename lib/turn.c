@@ -78,12 +78,16 @@ static uint64_t last_block(const struct mpio_bio *bio)
 	       ~(uint64_t)(bio->queue->limits.block - 1);
 }
 
-/* Whether a bio waits for the end of another that came before it. */
+/*
+ * Whether a bio waits for the end of another that came before it. One that is
+ * ended without having been sent changes nothing, and may have come after some
+ * that still wait.
+ */
 static bool waits_for(const struct mpio_bio *bio, const struct mpio_bio *other)
 {
 	return ((bio->turn | other->turn) & MPIO__TURN_KEEPS) &&
-	       is_change(bio) && is_change(other) &&
-	       first_block(bio) <= last_block(other) &&
+	       !(other->turn & MPIO__TURN_NONE) && is_change(bio) &&
+	       is_change(other) && first_block(bio) <= last_block(other) &&
 	       first_block(other) <= last_block(bio);
 }
 
@@ -107,11 +111,10 @@ static uint32_t count_waits(struct mpio_queue *queue,
 }
 
 /* Of those in a list, let who waits for a bio wait for one less. */
-static void release(struct mpio_bio *list, struct mpio_bio *bio)
+static void release(struct mpio_bio *list, const struct mpio_bio *bio)
 {
 	if (!(bio->turn & MPIO__TURN_AWAITED))
 		return;
-	bio->turn &= (uint8_t)~MPIO__TURN_AWAITED;
 	for (; list != NULL; list = list->next) {
 		if (list->waits != 0 && waits_for(list, bio))
 			list->waits--;

@@ -194,10 +194,14 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  *
  * Of two writes (or discards) of one queue that have a block of the device in
  * common, one of which cuts blocks, the later is sent when the earlier has
- * ended; so each finds what the other left. Of other queues on the device, and
- * of other programs, nothing is known here: who writes there to a block while a
- * part of it is written here loses one or the other. That is the engine's to
- * prevent.
+ * ended; so each finds what the other left. Reads do not wait: one that is
+ * submitted before a write has ended may find what was there before it.
+ *
+ * What lies beside a write in the blocks that it cuts is written with it, as it
+ * was. If the device fails in that, or its power does, it may be lost as well.
+ * Of other queues on the device, and of other programs, nothing is known here:
+ * who writes there to a block while a part of it is written here loses one or
+ * the other. That is the engine's to prevent.
  *
  * @param bio  from mpio_bio_get(), filled
  * @return 0: `end_io` is called exactly once, perhaps before this returns;

@@ -139,8 +139,9 @@ int mpio_queue_open(struct mpio_device *device,
  *
  * @param queue  gone after the call; NULL is allowed. Pages that were handed
  *               in are finished before it returns, unless the device's reap
- *               fails: what it then still holds is lost, and its memory in
- *               the device's hands. Not from a callback.
+ *               fails: what it then still holds is lost, its memory in the
+ *               device's hands, and so is what waits for it to end. Not from
+ *               a callback.
  */
 void mpio_queue_close(struct mpio_queue *queue);
 
@@ -155,11 +156,13 @@ void mpio_queue_plug(struct mpio_queue *queue);
  * Send what was gathered since the outermost plug, sorted by device offset,
  * neighbours (bios of pages, not those filled by hand) merged within the
  * limits, in one batch. Bios never pass a flush or a fua write; overlapping
- * ones are sent in their order if one of them writes (one that the device has
- * to be asked for twice, or that has to wait for memory to bounce through, may
- * still end later). In which order a device does what is in flight together is
- * its own affair: between two writes that overlap, wait for the first or flush.
- * Only where one of them cuts a block does the library wait (mpio_bio_submit).
+ * ones are sent in their order if one of them writes. But what has to wait, for
+ * memory to bounce through or for another write of its blocks, is sent when it
+ * can be, and may be passed, by reads of what it writes, too; and what the
+ * device has to be asked for twice may still end later. In which order a device
+ * does what is in flight together is its own affair: between two that overlap,
+ * wait for the first or flush. Only for writes one of which cuts a block does
+ * the library do so (mpio_bio_submit()).
  * Waiting sends it too, and so does a plug that is full.
  *
  * @param queue  the calling thread's; callbacks of ended bios run inside

@@ -33,8 +33,11 @@ struct mpio_stats {
 				  * reads whose memory was all small pieces */
 	uint64_t bytes_bounced; /* of those bios */
 	uint64_t fills; /* reads of blocks that a write covers in part, before
-			 * it; in none of the counts of reads above */
-	uint64_t turns; /* writes that waited for others of the same block */
+			 * it, and again before each part of it that is
+			 * driven again alone; in none of the counts of reads
+			 * above */
+	uint64_t turns; /* writes and discards that waited for others of the
+			 * same block */
 	uint64_t memory_refused; /* announcements of memory without effect */
 	uint64_t merges;         /* bios that a plug joined to another */
 	uint64_t retries;        /* submits again: isolation, short transfers,

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random reads and writes of any bytes, many in flight, on a device of blocks
- * of 4 KiB that ends them in any order, comes short and fails: against a model
- * of what each byte is to be.
+ * Random reads and writes of any bytes, and discards and flushes, many in
+ * flight, from outside and from callbacks, on a device that ends them in any
+ * order, comes short, refuses and fails: against a model of what each byte is
+ * to be.
  *
- * Each byte knows the write that came last to it. When that has failed, the
- * byte may be anything; all others must be right, so nothing may be lost that
- * lies beside what was written. Where two writes overlap in bytes and neither
- * cuts blocks, the device may do them in any order, and so the test does not.
+ * Each byte knows the write that came last to it (or the discard). When that
+ * has failed, the byte may be anything; all others must be right, so nothing
+ * may be lost that lies beside what was written. Where two writes overlap in
+ * bytes and neither cuts blocks, the device may do them in any order, and so
+ * the test does not. A flush, or what has one before it, ends behind all that
+ * were started before.
  */
 #include "mock.h"
 
@@ -21,8 +24,11 @@
 
 struct op {
 	struct model *model;
-	struct mpio_bio *bio; /* in flight; NULL: the op is free */
-	uint32_t id;          /* 0: a read */
+	struct mpio_bio *bio; /* in flight, or NULL */
+	bool taken;
+	bool flushes;   /* before it, if it does anything else */
+	uint32_t start; /* how many were started before it */
+	uint32_t id;    /* 0: it changes nothing */
 	uint64_t offset;
 	uint32_t length;
 	unsigned char *memory; /* with guards */
@@ -33,13 +39,19 @@ struct op {
 struct model {
 	struct rig *rig;
 	uint64_t seed;
-	uint64_t size; /* bytes that are written to */
+	uint64_t size;  /* bytes that are written to */
+	uint32_t block; /* bytes; the device's */
 	uint32_t writer[AREA];
 	unsigned char bytes[AREA];
 	bool unknown[AREA];
 	struct op ops[OPS_MAX];
 	uint32_t ids;
+	uint32_t starts;
+	uint32_t depth; /* of callbacks that go on with something */
+	bool in_flush;  /* while a flush waits, nothing is started */
 	uint32_t failures;
+	uint32_t discards;
+	uint32_t flushes;
 	uint32_t cancelled;
 	uint32_t in_flight;
 };
@@ -80,10 +92,23 @@ static void forget_written(struct model *model, const struct op *op)
 	}
 }
 
+/* Those that were started before have ended. */
+static void check_flush(const struct model *model, const struct op *op)
+{
+	for (size_t i = 0; i < OPS_MAX; i++) {
+		const struct op *other = &model->ops[i];
+
+		assert_true(other->bio == NULL || other->start >= op->start);
+	}
+}
+
+static void go_on_inside(struct model *model);
+
 static void op_end(struct mpio_bio *bio)
 {
 	struct op *op = bio->ctx;
 	struct model *model = op->model;
+	bool reads = bio->op == MPIO_BIO_READ;
 
 	assert_ptr_equal(op->bio, bio);
 	assert_int_equal(bio->offset, op->offset);
@@ -91,14 +116,18 @@ static void op_end(struct mpio_bio *bio)
 	assert_int_equal(op->data[-1], 0xc7);
 	assert_int_equal(op->data[op->length], 0xc7);
 	model->failures += bio->status != 0;
-	if (op->id == 0 && bio->status == 0)
+	if (op->flushes)
+		check_flush(model, op);
+	if (reads && bio->status == 0)
 		check_read(model, op);
 	if (op->id != 0 && bio->status != 0)
 		forget_written(model, op);
 	mpio_bio_put(bio);
 	free(op->memory);
 	op->bio = NULL;
+	op->taken = false;
 	model->in_flight--;
+	go_on_inside(model);
 }
 
 /* ---- Beginnings --------------------------------------------------------- */
@@ -107,8 +136,8 @@ static bool is_odd(const struct model *model, uint64_t offset, uint32_t length)
 {
 	uint64_t end = offset + length;
 
-	return offset % SECTOR != 0 ||
-	       (end % SECTOR != 0 && end != model->rig->a.device.size);
+	return offset % model->block != 0 ||
+	       (end % model->block != 0 && end != model->rig->a.device.size);
 }
 
 /* Whether the order of a write and one in flight is the device's affair. */
@@ -158,7 +187,8 @@ static void note_write(struct model *model, const struct op *op)
 	for (uint32_t i = 0; i < op->length; i++) {
 		uint64_t at = op->offset + i;
 
-		op->data[i] = (unsigned char)(op->id * 31 + i * 7);
+		if (op->bio->op == MPIO_BIO_WRITE)
+			op->data[i] = (unsigned char)(op->id * 31 + i * 7);
 		model->bytes[at] = op->data[i];
 		model->writer[at] = op->id;
 		model->unknown[at] = false;
@@ -203,37 +233,124 @@ static void get_memory(struct model *model, struct op *op)
 	op->data = op->memory + SECTOR + below(model, 2);
 }
 
-static void begin(struct model *model)
+static struct op *take_op(struct model *model)
 {
-	struct rig *rig = model->rig;
 	struct op *op = model->ops;
 
-	while (op < model->ops + OPS_MAX && op->bio != NULL)
+	while (op < model->ops + OPS_MAX && op->taken)
 		op++;
 	if (op == model->ops + OPS_MAX)
-		return;
-	choose_range(model, op);
-	op->id = below(model, 4) == 0 ? 0 : ++model->ids;
-	get_memory(model, op);
-	if (op->id != 0 && clashes(model, op))
-		assert_int_equal(mpio_queue_drain(rig->queue), 0);
-	op->bio = mpio_bio_get(
-		rig->queue, op->id != 0 ? MPIO_BIO_WRITE : MPIO_BIO_READ,
-		below(model, 20) == 0 && op->id != 0 ? MPIO_BIO_FUA : 0);
-	if (op->bio == NULL) {
-		free(op->memory);
-		return;
+		return NULL;
+	op->taken = true;
+	return op;
+}
+
+/* What a range is to be used for. */
+static enum mpio_bio_op choose_op(struct model *model, struct op *op)
+{
+	uint32_t what = below(model, 40);
+
+	op->id = 0;
+	op->flushes = what == 0;
+	if (what == 0) {
+		op->length = 0;
+		return MPIO_BIO_FLUSH;
 	}
-	op->bio->offset = op->offset;
-	op->bio->end_io = op_end;
-	op->bio->ctx = op;
-	add_memory(model, op);
+	if (what < 10)
+		return MPIO_BIO_READ;
+	op->id = ++model->ids;
+	if (what < 14 && !is_odd(model, op->offset, op->length))
+		return MPIO_BIO_DISCARD;
+	op->flushes = what == 39;
+	return MPIO_BIO_WRITE;
+}
+
+static uint32_t choose_flags(struct model *model, const struct op *op,
+			     enum mpio_bio_op what)
+{
+	uint32_t flags = 0;
+
+	if (what == MPIO_BIO_WRITE && op->flushes)
+		flags |= MPIO_BIO_PREFLUSH;
+	if (what == MPIO_BIO_WRITE && below(model, 20) == 0)
+		flags |= MPIO_BIO_FUA;
+	return flags;
+}
+
+/* Tell the bio and the model; from now on it may end. */
+static void start(struct model *model, struct op *op)
+{
+	struct mpio_bio *bio = op->bio;
+	bool was_in_flush = model->in_flush;
+
+	bio->offset = op->offset;
+	bio->end_io = op_end;
+	bio->ctx = op;
+	if (bio->op == MPIO_BIO_DISCARD) {
+		bio->length = op->length;
+		memset(op->data, 0, op->length);
+	} else if (bio->op != MPIO_BIO_FLUSH) {
+		add_memory(model, op);
+	}
+	model->discards += bio->op == MPIO_BIO_DISCARD;
+	model->flushes += op->flushes;
 	if (op->id != 0)
 		note_write(model, op);
 	else
 		note_read(model, op);
+	op->start = model->starts++;
 	model->in_flight++;
-	assert_int_equal(mpio_bio_submit(op->bio), 0);
+	model->in_flush = was_in_flush || op->flushes;
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	model->in_flush = was_in_flush;
+}
+
+static void begin(struct model *model)
+{
+	struct op *op = take_op(model);
+	enum mpio_bio_op what;
+
+	if (op == NULL)
+		return;
+	choose_range(model, op);
+	what = choose_op(model, op);
+	while (op->id != 0 && model->depth == 0 && clashes(model, op))
+		assert_int_equal(mpio_queue_drain(model->rig->queue), 0);
+	op->taken = op->id == 0 || !clashes(model, op);
+	if (op->taken)
+		op->bio = mpio_bio_get(model->rig->queue, what,
+				       choose_flags(model, op, what));
+	op->taken = op->bio != NULL;
+	if (!op->taken)
+		return;
+	get_memory(model, op);
+	start(model, op);
+}
+
+static void cancel_one(struct model *model)
+{
+	struct op *op = &model->ops[below(model, OPS_MAX)];
+
+	model->cancelled += op->bio != NULL;
+	if (op->bio != NULL)
+		mpio_bio_cancel(op->bio);
+}
+
+/* In a callback: cancel something, begin something, or wait. */
+static void go_on_inside(struct model *model)
+{
+	uint32_t what = below(model, 40);
+
+	if (model->in_flush || model->depth == 2)
+		return;
+	model->depth++;
+	if (what < 3)
+		cancel_one(model);
+	if (what < 12)
+		begin(model);
+	if (what == 12)
+		assert_true(mpio_queue_wait(model->rig->queue) >= 0);
+	model->depth--;
 }
 
 /* ---- The device --------------------------------------------------------- */
@@ -252,6 +369,19 @@ static void trouble_ahead(struct model *model)
 			  statuses[below(model, COUNT_OF(statuses))]);
 	fault->times = 1 + below(model, 3);
 	fault->done = 1 + below(model, 3 * SECTOR);
+	if (below(model, 4) == 0)
+		fault->op = 1u << below(model, 4);
+}
+
+static void refusals_ahead(struct model *model)
+{
+	static const int statuses[] = {-MPIO_EAGAIN, -MPIO_EINTR, -MPIO_EIO};
+	struct rig *rig = model->rig;
+
+	if (below(model, 20) != 0)
+		return;
+	rig->a.refuse = below(model, 4);
+	rig->a.refusal = statuses[below(model, COUNT_OF(statuses))];
 }
 
 static void go_on(struct model *model)
@@ -262,13 +392,9 @@ static void go_on(struct model *model)
 	rig->a.reap_max = 1 + below(model, 3);
 	rig->trace[0] = '\0';
 	trouble_ahead(model);
-	if (below(model, 30) == 0 && rig->queue != NULL) {
-		struct op *op = &model->ops[below(model, OPS_MAX)];
-
-		model->cancelled += op->bio != NULL;
-		if (op->bio != NULL)
-			mpio_bio_cancel(op->bio);
-	}
+	refusals_ahead(model);
+	if (below(model, 30) == 0)
+		cancel_one(model);
 	if (below(model, 3) == 0)
 		assert_true(mpio_queue_wait(rig->queue) >= 0);
 	else
@@ -308,6 +434,7 @@ static void run(struct model *model, uint32_t steps)
 		}
 	}
 	rig->a.fault_count = 0;
+	rig->a.refuse = 0;
 	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 	assert_int_equal(model->in_flight, 0);
 	assert_int_equal(mpio_queue_stats(rig->queue)->in_flight, 0);
@@ -328,13 +455,17 @@ static void open_random(struct model *model)
 {
 	static const uint32_t pools[] = {1, 4 * SECTOR, 8 * SECTOR, 0};
 	static const uint32_t atomics[] = {0, 512, 4 * SECTOR};
+	static const uint32_t blocks[] = {SECTOR, SECTOR, SECTOR, 1024};
 	struct rig *rig = model->rig;
 	struct mpio_limits *limits = &rig->a.device.limits;
 
-	limits->logical_block_size = SECTOR;
-	limits->memory_alignment = 1u << (1 + below(model, 12));
+	model->block = blocks[below(model, COUNT_OF(blocks))];
+	limits->logical_block_size = model->block;
+	limits->memory_alignment = 1u << below(model, 14);
 	limits->atomic_unit = atomics[below(model, COUNT_OF(atomics))];
-	limits->features = roll(model) & MPIO_DEVICE_FUA;
+	limits->features =
+		roll(model) &
+		(MPIO_DEVICE_FUA | MPIO_DEVICE_PREFLUSH | MPIO_DEVICE_DISCARD);
 	limits->features |= MPIO_DEVICE_FLUSH;
 	rig->a.device.size = AREA - below(model, SECTOR);
 	rig->a.device.ops.cancel = NULL;
@@ -345,6 +476,7 @@ static void open_random(struct model *model)
 	mock_asynchronous(&rig->a);
 	rig->a.asynchronous = below(model, 8) != 0;
 	rig->a.slow = below(model, 4) == 0;
+	rig->a.prompt = below(model, 8) == 0;
 	model->size = rig->a.device.size;
 	memset(model->writer, 0, sizeof(model->writer));
 	memset(model->unknown, 0, sizeof(model->unknown));
@@ -374,6 +506,7 @@ static void no_byte_is_lost(void **state)
 	}
 	assert_true(fills > 1000 && turns > 1000);
 	assert_true(model.failures > 100 && model.cancelled > 20);
+	assert_true(model.discards > 100 && model.flushes > 100);
 }
 
 int main(void)

@@ -45,16 +45,15 @@ static void drain(struct rig *rig)
 
 /* The disk is as it was before, but for some bytes. */
 static void assert_written(struct rig *rig, const unsigned char *before,
-			   uint64_t offset, const unsigned char *bytes,
-			   uint32_t length)
+			   size_t offset, const unsigned char *bytes,
+			   size_t length)
 {
-	size_t size = (size_t)rig->a.device.size;
-	size_t begin = (size_t)offset;
-	size_t end = begin + length;
+	size_t end = offset + length;
 
-	assert_memory_equal(rig->a.disk, before, begin);
-	assert_memory_equal(rig->a.disk + begin, bytes, length);
-	assert_memory_equal(rig->a.disk + end, before + end, size - end);
+	assert_memory_equal(rig->a.disk, before, offset);
+	assert_memory_equal(rig->a.disk + offset, bytes, length);
+	assert_memory_equal(rig->a.disk + end, before + end,
+			    (size_t)rig->a.device.size - end);
 }
 
 /* Write bytes by hand; what became of it. Nothing else has changed. */
@@ -75,7 +74,7 @@ static int write_bytes(struct rig *rig, uint64_t offset, uint32_t length)
 	assert_int_equal(io->ends, 1);
 	status = io->status;
 	if (status == 0)
-		assert_written(rig, before, offset, io->memory, length);
+		assert_written(rig, before, (size_t)offset, io->memory, length);
 	free(io->memory);
 	rig->io_count--;
 	return status;
@@ -160,6 +159,31 @@ static void the_last_block_may_be_cut_by_the_devices_end(void **state)
 	assert_trace(rig, "read 36+2596B, write 0+39460B");
 }
 
+/* Each I/O, those that read what is left of a block, too. */
+static void memory_may_be_aligned_more_coarsely_than_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.logical_block_size = 512;
+	rig->a.device.limits.memory_alignment = SECTOR;
+	rig->config.bounce_bytes = 32 * SECTOR;
+	rig->together = true;
+	rig_open(rig);
+	for (uint32_t length = 1; length < 3 * SECTOR; length += 509) {
+		for (uint64_t offset = 0; offset < 2 * SECTOR; offset += 300) {
+			struct mock_fault *fault;
+
+			assert_int_equal(write_bytes(rig, offset, length), 0);
+			fault = mock_fail(&rig->a, 0, 64, 0);
+			fault->done = SECTOR + 600;
+			fault->times = 3;
+			assert_int_equal(write_bytes(rig, offset, length), 0);
+			rig->a.fault_count = 0;
+			rig->trace[0] = '\0';
+		}
+	}
+}
+
 static void what_comes_short_is_gone_on_with(void **state)
 {
 	static const uint32_t ops[] = {1u << MPIO_BIO_READ,
@@ -196,6 +220,46 @@ static void a_short_write_is_gone_on_with_in_whole_blocks(void **state)
 	assert_int_equal(write_bytes(rig, 3000, 6000), 0);
 	assert_trace(rig, "read 0+4, read 8+4, write 0+12, read 8+4, "
 			  "write 4+8");
+}
+
+/* So what began whole stays whole. */
+static void whole_blocks_come_short_by_whole_blocks(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+
+	rig->a.device.limits.memory_alignment = SECTOR; /* which it is not */
+	rig->a.device.limits.logical_block_size = SECTOR;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	fault = mock_fail(&rig->a, 0, 64, 0);
+	fault->done = SECTOR + 1000;
+	fault->times = 2;
+	assert_int_equal(write_bytes(rig, SECTOR, 2 * SECTOR), 0);
+	assert_trace(rig, "write 4+8, write 8+4");
+	assert_int_equal(stats(rig)->bounces, 1);
+	assert_int_equal(stats(rig)->fills, 0);
+}
+
+static void what_is_left_of_a_block_is_counted_once(void **state)
+{
+	static const uint32_t lengths[] = {2, SECTOR + 2};
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	for (uint32_t i = 0; i < COUNT_OF(lengths); i++) {
+		struct mock_fault *fault = mock_fail(&rig->a, 0, 64, 0);
+
+		fault->op = 1u << MPIO_BIO_READ;
+		fault->done = SECTOR + 1;
+		fault->times = 1;
+		assert_int_equal(write_bytes(rig, SECTOR - 1, lengths[i]), 0);
+		rig->a.fault_count = 0;
+	}
+	assert_trace(rig, "read 0+8, read 4+4, write 0+8, "
+			  "read 0+4, read 8+4, write 0+12");
+	assert_int_equal(stats(rig)->fills, 3);
+	assert_int_equal(stats(rig)->retries, 1);
 }
 
 static void a_device_that_moves_nothing_is_given_up_on(void **state)
@@ -494,6 +558,66 @@ static void what_is_cancelled_while_it_reads_does_not_write(void **state)
 	assert_trace(rig, "read 4+4");
 }
 
+/* ---- From callbacks ----------------------------------------------------- */
+
+/* What the end of a read is to do while writes of a block wait. */
+struct deed {
+	struct rig *rig;
+	struct mock_io *cancelled; /* or NULL */
+	bool discards;             /* which the device refuses */
+};
+
+static void do_it(struct mpio_bio *bio)
+{
+	struct deed *deed = bio->ctx;
+	struct rig *rig = deed->rig;
+
+	rig->a.lifo = false;
+	if (deed->cancelled != NULL)
+		mpio_bio_cancel(deed->cancelled->bio);
+	if (deed->discards)
+		start_io(rig, rig->queue, MPIO_BIO_DISCARD, 0, 4, 4);
+	start(rig, 4, 1);
+	mpio_bio_put(bio);
+}
+
+/* A read beside them, that ends first. */
+static void do_soon(struct deed *deed)
+{
+	struct rig *rig = deed->rig;
+	static unsigned char memory[SECTOR];
+	struct mpio_bio *bio = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+
+	bio->offset = 8 * SECTOR;
+	bio->end_io = do_it;
+	bio->ctx = deed;
+	assert_int_equal(mpio_bio_add(bio, memory, SECTOR), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	rig->a.lifo = true;
+}
+
+/* It has no turn, so nobody who came before it goes on when it ends. */
+static void what_was_never_sent_is_not_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	struct deed deed = {.rig = rig};
+
+	rig->a.device.limits.features &= ~MPIO_DEVICE_DISCARD;
+	open_later(rig, 0);
+	for (int round = 0; round < 2; round++) {
+		pattern_fill(rig->a.disk + SECTOR, 'a', SECTOR, SECTOR);
+		start(rig, 5, 1);
+		start(rig, 6, 1);
+		deed.discards = round == 0;
+		deed.cancelled = round == 0 ? NULL : start(rig, 7, 1);
+		do_soon(&deed);
+		drain(rig);
+		assert_disk(&rig->a, 4, "f4 f5 f6 a7");
+	}
+	assert_int_equal(rig->ios[2].status, -MPIO_EOPNOTSUPP);
+	assert_int_equal(rig->ios[6].status, -MPIO_ECANCELED);
+}
+
 /* ---- Flags -------------------------------------------------------------- */
 
 static void flags_are_the_writes(void **state)
@@ -576,8 +700,11 @@ int main(void)
 		RIG_TEST(only_its_ends_are_read_if_it_is_larger_than_a_slot),
 		RIG_TEST(any_range_goes_through_any_slot),
 		RIG_TEST(the_last_block_may_be_cut_by_the_devices_end),
+		RIG_TEST(memory_may_be_aligned_more_coarsely_than_blocks),
 		RIG_TEST(what_comes_short_is_gone_on_with),
 		RIG_TEST(a_short_write_is_gone_on_with_in_whole_blocks),
+		RIG_TEST(whole_blocks_come_short_by_whole_blocks),
+		RIG_TEST(what_is_left_of_a_block_is_counted_once),
 		RIG_TEST(a_device_that_moves_nothing_is_given_up_on),
 		RIG_TEST(what_cannot_be_read_is_not_written),
 		RIG_TEST(a_passing_error_is_tried_again),
@@ -592,6 +719,7 @@ int main(void)
 		RIG_TEST(closing_waits_for_all_of_it),
 		RIG_TEST(one_that_is_cancelled_holds_up_nobody),
 		RIG_TEST(what_is_cancelled_while_it_reads_does_not_write),
+		RIG_TEST(what_was_never_sent_is_not_waited_for),
 		RIG_TEST(flags_are_the_writes),
 		RIG_TEST(flushes_go_around_both),
 		RIG_TEST(a_flush_waits_for_those_that_wait),
