@@ -44,13 +44,19 @@ static inline int mpio__map_question(struct mpio__walk *walk,
 }
 
 /* Mapped, whole on the queue's own device, and nothing else to be said. */
+/*@ requires \valid_read(walk);
+  @ assigns \nothing;
+  @ ensures \result ==> 1 <= walk->map.extent.count <= wanted &&
+  @	walk->map.extent.block + walk->map.extent.count <=
+  @	walk->device_blocks && walk->map.extent.flags == MPIO_EXTENT_MAPPED &&
+  @	walk->map.extent.queue == \null; */
 static inline bool mpio__map_is_plain(const struct mpio__walk *walk,
 				      uint64_t wanted)
 {
 	const struct mpio_extent *extent = &walk->map.extent;
 
 	return extent->flags == MPIO_EXTENT_MAPPED && extent->queue == NULL &&
-	       extent->count - 1 < wanted &&
+	       extent->count != 0 && extent->count <= wanted &&
 	       mpio__range_fits(extent->block, extent->count,
 				walk->device_blocks);
 }

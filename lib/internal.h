@@ -36,6 +36,9 @@ int memcmp(const void *a, const void *b, size_t size);
 #pragma GCC visibility push(hidden)
 
 /* What a callback or a device calls its error, as an errno that can be. */
+/*@ assigns \nothing;
+  @ ensures -4095 <= \result <= 0;
+  @ ensures -4095 <= status <= 0 ==> \result == status; */
 static inline int mpio__error(int status)
 {
 	return status > 0 || status < -4095 ? -MPIO_EIO : status;
@@ -312,23 +315,59 @@ void mpio__event(struct mpio_queue *queue, enum mpio_event_type type,
 
 /* ---- The plan, inline ------------------------------------------------- */
 
+/*@ predicate mpio_plan_reads(struct mpio_plan_io *io,
+  @	struct mpio_plan_run *run, struct mpio_plan_limits *limits) =
+  @	\valid_read(io) && \valid_read(run) && \valid_read(limits);
+  @
+  @ // All of a run fits behind an I/O and the gap between them.
+  @ predicate mpio_plan_bridges(struct mpio_plan_io *io,
+  @	struct mpio_plan_run *run, struct mpio_plan_limits *limits) =
+  @	\let gap = run->offset - io->end;
+  @	\let length = io->length + gap + run->length;
+  @	run->may_gap && 0 <= gap <= limits->gap_max &&
+  @	length <= limits->bytes_max && length <= limits->gap_io_max &&
+  @	(io->wasted + gap) * 100 <= length * limits->gap_percent &&
+  @	io->pieces + 2 <= limits->pieces_max &&
+  @	io->segments + 2 <= limits->segments_max;
+  @
+  @ // Its first byte can be the next of an I/O, but for the bytes' limit.
+  @ predicate mpio_plan_follows(struct mpio_plan_io *io,
+  @	struct mpio_plan_run *run, struct mpio_plan_limits *limits) =
+  @	run->queue == io->queue && run->operation == io->operation &&
+  @	run->offset == io->end &&
+  @	(io->pieces < limits->pieces_max ||
+  @	 run->memory == io->memory_end) &&
+  @	(io->segments < limits->segments_max || run->same_segment);
+  @
+  @ // The bytes that an I/O, or a new one, can still take.
+  @ logic integer mpio_plan_room(struct mpio_plan_io *io,
+  @	struct mpio_plan_limits *limits) = io->queue == \null ?
+  @	limits->bytes_max : \max(limits->bytes_max - io->length, 0); */
+
 /*
  * What becomes of a run behind the end of an I/O: a gap to be read across, or
  * the reason why not. A gap is to save an I/O, so all of the run must fit
  * behind it.
  */
+/*@ requires mpio_plan_reads(io, run, limits);
+  @ assigns \nothing;
+  @ ensures \result == MPIO_CUT_GAP <==> mpio_plan_bridges(io, run, limits);
+  @ ensures \result != MPIO_CUT_GAP ==>
+  @	\result == MPIO_CUT_NOT_ADJACENT || \result == MPIO_CUT_SEGMENTS; */
 static inline enum mpio_cut
 mpio__plan_gap(const struct mpio_plan_io *io, const struct mpio_plan_run *run,
 	       const struct mpio_plan_limits *limits)
 {
-	uint64_t gap = run->offset - io->end;
-	uint64_t wasted = io->wasted + gap;
-	uint64_t length = io->length + gap + run->length;
+	uint64_t gap, wasted, length;
 
-	if (!run->may_gap || run->offset < io->end || gap > limits->gap_max)
+	if (!run->may_gap || run->offset < io->end ||
+	    run->offset - io->end > limits->gap_max)
 		return MPIO_CUT_NOT_ADJACENT;
+	gap = run->offset - io->end;
+	wasted = io->wasted + gap;
+	length = io->length + gap + run->length;
 	if (length > mpio__min_u32(limits->bytes_max, limits->gap_io_max) ||
-	    wasted * 100 > length * limits->gap_percent)
+	    mpio__is_over_percent(wasted, length, limits->gap_percent))
 		return MPIO_CUT_NOT_ADJACENT;
 	if ((uint64_t)io->pieces + 2 > limits->pieces_max ||
 	    (uint64_t)io->segments + 2 > limits->segments_max)
@@ -337,6 +376,13 @@ mpio__plan_gap(const struct mpio_plan_io *io, const struct mpio_plan_run *run,
 }
 
 /* Why a run cannot continue an I/O with even one byte, as it is. */
+/*@ requires mpio_plan_reads(io, run, limits);
+  @ assigns \nothing;
+  @ ensures \result == MPIO_CUT_NONE <==> mpio_plan_follows(io, run, limits);
+  @ ensures \result != MPIO_CUT_BYTES && \result != MPIO_CUT_ATOMIC;
+  @ ensures \result == MPIO_CUT_GAP ==> run->queue == io->queue &&
+  @	run->operation == io->operation && run->offset != io->end &&
+  @	mpio_plan_bridges(io, run, limits); */
 static inline enum mpio_cut
 mpio__plan_obstacle(const struct mpio_plan_io *io,
 		    const struct mpio_plan_run *run,
@@ -356,6 +402,25 @@ mpio__plan_obstacle(const struct mpio_plan_io *io,
 }
 
 /* mpio_plan(), for those who call it once a page. */
+/*@ requires mpio_plan_reads(io, run, limits) && \valid(take);
+  @ requires \separated(take, run);
+  @ requires run->length > 0 && mpio_is_power(limits->block);
+  @ assigns *take;
+  @ ensures *take <= \old(run->length);
+  @ ensures *take <= \old(mpio_plan_room(io, limits));
+  @ ensures \result == MPIO_CUT_NONE <==> *take == \old(run->length);
+  @ ensures *take > 0 ==> \old(io->queue == \null ||
+  @	mpio_plan_follows(io, run, limits));
+  @ ensures \old(run->whole) ==> *take == 0 || *take == \old(run->length);
+  @ ensures \result == MPIO_CUT_GAP ==> *take == 0 && \old(
+  @	io->queue != \null && run->queue == io->queue &&
+  @	run->operation == io->operation && run->offset != io->end &&
+  @	mpio_plan_bridges(io, run, limits));
+  @ ensures \result == MPIO_CUT_BYTES ==> *take % \old(limits->block) == 0 &&
+  @	\old(mpio_plan_room(io, limits)) - *take < \old(limits->block);
+  @ ensures \result == MPIO_CUT_ATOMIC <==> \old(run->whole &&
+  @	run->length > mpio_plan_room(io, limits) &&
+  @	(io->queue == \null || mpio_plan_follows(io, run, limits))); */
 static inline enum mpio_cut mpio__plan(const struct mpio_plan_io *io,
 				       const struct mpio_plan_run *run,
 				       const struct mpio_plan_limits *limits,
@@ -376,7 +441,7 @@ static inline enum mpio_cut mpio__plan(const struct mpio_plan_io *io,
 		*take = run->length;
 		return MPIO_CUT_NONE;
 	}
-	*take = run->whole ? 0 : room & ~(limits->block - 1);
+	*take = run->whole ? 0 : mpio__align_down(room, limits->block);
 	return run->whole ? MPIO_CUT_ATOMIC : MPIO_CUT_BYTES;
 }
 
@@ -525,6 +590,11 @@ static inline void mpio__map_forget(struct mpio__map *map)
 }
 
 /* A page that a verb can take. */
+/*@ requires \valid_read(page) && \valid_read(mapping);
+  @ requires mpio_is_power(mapping->block_size);
+  @ assigns \nothing;
+  @ ensures \result ==> page->size > 0 &&
+  @	page->pos + page->size <= UINT64_MAX; */
 static inline bool mpio__page_fits(const struct mpio_page *page,
 				   const struct mpio_mapping *mapping)
 {

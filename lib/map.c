@@ -103,6 +103,9 @@ void mpio__map_revalidate(struct mpio__walk *walk)
 		mpio__map_forget(&walk->map);
 }
 
+/*@ requires \valid_read(walk) && \valid_read(extent);
+  @ assigns \nothing;
+  @ ensures \result ==> 1 <= extent->count <= wanted; */
 static bool is_possible(const struct mpio__walk *walk,
 			const struct mpio_extent *extent, uint64_t wanted)
 {
@@ -170,6 +173,10 @@ static int remember(struct mpio__walk *walk, struct mpio__map *map)
 }
 
 /* Nothing of it is on a device: a hole, or filled by get_block. */
+/*@ requires \valid_read(walk) && \valid_read(extent);
+  @ assigns \nothing;
+  @ ensures !\result ==> (extent->flags & MPIO_EXTENT_MAPPED) != 0 &&
+  @	(extent->flags & MPIO_EXTENT_UPTODATE) == 0; */
 static bool is_elsewhere(const struct mpio__walk *walk,
 			 const struct mpio_extent *extent)
 {

@@ -53,6 +53,32 @@ static void alignment_counts_all_64_bits(void **state)
 	assert_false(mpio__is_aligned(UINT64_C(1) << 30, UINT32_C(1) << 31));
 }
 
+static void aligning_down_takes_the_rest_away(void **state)
+{
+	(void)state;
+	assert_int_equal(mpio__align_down(0, 1), 0);
+	assert_int_equal(mpio__align_down(UINT32_MAX, 1), UINT32_MAX);
+	assert_int_equal(mpio__align_down(4095, 4096), 0);
+	assert_int_equal(mpio__align_down(4096, 4096), 4096);
+	assert_int_equal(mpio__align_down(8191, 4096), 4096);
+	assert_int_equal(mpio__align_down(UINT32_MAX, UINT32_C(1) << 31),
+			 UINT32_C(1) << 31);
+}
+
+static void per_cents_are_compared_with_nothing_lost(void **state)
+{
+	const uint64_t most = UINT32_MAX;
+
+	(void)state;
+	assert_false(mpio__is_over_percent(0, 0, 0));
+	assert_true(mpio__is_over_percent(1, 100, 0));
+	assert_false(mpio__is_over_percent(50, 100, 50));
+	assert_true(mpio__is_over_percent(51, 100, 50));
+	assert_false(mpio__is_over_percent(most, most, 100));
+	assert_true(mpio__is_over_percent(most, most, 99));
+	assert_false(mpio__is_over_percent(2 * most, most, UINT32_MAX));
+}
+
 static void a_sum_that_does_not_fit_is_the_largest_number(void **state)
 {
 	(void)state;
@@ -207,6 +233,8 @@ int main(void)
 		cmocka_unit_test(powers_of_two_are_known),
 		cmocka_unit_test(the_less_and_the_more_are_told),
 		cmocka_unit_test(alignment_counts_all_64_bits),
+		cmocka_unit_test(aligning_down_takes_the_rest_away),
+		cmocka_unit_test(per_cents_are_compared_with_nothing_lost),
 		cmocka_unit_test(a_sum_that_does_not_fit_is_the_largest_number),
 		cmocka_unit_test(a_range_fits_only_if_its_true_end_does),
 		cmocka_unit_test(blocks_that_have_no_bytes_are_known),
