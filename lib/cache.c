@@ -327,19 +327,6 @@ int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
 	return find(file, file->cache, pos, page);
 }
 
-bool mpio_cache_has(struct mpio_cache_mapping *file, uint64_t start,
-		    uint64_t end)
-{
-	struct mpio_cache *cache = file->cache;
-	uint64_t key = start >> cache->page_shift;
-	uint32_t number;
-
-	mpio__cache_lock(cache);
-	number = mpio__index_next(mpio__file_index(file), &key, MPIO__TAG_ANY);
-	mpio__cache_unlock(cache);
-	return number != 0 && key << cache->page_shift < end;
-}
-
 int mpio_cache_get(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		   uint64_t pos, struct mpio_page **page)
 {

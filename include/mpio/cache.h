@@ -343,17 +343,6 @@ int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
 		    struct mpio_page **page);
 
 /**
- * Tell whether any page of a range is there, whatever is known of it.
- *
- * @param file   any
- * @param start  bytes; pages that end after it
- * @param end    bytes, exclusive; pages that start before it
- * @return whether one is, or is being read
- */
-bool mpio_cache_has(struct mpio_cache_mapping *file, uint64_t start,
-		    uint64_t end);
-
-/**
  * Begin to read a range past the cache, from where the blocks lie, if no page
  * of it is there, and all of it lies before the end of file.
  *
