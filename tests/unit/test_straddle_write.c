@@ -323,6 +323,15 @@ static void a_passing_error_is_tried_again(void **state)
 			  "write 0+4");
 	assert_int_equal(stats(rig)->fills, 2);
 	assert_int_equal(stats(rig)->retries, 6);
+	/* Reading and writing may be tried as often, each. */
+	for (size_t i = 0; i < COUNT_OF(ops); i++) {
+		struct mock_fault *fault =
+			mock_fail(&rig->a, 0, 1, -MPIO_EAGAIN);
+
+		fault->op = 1u << ops[i];
+		fault->times = 7;
+	}
+	assert_int_equal(write_bytes(rig, 3000, 1000), 0);
 }
 
 /* ---- Turns -------------------------------------------------------------- */
