@@ -50,6 +50,8 @@ packages() {
 not_here='posix|threads|libaio|io_uring|file_uri|open|frames|register|tail$'
 not_here="$not_here|allocation|chain|sweep|device|real|instructions"
 not_here="$not_here|vectors.(text|random$|self-test)"
+# These have a watchdog of their own, which an emulator is too slow for.
+not_here="$not_here|fault.(lies|callbacks)"
 
 machine() { # NAME TRIPLET EMULATOR
 	tree=build/$1

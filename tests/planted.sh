@@ -81,7 +81,7 @@ run() { # PROGRAM
 			"$top"/tests/conformance/interplay.vec ;;
 	test_enumerate)
 		timeout 300 "$tree/build/tests/conformance/$1" --quick ;;
-	*) (cd "$scratch" && timeout 60 "$tree/build/tests/$1") ;;
+	*) (cd "$scratch" && timeout 240 "$tree/build/tests/$1") ;;
 	esac
 }
 

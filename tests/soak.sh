@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What takes longer than each change can wait for: a technique a line, its name
+# and its command.
+#
+#     sh tests/soak.sh            all of them, one after another
+#     sh tests/soak.sh NAME...    some of them
+#
+# Goes on when one fails, and ends with a summary; with 1 if one failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+result=0
+wanted=" $* "
+summary=
+
+soak() { # NAME COMMAND...
+	name=$1
+	shift
+	case $wanted in
+	'  ' | *" $name "*) ;;
+	*) return ;;
+	esac
+	echo "== $name: $*"
+	begin=$(date +%s)
+	status=ok
+	"$@" || status=FAILED
+	if [ "$status" != ok ]; then
+		result=1
+	fi
+	summary="$summary$(printf '%-10s %-6s %5d s' "$name" "$status" \
+		$(($(date +%s) - begin)))
+"
+}
+
+soak proof sh tests/proof.sh
+soak planted sh tests/planted.sh
+soak msan sh tests/msan.sh
+soak s390x sh tests/foreign.sh s390x
+soak armhf sh tests/foreign.sh armhf
+
+echo "== summary"
+printf '%s' "$summary"
+exit "$result"
