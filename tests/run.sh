@@ -259,7 +259,7 @@ done
 
 mkdir -p "$logs"
 echo '== packages'
-packages g++ libc6-dev make ninja-build pkg-config python3 clang clang-format \
+packages g++ libc6-dev make ninja-build pkg-config python3 clang clang-format cppcheck \
 	clang-tidy libcmocka-dev valgrind e2fsprogs libext2fs-dev \
 	libaio-dev liburing-dev
 if command -v ninja >/dev/null; then
