@@ -15,6 +15,8 @@
 #define STRAIGHT_ONCE (64u << 10)
 /* An eighth of the cache for what is read ahead of one reader. */
 #define CACHE_SHARE 8u
+/* Windows that are on their way for a reader who waits for the device. */
+#define DEPTH_MAX 8u
 
 /* ---- Handles ------------------------------------------------------------ */
 
@@ -53,6 +55,8 @@ static void configure(struct mpio_file *file)
 		       mpio__min_u64(most, or_default(bio, UINT32_MAX)));
 	config->readahead_min =
 		window(file, config->readahead_min, config->readahead_max);
+	file->ahead_max = mpio__min_u64(most, (uint64_t)DEPTH_MAX *
+						      config->readahead_max);
 	if (config->straight_min == 0)
 		config->straight_min = (uint32_t)mpio__min_u64(
 			cache_bytes(file) / 2, UINT32_MAX - 1);
@@ -119,6 +123,7 @@ struct reading {
 	uint64_t pos;      /* of it */
 	uint64_t end;
 	uint64_t asked; /* pages up to here were asked for; 0: none were */
+	bool waited;    /* not all of it was there */
 };
 
 uint64_t mpio__file_fetch(struct mpio_file *file, uint64_t start, uint64_t end,
@@ -187,6 +192,7 @@ static int get_page(struct reading *reading, struct mpio_page **page)
 		ask(reading);
 	if (mpio_cache_find(file->mapping, reading->pos, page) == 0)
 		return 0;
+	reading->waited = true;
 	if (reading->asked <= reading->pos)
 		ask(reading);
 	return mpio_cache_get(file->mapping, file->queue, reading->pos, page);
@@ -236,6 +242,8 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 		mpio__file_look_ahead(file, reader, last, size);
 		error = take_all(&reading, reading.end);
 	}
+	if (reading.waited)
+		mpio__file_look_further(file, reader);
 	return reading.pos != pos ? (int64_t)(reading.pos - pos) : error;
 }
 

@@ -170,6 +170,7 @@ static void come_to(struct mpio_file *file, struct mpio_file_reader *reader,
 
 	note_wanted(file, wanted);
 	file->stats.wanted += wanted;
+	reader->covered = end <= reader->ahead;
 	if (reader->wanted < end)
 		reader->wanted = end;
 	if (reader->ahead < end)
@@ -208,6 +209,7 @@ static void set_out(struct mpio_file *file, struct mpio_file_reader *reader,
 	reader->ahead = reader->wanted = reader->end;
 	reader->mark = 0;
 	reader->window = 0;
+	reader->depth = 1;
 	reader->run += reader->length;
 	expect(file, reader);
 }
@@ -417,6 +419,26 @@ static uint64_t window_end(const struct mpio_file *file,
 	return reader->backward ? from : mpio__min_u64(from, size);
 }
 
+/* Bytes of the windows that are to be on their way besides the next one. */
+static uint64_t windows_more(const struct mpio_file_reader *reader)
+{
+	return (uint64_t)(reader->depth - 1) * reader->window;
+}
+
+void mpio__file_look_further(struct mpio_file *file,
+			     struct mpio_file_reader *reader)
+{
+	uint64_t before = windows_more(reader);
+
+	if (!reader->covered || reader->stride != 0 ||
+	    reader->window < file->config.readahead_max ||
+	    (uint64_t)2 * reader->depth * reader->window > file->ahead_max)
+		return;
+	reader->depth *= 2;
+	reader->mark -=
+		mpio__min_u64(reader->mark, windows_more(reader) - before);
+}
+
 void mpio__file_look_ahead(struct mpio_file *file,
 			   struct mpio_file_reader *reader, uint64_t pos,
 			   uint64_t size)
@@ -433,7 +455,7 @@ void mpio__file_look_ahead(struct mpio_file *file,
 	to = window_end(file, reader, from, reader->window, size);
 	if (from >= to)
 		return;
-	reader->mark = from;
+	reader->mark = from - mpio__min_u64(from, windows_more(reader));
 	if (reader->wanted == reader->ahead)
 		reader->wanted = from;
 	if (reader->stride != 0)

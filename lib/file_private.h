@@ -59,6 +59,13 @@ void mpio__file_look_ahead(struct mpio_file *file,
 			   struct mpio_file_reader *reader, uint64_t pos,
 			   uint64_t size);
 
+/*
+ * A reader had to wait. If it was for what had been read ahead, the device
+ * takes longer than the reader: it gets twice as many windows in time.
+ */
+void mpio__file_look_further(struct mpio_file *file,
+			     struct mpio_file_reader *reader);
+
 /* file_straight.c */
 
 /*

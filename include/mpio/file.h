@@ -55,8 +55,10 @@
  * back from there, or keeps its distance from the last two, is part of a
  * pattern. From a reader's third read on, and at once at the beginning of the
  * file, what comes next is read ahead: a window that doubles each time the
- * reader comes to where the last one began. A ledger of what was read ahead and
- * of what was then wanted keeps the share that nobody wants below a quarter.
+ * reader comes to where the last one began. One that has to wait for what was
+ * read ahead of it gets windows earlier: up to eight of the largest are then on
+ * their way. A ledger of what was read ahead and of what was then wanted keeps
+ * the share that nobody wants below a quarter.
  */
 #ifndef MPIO_FILE_H
 #define MPIO_FILE_H
@@ -125,9 +127,11 @@ struct mpio_file_reader {
 	uint64_t mark;   /* who comes past it starts the next window */
 	uint64_t run;    /* bytes since the sequence began */
 	uint32_t window; /* bytes, of the last one */
+	uint32_t depth;  /* so many windows are to be on their way */
 	uint32_t reads;  /* of the sequence, up to 3; 0: nobody reads here */
 	uint32_t used;   /* when; by the handle's count of reads */
 	bool backward;
+	bool covered; /* all of the last read had been read ahead */
 };
 
 /* I/Os of a read that goes straight to the caller's memory; the library's. */
@@ -163,6 +167,7 @@ struct mpio_file {
 	struct mpio_file_place places[MPIO_FILE_READERS];
 	struct mpio_file_reader readers[MPIO_FILE_READERS];
 	struct mpio_file_straight straight;
+	uint64_t ahead_max; /* bytes ahead of one reader */
 	uint32_t page_size;
 	uint32_t page_shift;
 	uint64_t ledger_ahead;  /* as in the statistics, but for what lies */

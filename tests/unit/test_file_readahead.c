@@ -38,6 +38,7 @@ struct rig {
 	struct mpio_device device; /* first */
 	struct mpio_bio *pending[PENDING_MAX];
 	uint32_t pending_count;
+	bool slow; /* ends one, the oldest, for who waits */
 	struct mpio_cache_mapping mapping;
 	struct mpio_cache *cache;
 	struct mpio_queue *queue;
@@ -97,7 +98,16 @@ static int reap(struct mpio_device *device, void *channel, int wait)
 	int n = (int)rig->pending_count;
 
 	(void)channel;
-	(void)wait;
+	if (rig->slow && wait == 0)
+		return 0;
+	if (rig->slow && n > 0) {
+		struct mpio_bio *bio = rig->pending[0];
+
+		memmove(rig->pending, rig->pending + 1,
+			--rig->pending_count * sizeof(rig->pending[0]));
+		mpio_bio_end(bio, 0);
+		return 1;
+	}
 	while (rig->pending_count != 0)
 		mpio_bio_end(rig->pending[--rig->pending_count], 0);
 	return n;
@@ -828,6 +838,38 @@ static void a_handle_knows_its_own_reads_alone(void **state)
 	close_rig(rig);
 }
 
+static uint64_t on_its_way(const struct rig *rig)
+{
+	struct mpio_file_stats stats = mpio_file_stats(&rig->file);
+
+	return stats.ahead - stats.wanted;
+}
+
+/* Two windows do for a fast device; a slow one gets up to eight in time. */
+static void who_waits_for_the_device_has_more_on_its_way(void **state)
+{
+	struct rig *rig = open_rig(8192, 0, NULL);
+
+	(void)state;
+	read_run(rig, 0, 8 * MIB, 64 * KIB);
+	assert_in_range(on_its_way(rig), 1, 2 * 256 * KIB);
+	rig->slow = true;
+	read_run(rig, 8 * MIB, 24 * MIB, 64 * KIB);
+	assert_in_range(on_its_way(rig), 7 * 256 * KIB, 9 * 256 * KIB);
+	close_rig(rig);
+}
+
+static void but_never_more_than_an_eighth_of_the_cache(void **state)
+{
+	struct rig *rig = open_rig(2048, 0, NULL); /* 8 MiB */
+
+	(void)state;
+	rig->slow = true;
+	read_run(rig, 0, 24 * MIB, 64 * KIB);
+	assert_in_range(on_its_way(rig), 768 * KIB, (1024 + 256) * KIB);
+	close_rig(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -862,6 +904,8 @@ int main(void)
 		cmocka_unit_test(
 			random_reads_nothing_ahead_and_normal_does_again),
 		cmocka_unit_test(a_handle_knows_its_own_reads_alone),
+		cmocka_unit_test(who_waits_for_the_device_has_more_on_its_way),
+		cmocka_unit_test(but_never_more_than_an_eighth_of_the_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
