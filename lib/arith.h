@@ -46,6 +46,14 @@ static inline uint32_t mpio__log2(uint32_t power)
 	return shift;
 }
 
+/* A configured value, or, if it is 0, what is usual. */
+/*@ assigns \nothing;
+  @ ensures \result == (value != 0 ? value : usual); */
+static inline uint32_t mpio__or_default(uint32_t value, uint32_t usual)
+{
+	return value != 0 ? value : usual;
+}
+
 /*@ assigns \nothing;
   @ ensures \result == \min(a, b); */
 static inline uint32_t mpio__min_u32(uint32_t a, uint32_t b)

@@ -469,11 +469,6 @@ struct layout {
 	size_t size;
 };
 
-static uint32_t or_default(uint32_t value, uint32_t other)
-{
-	return value != 0 ? value : other;
-}
-
 static bool append(struct layout *layout, size_t *at, size_t count, size_t size)
 {
 	layout->size = (layout->size + 15) & ~(size_t)15;
@@ -485,12 +480,13 @@ static bool append(struct layout *layout, size_t *at, size_t count, size_t size)
 static bool lay_out(const struct mpio_cache_config *config,
 		    struct layout *layout)
 {
-	uint32_t frames = or_default(config->frame_count, 1024);
+	uint32_t frames = mpio__or_default(config->frame_count, 1024);
 
 	*layout = (struct layout){
-		.page_size = or_default(config->page_size, 4096),
+		.page_size = mpio__or_default(config->page_size, 4096),
 		.frame_count = frames,
-		.node_count = or_default(config->node_count, frames / 4 + 64),
+		.node_count =
+			mpio__or_default(config->node_count, frames / 4 + 64),
 		.size = sizeof(struct mpio_cache),
 	};
 	if (!mpio__is_power_of_two(layout->page_size) ||
@@ -577,12 +573,14 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 	cache->group_shift = layout->group_shift;
 	cache->group_count = layout->group_count;
 	cache->stats.frames = layout->frame_count;
-	cache->protected_max = share(layout->frame_count,
-				     or_default(config->protected_percent, 75));
-	cache->background = share(layout->frame_count,
-				  or_default(config->background_percent, 10));
+	cache->protected_max =
+		share(layout->frame_count,
+		      mpio__or_default(config->protected_percent, 75));
+	cache->background =
+		share(layout->frame_count,
+		      mpio__or_default(config->background_percent, 10));
 	cache->limit = share(layout->frame_count,
-			     or_default(config->limit_percent, 40));
+			     mpio__or_default(config->limit_percent, 40));
 	for (uint32_t i = 0; i < layout->frame_count; i++) {
 		cache->frames[i].page.data = data;
 		data += layout->page_size;

@@ -20,11 +20,6 @@
 
 /* ---- Handles ------------------------------------------------------------ */
 
-static uint32_t or_default(uint32_t value, uint32_t other)
-{
-	return value != 0 ? value : other;
-}
-
 /* Bytes that all frames hold; half of that is where reads go straight. */
 static uint64_t cache_bytes(const struct mpio_file *file)
 {
@@ -52,7 +47,7 @@ static void configure(struct mpio_file *file)
 
 	config->readahead_max =
 		window(file, config->readahead_max,
-		       mpio__min_u64(most, or_default(bio, UINT32_MAX)));
+		       mpio__min_u64(most, mpio__or_default(bio, UINT32_MAX)));
 	config->readahead_min =
 		window(file, config->readahead_min, config->readahead_max);
 	file->ahead_max = mpio__min_u64(most, (uint64_t)DEPTH_MAX *
@@ -70,14 +65,14 @@ int mpio_file_open(struct mpio_file *file, struct mpio_cache_mapping *mapping,
 
 	if (config != NULL)
 		wanted = *config;
-	wanted.readahead_min = or_default(
+	wanted.readahead_min = mpio__or_default(
 		wanted.readahead_min,
 		wanted.readahead_max != 0
 			? mpio__min_u32(wanted.readahead_max, READAHEAD_MIN)
 			: READAHEAD_MIN);
-	wanted.readahead_max =
-		or_default(wanted.readahead_max,
-			   mpio__max_u32(wanted.readahead_min, READAHEAD_MAX));
+	wanted.readahead_max = mpio__or_default(
+		wanted.readahead_max,
+		mpio__max_u32(wanted.readahead_min, READAHEAD_MAX));
 	if (wanted.readahead_min > wanted.readahead_max)
 		return -MPIO_EINVAL;
 	*file = (struct mpio_file){

@@ -58,11 +58,6 @@ struct shape {
 	size_t size;
 };
 
-static uint32_t or_default(uint32_t value, uint32_t otherwise)
-{
-	return value != 0 ? value : otherwise;
-}
-
 /* The device's own limit, if it has one. */
 static uint32_t clamp(uint32_t value, uint32_t limit)
 {
@@ -77,12 +72,14 @@ static void shape_gaps(struct shape *shape, const struct mpio_limits *device,
 	struct mpio_plan_limits *limits = &shape->limits;
 	uint32_t unit = mpio__max_u32(limits->block, shape->memory_alignment);
 	uint32_t gap = mpio__min_u32(
-		or_default(config->gap_bytes, device->gap_bytes), GAP_MAX);
+		mpio__or_default(config->gap_bytes, device->gap_bytes),
+		GAP_MAX);
 	uint32_t io = mpio__max_u32(SLOT_MAX, 8 * gap);
 
-	limits->gap_percent = or_default(config->gap_percent, GAP_PERCENT);
+	limits->gap_percent =
+		mpio__or_default(config->gap_percent, GAP_PERCENT);
 	limits->gap_io_max = mpio__min_u32(
-		limits->bytes_max, or_default(config->gap_io_bytes, io));
+		limits->bytes_max, mpio__or_default(config->gap_io_bytes, io));
 	/* A page, a gap, a page: that is three pieces. */
 	if ((config->flags & never) || limits->pieces_max < 3)
 		gap = 0;
@@ -93,22 +90,25 @@ static bool shape_limits(struct shape *shape, const struct mpio_limits *device,
 			 const struct mpio_queue_config *config)
 {
 	struct mpio_plan_limits *limits = &shape->limits;
-	uint32_t bytes = or_default(device->bytes_max, BYTES);
+	uint32_t bytes = mpio__or_default(device->bytes_max, BYTES);
 
-	limits->block = or_default(device->logical_block_size, LOGICAL_BLOCK);
-	shape->memory_alignment = or_default(device->memory_alignment, 1);
+	limits->block =
+		mpio__or_default(device->logical_block_size, LOGICAL_BLOCK);
+	shape->memory_alignment = mpio__or_default(device->memory_alignment, 1);
 	if (!mpio__is_power_of_two(limits->block) ||
 	    !mpio__is_power_of_two(shape->memory_alignment) ||
 	    (device->atomic_unit != 0 &&
 	     !mpio__is_power_of_two(device->atomic_unit)) ||
 	    device->atomic_unit > bytes)
 		return false;
-	limits->pieces_max = clamp(or_default(config->segments_max, SEGMENTS),
-				   device->segments_max);
+	limits->pieces_max =
+		clamp(mpio__or_default(config->segments_max, SEGMENTS),
+		      device->segments_max);
 	limits->segments_max = mpio__max_u32(
-		or_default(config->pages_max, PAGES), limits->pieces_max);
-	limits->bytes_max = mpio__min_u32(or_default(config->bytes_max, bytes),
-					  mpio__min_u32(bytes, BYTES));
+		mpio__or_default(config->pages_max, PAGES), limits->pieces_max);
+	limits->bytes_max =
+		mpio__min_u32(mpio__or_default(config->bytes_max, bytes),
+			      mpio__min_u32(bytes, BYTES));
 	limits->bytes_max &=
 		~(mpio__max_u32(limits->block, shape->memory_alignment) - 1);
 	shape_gaps(shape, device, config);
@@ -125,7 +125,7 @@ static void shape_bounce(struct shape *shape, const struct mpio_limits *device,
 {
 	bool choppy = device->gap_bytes != 0 && shape->memory_alignment != 1;
 	uint32_t usual = choppy ? BOUNCE_OF_A_DISK : BOUNCE;
-	uint32_t bytes = or_default(config->bounce_bytes, usual);
+	uint32_t bytes = mpio__or_default(config->bounce_bytes, usual);
 	uint32_t most =
 		mpio__min_u32(mpio__min_u32(bytes / BOUNCE_SLOTS, SLOT_MAX),
 			      shape->limits.bytes_max);
@@ -166,7 +166,7 @@ static bool place_aligned(struct shape *shape, size_t *at, uint32_t n)
 static bool shape_make(struct shape *shape, const struct mpio_device *device,
 		       const struct mpio_queue_config *config)
 {
-	uint32_t bios = or_default(config->bios, BIOS);
+	uint32_t bios = mpio__or_default(config->bios, BIOS);
 	uint64_t small = MPIO__SMALL_MAX;
 	size_t queue_at;
 
@@ -176,7 +176,7 @@ static bool shape_make(struct shape *shape, const struct mpio_device *device,
 	if (bios < 2 || bios > BIOS_MAX)
 		return false;
 	shape->bios = bios;
-	shape->walk_pages = or_default(config->walk_pages, WALK_PAGES);
+	shape->walk_pages = mpio__or_default(config->walk_pages, WALK_PAGES);
 	shape->in_flight_max = clamp(2 * bios, config->in_flight_max);
 	shape_bounce(shape, &device->limits, config);
 	return place(shape, &queue_at, 1, sizeof(struct mpio_queue)) &&

@@ -373,21 +373,18 @@ struct shape {
 	size_t size;     /* bytes of memory */
 };
 
-static uint32_t or_default(uint32_t value, uint32_t otherwise)
-{
-	return value != 0 ? value : otherwise;
-}
-
 static bool shape_of(const struct mpio_stream_config *config,
 		     struct shape *shape)
 {
-	uint32_t page_size = or_default(config->page_size, PAGE_SIZE);
+	uint32_t page_size = mpio__or_default(config->page_size, PAGE_SIZE);
 	uint32_t wanted;
 
-	shape->combine_bytes = or_default(config->combine_bytes, COMBINE_BYTES);
+	shape->combine_bytes =
+		mpio__or_default(config->combine_bytes, COMBINE_BYTES);
 	shape->run_pages = mpio__max_u32(shape->combine_bytes / page_size, 1);
-	shape->distance_max = or_default(config->look_ahead_max, LOOK_AHEAD);
-	shape->runs_max = or_default(config->runs_max, RUNS);
+	shape->distance_max =
+		mpio__or_default(config->look_ahead_max, LOOK_AHEAD);
+	shape->runs_max = mpio__or_default(config->runs_max, RUNS);
 	if (shape->run_pages > COUNT_MAX || shape->distance_max > COUNT_MAX ||
 	    shape->runs_max > COUNT_MAX)
 		return false;

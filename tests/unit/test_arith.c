@@ -29,6 +29,8 @@ static void powers_of_two_are_known(void **state)
 static void the_less_and_the_more_are_told(void **state)
 {
 	(void)state;
+	assert_int_equal(mpio__or_default(0, 7), 7);
+	assert_int_equal(mpio__or_default(UINT32_MAX, 7), UINT32_MAX);
 	assert_int_equal(mpio__min_u32(0, UINT32_MAX), 0);
 	assert_int_equal(mpio__min_u32(UINT32_MAX, 7), 7);
 	assert_int_equal(mpio__max_u32(0, UINT32_MAX), UINT32_MAX);
