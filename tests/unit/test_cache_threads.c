@@ -6,8 +6,11 @@
  * when their queue is polled, so threads wait for each other's reads. Best run
  * under a thread sanitizer.
  */
+#include "shared_disk.h"
+
 #include <mpio/cache.h>
 #include <mpio/mpio.h>
+#include <mpio/open.h>
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -23,16 +26,13 @@
 #define PAGE_SIZE (THREADS * BLOCK_SIZE)
 #define PAGES 60u
 #define STEPS 3000u
-#define DEPTH_MAX 64u
 
 struct shared {
 	struct mpio_cache_mapping file; /* first */
-	struct mpio_device device;
+	struct shared_disk disk;
 	struct mpio_cache *cache;
-	pthread_mutex_t mutex;
-	pthread_cond_t condition;
 	void *memory;
-	unsigned char disk[PAGES * PAGE_SIZE];
+	unsigned char bytes[PAGES * PAGE_SIZE];
 };
 
 struct worker {
@@ -45,93 +45,7 @@ struct worker {
 	const char *trouble;
 };
 
-/* ---- The device --------------------------------------------------------- */
-
-/* What a queue has in flight. */
-struct channel {
-	struct mpio_bio *bios[DEPTH_MAX];
-	uint32_t count;
-};
-
-static int channel_open(struct mpio_device *device, uint32_t depth,
-			void **channel)
-{
-	(void)device;
-	if (depth > DEPTH_MAX)
-		return -MPIO_EINVAL;
-	*channel = calloc(1, sizeof(struct channel));
-	return *channel != NULL ? 0 : -MPIO_ENOMEM;
-}
-
-static void channel_close(struct mpio_device *device, void *channel)
-{
-	(void)device;
-	free(channel);
-}
-
-static int submit(struct mpio_device *device, void *ctx, struct mpio_bio *bio)
-{
-	struct channel *channel = ctx;
-
-	(void)device;
-	channel->bios[channel->count++] = bio;
-	return 0;
-}
-
-static void move(unsigned char *at, struct mpio_bio *bio)
-{
-	for (uint32_t i = 0; i < bio->vec_count; i++) {
-		const struct mpio_iovec *vec = &bio->vecs[i];
-
-		if (bio->op == MPIO_BIO_READ)
-			memcpy(vec->base, at, vec->length);
-		else
-			memcpy(at, vec->base, vec->length);
-		at += vec->length;
-	}
-}
-
-/* The last that was sent ends first. */
-static int reap(struct mpio_device *device, void *ctx, int wait)
-{
-	struct channel *channel = ctx;
-	struct mpio_bio *bio;
-	struct shared *shared;
-
-	(void)wait;
-	if (channel->count == 0)
-		return 0;
-	bio = channel->bios[--channel->count];
-	shared = (struct shared *)((char *)device -
-				   offsetof(struct shared, device));
-	move(shared->disk + bio->offset, bio);
-	mpio_bio_end(bio, 0);
-	return 1;
-}
-
-/* ---- The hooks and the engine ------------------------------------------- */
-
-static void lock(void *ctx)
-{
-	pthread_mutex_lock(&((struct shared *)ctx)->mutex);
-}
-
-static void unlock(void *ctx)
-{
-	pthread_mutex_unlock(&((struct shared *)ctx)->mutex);
-}
-
-static void wait_for(void *ctx)
-{
-	struct shared *shared = ctx;
-
-	pthread_cond_wait(&shared->condition, &shared->mutex);
-}
-
-static void wake(void *ctx)
-{
-	pthread_cond_broadcast(&((struct shared *)ctx)->condition);
-}
+/* ---- The engine --------------------------------------------------------- */
 
 /* The file lies on the device page by page, backwards. */
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
@@ -256,43 +170,22 @@ static void *work(void *ctx)
 	return NULL;
 }
 
-static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-	(void)ctx;
-	(void)old_size;
-	if (new_size == 0) {
-		free(ptr);
-		return NULL;
-	}
-	return realloc(ptr, new_size);
-}
-
-static const struct mpio_allocator allocator = {allocate, NULL};
-
 static void open_shared(struct shared *shared)
 {
-	struct mpio_cache_lock hooks = {lock, unlock, wait_for, wake, shared};
+	struct mpio_allocator allocator = mpio_allocator_libc();
 	struct mpio_cache_config config = {
 		.page_size = PAGE_SIZE,
 		.frame_count = 24,
-		.lock = &hooks,
+		.lock = &shared->disk.hooks,
 		.allocator = &allocator,
 	};
 
-	pthread_mutex_init(&shared->mutex, NULL);
-	pthread_cond_init(&shared->condition, NULL);
-	shared->device = (struct mpio_device){
-		.ops = {.submit = submit,
-			.reap = reap,
-			.channel_open = channel_open,
-			.channel_close = channel_close},
-		.size = sizeof(shared->disk),
-	};
+	shared_disk_init(&shared->disk, shared->bytes, sizeof(shared->bytes));
 	assert_int_equal(mpio_cache_open(&config, &shared->cache), 0);
 	shared->file.mapping = (struct mpio_mapping){
 		.ops = &ops,
 		.block_size = BLOCK_SIZE,
-		.size = sizeof(shared->disk),
+		.size = sizeof(shared->bytes),
 	};
 	assert_int_equal(mpio_cache_attach(shared->cache, &shared->file), 0);
 }
@@ -302,14 +195,14 @@ static void close_shared(struct shared *shared, struct mpio_queue *queue)
 	assert_int_equal(mpio_cache_sync(&shared->file, queue, NULL), 0);
 	assert_int_equal(mpio_cache_detach(&shared->file, queue), 0);
 	mpio_cache_close(shared->cache);
-	pthread_cond_destroy(&shared->condition);
-	pthread_mutex_destroy(&shared->mutex);
+	shared_disk_destroy(&shared->disk);
 }
 
 static void threads_share_pages_and_keep_their_blocks(void **state)
 {
 	static struct shared shared;
 	static struct worker workers[THREADS];
+	struct mpio_allocator allocator = mpio_allocator_libc();
 	struct mpio_queue_config config = {.bios = 8, .allocator = &allocator};
 
 	(void)state;
@@ -318,7 +211,7 @@ static void threads_share_pages_and_keep_their_blocks(void **state)
 		workers[i].shared = &shared;
 		workers[i].index = i;
 		workers[i].seed = i * 2654435761u + 88172645463325252u;
-		assert_int_equal(mpio_queue_open(&shared.device, &config,
+		assert_int_equal(mpio_queue_open(&shared.disk.device, &config,
 						 &workers[i].queue),
 				 0);
 	}
@@ -336,8 +229,8 @@ static void threads_share_pages_and_keep_their_blocks(void **state)
 	close_shared(&shared, workers[0].queue);
 	for (uint32_t i = 0; i < PAGES * THREADS; i++)
 		assert_int_equal(
-			shared.disk[(PAGES - 1 - i / THREADS) * PAGE_SIZE +
-				    i % THREADS * BLOCK_SIZE],
+			shared.bytes[(PAGES - 1 - i / THREADS) * PAGE_SIZE +
+				     i % THREADS * BLOCK_SIZE],
 			workers[i % THREADS].bytes[i / THREADS]);
 	for (uint32_t i = 0; i < THREADS; i++)
 		mpio_queue_close(workers[i].queue);

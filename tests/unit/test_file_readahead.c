@@ -7,6 +7,7 @@
  * page of those that nobody comes to was read in vain.
  */
 #include <mpio/file.h>
+#include <mpio/open.h>
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -128,22 +129,10 @@ static const struct mpio_mapping_ops ops = {.get_block = get_block};
 
 /* ---- The rig ------------------------------------------------------------ */
 
-static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-	(void)ctx;
-	(void)old_size;
-	if (new_size == 0) {
-		free(ptr);
-		return NULL;
-	}
-	return realloc(ptr, new_size);
-}
-
-static const struct mpio_allocator allocator = {allocate, NULL};
-
 static struct rig *open_rig(uint32_t frames, uint32_t bytes_max,
 			    const struct mpio_file_config *config)
 {
+	struct mpio_allocator allocator = mpio_allocator_libc();
 	struct mpio_queue_config queue_config = {
 		.bytes_max = bytes_max,
 		.allocator = &allocator,

@@ -12,9 +12,11 @@
  * same way twice.
  */
 #include "model_disk.h"
+#include "shared_disk.h"
 
 #include <mpio/cache.h>
 #include <mpio/file.h>
+#include <mpio/open.h>
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -33,7 +35,6 @@
 #define FILE_BLOCKS 192u
 #define FILE_BYTES (FILE_BLOCKS * BLOCK_SIZE)
 #define RANGES 32u /* of the common file */
-#define DEPTH_MAX 64u
 
 struct file {
 	struct mpio_cache_mapping cached; /* first */
@@ -45,13 +46,11 @@ struct file {
 };
 
 struct shared {
-	struct mpio_device device; /* first */
+	struct shared_disk disk;
 	struct mpio_cache *cache;
-	pthread_mutex_t mutex;
-	pthread_cond_t condition;
 	struct file common;
 	struct file own[THREADS];
-	unsigned char disk[(THREADS + 1) * FILE_BYTES];
+	unsigned char bytes[(THREADS + 1) * FILE_BYTES];
 };
 
 struct worker {
@@ -68,91 +67,7 @@ struct worker {
 	int error;
 };
 
-/* ---- The device --------------------------------------------------------- */
-
-/* What a queue has in flight. */
-struct channel {
-	struct mpio_bio *bios[DEPTH_MAX];
-	uint32_t count;
-};
-
-static int channel_open(struct mpio_device *device, uint32_t depth,
-			void **channel)
-{
-	(void)device;
-	if (depth > DEPTH_MAX)
-		return -MPIO_EINVAL;
-	*channel = calloc(1, sizeof(struct channel));
-	return *channel != NULL ? 0 : -MPIO_ENOMEM;
-}
-
-static void channel_close(struct mpio_device *device, void *channel)
-{
-	(void)device;
-	free(channel);
-}
-
-static int submit(struct mpio_device *device, void *ctx, struct mpio_bio *bio)
-{
-	struct channel *channel = ctx;
-
-	(void)device;
-	channel->bios[channel->count++] = bio;
-	return 0;
-}
-
-static void move(unsigned char *at, struct mpio_bio *bio)
-{
-	for (uint32_t i = 0; i < bio->vec_count; i++) {
-		const struct mpio_iovec *vec = &bio->vecs[i];
-
-		if (bio->op == MPIO_BIO_READ)
-			memcpy(vec->base, at, vec->length);
-		else
-			memcpy(at, vec->base, vec->length);
-		at += vec->length;
-	}
-}
-
-/* The last that was sent ends first. */
-static int reap(struct mpio_device *device, void *ctx, int wait)
-{
-	struct shared *shared = (struct shared *)device;
-	struct channel *channel = ctx;
-	struct mpio_bio *bio;
-
-	(void)wait;
-	if (channel->count == 0)
-		return 0;
-	bio = channel->bios[--channel->count];
-	move(shared->disk + bio->offset, bio);
-	mpio_bio_end(bio, 0);
-	return 1;
-}
-
-/* ---- The hooks and the engine ------------------------------------------- */
-
-static void lock(void *ctx)
-{
-	pthread_mutex_lock(&((struct shared *)ctx)->mutex);
-}
-
-static void unlock(void *ctx)
-{
-	pthread_mutex_unlock(&((struct shared *)ctx)->mutex);
-}
-
-static void wait_for(void *ctx)
-{
-	struct shared *shared = ctx;
-
-	pthread_cond_wait(&shared->condition, &shared->mutex);
-}
-
-static void wake(void *ctx)
-{
-	pthread_cond_broadcast(&((struct shared *)ctx)->condition);
-}
+/* ---- The engine --------------------------------------------------------- */
 
 /* A block has its place, if it is mapped; at most a few in an answer. */
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
@@ -305,7 +220,7 @@ static void truncate_own(struct worker *worker, struct file *file)
 /* What a file holds is on the device. */
 static bool is_on_device(const struct shared *shared, const struct file *file)
 {
-	const unsigned char *at = shared->disk + file->block * BLOCK_SIZE;
+	const unsigned char *at = shared->bytes + file->block * BLOCK_SIZE;
 
 	for (uint64_t i = 0; i < file->size; i++) {
 		unsigned char is = file->mapped[i / BLOCK_SIZE] ? at[i] : 0;
@@ -429,19 +344,6 @@ static void *work(void *ctx)
 
 /* ---- Around it ---------------------------------------------------------- */
 
-static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-	(void)ctx;
-	(void)old_size;
-	if (new_size == 0) {
-		free(ptr);
-		return NULL;
-	}
-	return realloc(ptr, new_size);
-}
-
-static const struct mpio_allocator allocator = {allocate, NULL};
-
 static void open_file(struct shared *shared, struct file *file, uint64_t block,
 		      uint64_t size)
 {
@@ -458,24 +360,16 @@ static void open_file(struct shared *shared, struct file *file, uint64_t block,
 
 static void open_shared(struct shared *shared)
 {
-	struct mpio_cache_lock hooks = {lock, unlock, wait_for, wake, shared};
+	struct mpio_allocator allocator = mpio_allocator_libc();
 	struct mpio_cache_config config = {
 		.page_size = PAGE_SIZE,
 		.frame_count = FRAMES,
-		.lock = &hooks,
+		.lock = &shared->disk.hooks,
 		.allocator = &allocator,
 	};
 
-	pthread_mutex_init(&shared->mutex, NULL);
-	pthread_cond_init(&shared->condition, NULL);
-	shared->device = (struct mpio_device){
-		.ops = {.submit = submit,
-			.reap = reap,
-			.channel_open = channel_open,
-			.channel_close = channel_close},
-		.size = sizeof(shared->disk),
-	};
-	memset(shared->disk, 0xee, sizeof(shared->disk));
+	shared_disk_init(&shared->disk, shared->bytes, sizeof(shared->bytes));
+	memset(shared->bytes, 0xee, sizeof(shared->bytes));
 	assert_int_equal(mpio_cache_open(&config, &shared->cache), 0);
 	open_file(shared, &shared->common, 0, FILE_BYTES);
 	for (uint32_t i = 0; i < THREADS; i++)
@@ -485,6 +379,7 @@ static void open_shared(struct shared *shared)
 static void open_worker(struct shared *shared, struct worker *worker,
 			uint64_t seed)
 {
+	struct mpio_allocator allocator = mpio_allocator_libc();
 	struct mpio_queue_config config = {.bios = 8, .allocator = &allocator};
 	struct mpio_file_config straight = {.straight_min = 2048};
 
@@ -492,7 +387,8 @@ static void open_worker(struct shared *shared, struct worker *worker,
 	worker->seed = seed | 1;
 	worker->steps = model_operations(5000);
 	assert_int_equal(
-		mpio_queue_open(&shared->device, &config, &worker->queue), 0);
+		mpio_queue_open(&shared->disk.device, &config, &worker->queue),
+		0);
 	assert_int_equal(mpio_file_open(&worker->own,
 					&shared->own[worker->index].cached,
 					worker->queue, &straight),
@@ -523,8 +419,7 @@ static void close_shared(struct shared *shared, struct worker *workers)
 	mpio_cache_close(shared->cache);
 	for (uint32_t i = 0; i < THREADS; i++)
 		mpio_queue_close(workers[i].queue);
-	pthread_cond_destroy(&shared->condition);
-	pthread_mutex_destroy(&shared->mutex);
+	shared_disk_destroy(&shared->disk);
 }
 
 static void threads_share_a_cache_and_a_file(void **state)
