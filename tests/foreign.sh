@@ -15,34 +15,10 @@ set -eu
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
 
-as_root() {
-	if [ "$(id -u)" -eq 0 ]; then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
+. tests/packages.sh
 
 packages() {
-	if ! command -v dpkg >/dev/null; then
-		return
-	fi
-	wanted=
-	for package in "$@"; do
-		dpkg-query -W -f '${db:Status-Abbrev}\n' "$package" 2>/dev/null |
-			grep -q '^ii' || wanted="$wanted $package"
-	done
-	if [ -n "$wanted" ]; then
-		echo "installing:$wanted"
-		as_root apt-get update -q >build/packages.log 2>&1 || :
-		# shellcheck disable=SC2086
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-			--no-install-recommends -o DPkg::Lock::Timeout=300 \
-			$wanted >>build/packages.log 2>&1 || {
-			cat build/packages.log
-			exit 1
-		}
-	fi
+	packages_to build/packages.log "$@"
 }
 
 # What the tests call the system for, with wrappers and direct I/O, an emulator

@@ -25,37 +25,9 @@ failed=0
 
 # ---- What is needed -----------------------------------------------------
 
-as_root() {
-	if [ "$(id -u)" -eq 0 ]; then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
+. tests/packages.sh
 
-packages() {
-	if ! command -v dpkg >/dev/null; then
-		return
-	fi
-	wanted=
-	for package in "$@"; do
-		dpkg-query -W -f '${db:Status-Abbrev}\n' "$package" 2>/dev/null |
-			grep -q '^ii' || wanted="$wanted $package"
-	done
-	if [ -n "$wanted" ]; then
-		echo "installing:$wanted"
-		as_root apt-get update -q >"$scratch/packages" 2>&1 || :
-		# shellcheck disable=SC2086
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-			--no-install-recommends -o DPkg::Lock::Timeout=300 \
-			$wanted >>"$scratch/packages" 2>&1 || {
-			cat "$scratch/packages"
-			exit 1
-		}
-	fi
-}
-
-packages frama-c-base why3 z3 cvc4
+packages_to "$scratch/packages" frama-c-base why3 z3 cvc4
 WHY3CONFIG=$scratch/why3.conf
 export WHY3CONFIG
 why3 config detect >"$scratch/why3" 2>&1 || cat "$scratch/why3"
