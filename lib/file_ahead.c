@@ -289,6 +289,9 @@ struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
 	for (uint32_t i = 0; i < MPIO_FILE_READERS; i++) {
 		struct mpio_file_reader *reader = &file->readers[i];
 
+		/* They are taken in order: behind it there is nobody either. */
+		if (file->places[i].from == UINT64_MAX)
+			break;
 		if (is_expected(&file->places[i], pos, pos + length)) {
 			go_on(file, reader, pos, length);
 			reader->used = ++file->reads;
