@@ -462,6 +462,22 @@ static void steps_are_read_ahead(void **state)
 	close_rig(rig);
 }
 
+static void a_window_has_64_steps_at_most(void **state)
+{
+	const struct mpio_file_config config = {.readahead_max = 1024 * 1024};
+	struct rig *rig = open_rig(8192, 0, &config);
+	uint64_t most = 0;
+
+	(void)state;
+	for (uint64_t pos = MIB; pos < 129 * MIB; pos += 64 * KIB) {
+		uint64_t bytes = read_at(rig, pos, 4 * KIB);
+
+		most = bytes > most ? bytes : most;
+	}
+	assert_int_equal(most, 64 * PAGE);
+	close_rig(rig);
+}
+
 static void and_so_are_steps_down(void **state)
 {
 	struct rig *rig = open_rig(2048, 0, NULL);
@@ -876,6 +892,7 @@ int main(void)
 		cmocka_unit_test(and_eight_in_any_order),
 		cmocka_unit_test(eight_at_even_distances_are_still_sequential),
 		cmocka_unit_test(steps_are_read_ahead),
+		cmocka_unit_test(a_window_has_64_steps_at_most),
 		cmocka_unit_test(and_so_are_steps_down),
 		cmocka_unit_test(a_backward_scan_is_read_ahead),
 		cmocka_unit_test(nothing_is_read_behind_the_end),
