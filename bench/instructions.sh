@@ -123,7 +123,7 @@ while read -r label budget each options; do
 	[ "$verdict" != OVER ] || over=1
 	row "$label" '' "$budget" '' "$measured" "$verdict" ''
 done <<END
-hit 96 65536 lookups --side cache --pages 65536 --count 65536
+hit 75 65536 lookups --side cache --pages 65536 --count 65536
 walk 2600 1000 walk --dirty 1000 --pages 10000
 many 3060 1000 walk --dirty 1000 --pages 100000
 END

@@ -38,6 +38,7 @@ int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
 	int n;
 
 	cache->waiters++;
+	mpio__cache_careful(cache, true);
 	mpio__cache_unlock(cache);
 	n = mpio_queue_wait(queue);
 	mpio__cache_lock(cache);
@@ -50,6 +51,7 @@ int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
 			error = -MPIO_EDEADLK;
 	}
 	cache->waiters--;
+	mpio__cache_careful(cache, false);
 	return error;
 }
 
@@ -134,6 +136,7 @@ static void frame_free(struct mpio__frame *frame)
 
 	frame->file->orphans--;
 	frame->file = NULL;
+	mpio__cache_careful(cache, false);
 	mpio__cache_give(cache, mpio__frame_number(cache, frame));
 	mpio__cache_wake(cache);
 }
@@ -152,6 +155,7 @@ void mpio__frame_forget(struct mpio__frame *frame)
 	file->pages--;
 	file->orphans++;
 	frame->state |= MPIO__FRAME_ORPHAN;
+	mpio__cache_careful(cache, true);
 	if (frame->pins == 0)
 		frame_free(frame);
 }
@@ -262,8 +266,7 @@ int mpio_cache_grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	mpio__cache_lock(cache);
 	error = grab(file, queue, pos >> cache->page_shift, &frame);
 	if (error == 0) {
-		mpio__reclaim_use(file, frame,
-				  mpio__frame_number(cache, frame));
+		mpio__reclaim_use(frame);
 		*page = &frame->page;
 	}
 	mpio__cache_unlock(cache);
@@ -288,33 +291,26 @@ void mpio_cache_release(struct mpio_page *page)
  * waits for at once. So what does not happen every time is kept apart.
  */
 
-MPIO__OFTEN int find(struct mpio_cache_mapping *file, struct mpio_cache *cache,
-		     uint64_t pos, struct mpio_page **page)
-{
-	size_t number = mpio__index_find(&cache->pool, file->root, file->height,
-					 pos >> cache->page_shift);
-	struct mpio__frame *frame;
-
-	if (number == 0)
-		return -MPIO_ENOENT;
-	frame = mpio__frame_at(cache, number);
-	if (frame->uptodate != file->full)
-		return -MPIO_ENOENT;
-	frame->pins++;
-	cache->stats.hits++;
-	*page = &frame->page;
-	mpio__reclaim_use(file, frame, (uint32_t)number);
-	return 0;
-}
-
-MPIO__SELDOM static int find_locked(struct mpio_cache_mapping *file,
-				    uint64_t pos, struct mpio_page **page)
+/* With lock hooks, or where there may be more to do than to pin a page. */
+__attribute__((noinline)) static int
+find_carefully(struct mpio_cache_mapping *file, uint64_t key,
+	       struct mpio_page **page)
 {
 	struct mpio_cache *cache = file->cache;
-	int error;
+	struct mpio__frame *frame;
+	uint32_t number;
+	int error = -MPIO_ENOENT;
 
 	mpio__cache_lock(cache);
-	error = find(file, cache, pos, page);
+	number = mpio__file_find(file, key);
+	frame = mpio__frame_at(cache, number);
+	if (number != 0 && frame->uptodate == file->full) {
+		frame->pins++;
+		cache->stats.hits++;
+		*page = &frame->page;
+		mpio__reclaim_use(frame);
+		error = 0;
+	}
 	mpio__cache_unlock(cache);
 	return error;
 }
@@ -322,9 +318,22 @@ MPIO__SELDOM static int find_locked(struct mpio_cache_mapping *file,
 int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
 		    struct mpio_page **page)
 {
-	if (file->cache->lock.lock != NULL)
-		return find_locked(file, pos, page);
-	return find(file, file->cache, pos, page);
+	struct mpio_cache *cache = file->cache;
+	uint64_t key = pos >> cache->page_shift;
+	struct mpio__frame *frame;
+	size_t number;
+
+	if (cache->lock.lock != NULL)
+		return find_carefully(file, key, page);
+	number = mpio__index_find(&cache->pool, file->root, file->height, key);
+	frame = mpio__frame_at(cache, number);
+	if (!(frame->state & MPIO__FRAME_PLAIN))
+		return find_carefully(file, key, page);
+	frame->pins++;
+	cache->stats.hits++;
+	file->last = (uint32_t)number;
+	*page = &frame->page;
+	return 0;
 }
 
 int mpio_cache_get(struct mpio_cache_mapping *file, struct mpio_queue *queue,
@@ -360,8 +369,8 @@ void mpio_cache_pin(struct mpio_page *page)
 	mpio__cache_unlock(frame->file->cache);
 }
 
-/* With lock hooks, while somebody waits, or of a page that was dropped. */
-MPIO__SELDOM static void put_locked(struct mpio__frame *frame)
+/* With lock hooks, while somebody waits, or while there are dropped pages. */
+__attribute__((noinline)) static void put_carefully(struct mpio__frame *frame)
 {
 	struct mpio_cache *cache = frame->file->cache;
 
@@ -373,11 +382,9 @@ MPIO__SELDOM static void put_locked(struct mpio__frame *frame)
 void mpio_cache_put(struct mpio_page *page)
 {
 	struct mpio__frame *frame = mpio__frame_of(page);
-	const struct mpio_cache *cache = frame->file->cache;
 
-	if (cache->lock.lock != NULL || cache->waiters != 0 ||
-	    (frame->state & MPIO__FRAME_ORPHAN))
-		put_locked(frame);
+	if (frame->file->cache->careful != 0)
+		put_carefully(frame);
 	else
 		frame->pins--;
 }
@@ -485,13 +492,15 @@ static bool lay_out(const struct mpio_cache_config *config,
 	*layout = (struct layout){
 		.page_size = mpio__or_default(config->page_size, 4096),
 		.frame_count = frames,
-		.node_count =
-			mpio__or_default(config->node_count, frames / 4 + 64),
+		.node_count = mpio__or_default(
+			config->node_count,
+			mpio__min_u32(frames / 4 + 64, MPIO__NODES_MAX)),
 		.size = sizeof(struct mpio_cache),
 	};
 	if (!mpio__is_power_of_two(layout->page_size) ||
 	    layout->page_size < 512 || layout->page_size > 1u << 30 ||
 	    frames > 1u << 31 || layout->node_count < 16 ||
+	    layout->node_count > MPIO__NODES_MAX ||
 	    config->protected_percent > 100 ||
 	    config->background_percent > 100 || config->limit_percent > 100)
 		return false;
@@ -499,7 +508,7 @@ static bool lay_out(const struct mpio_cache_config *config,
 	       layout->page_size << layout->group_shift < GROUP_BYTES)
 		layout->group_shift++;
 	layout->group_count = ((frames - 1) >> layout->group_shift) + 1;
-	if (!append(layout, &layout->frames, frames,
+	if (!append(layout, &layout->frames, (size_t)frames + 1,
 		    sizeof(struct mpio__frame)))
 		return false;
 	layout->size += MPIO__LINE;
@@ -510,7 +519,7 @@ static bool lay_out(const struct mpio_cache_config *config,
 	    !append(layout, &layout->nodes, layout->node_count,
 		    sizeof(struct mpio__node)) ||
 	    !append(layout, &layout->slots, (size_t)layout->node_count + 1,
-		    sizeof(struct mpio__slots)))
+		    MPIO__FANOUT * sizeof(uint32_t)))
 		return false;
 	if (config->frame_memory != NULL)
 		return true;
@@ -556,8 +565,10 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 	unsigned char *data = config->frame_memory;
 
 	memset(memory, 0, layout->nodes);
-	if (config->lock != NULL)
+	if (config->lock != NULL) {
 		cache->lock = *config->lock;
+		cache->careful = 1;
+	}
 	if (data == NULL)
 		data = aligned(memory + layout->data, FRAME_ALIGNMENT);
 	cache->frames = (struct mpio__frame *)(void *)aligned(
@@ -566,7 +577,7 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 	cache->groups = (struct mpio__group *)(void *)(memory + layout->groups);
 	mpio__pool_init(&cache->pool,
 			(struct mpio__node *)(void *)(memory + layout->nodes),
-			(struct mpio__slots *)(void *)(memory + layout->slots),
+			(uint32_t *)(void *)(memory + layout->slots),
 			layout->node_count);
 	cache->page_shift = mpio__log2(layout->page_size);
 	cache->frame_count = layout->frame_count;
@@ -581,7 +592,7 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 		      mpio__or_default(config->background_percent, 10));
 	cache->limit = share(layout->frame_count,
 			     mpio__or_default(config->limit_percent, 40));
-	for (uint32_t i = 0; i < layout->frame_count; i++) {
+	for (uint32_t i = 1; i <= layout->frame_count; i++) {
 		cache->frames[i].page.data = data;
 		data += layout->page_size;
 	}

@@ -21,14 +21,14 @@
 
 static struct mpio__node *node_at(struct mpio__index index, uint32_t number)
 {
-	return &index.pool->nodes[number - 1];
+	return &index.pool->nodes[(number >> BITS) - 1];
 }
 
 /* What a node leads to at a slot. */
 static uint32_t *slot_at(struct mpio__index index, uint32_t number,
 			 uint32_t slot)
 {
-	return &index.pool->slots[number].numbers[slot];
+	return &index.pool->slots[number + slot];
 }
 
 static uint32_t slot_of(uint64_t key, uint32_t level)
@@ -64,16 +64,16 @@ static bool has_room(uint32_t height, uint64_t key)
 /* ---- The pool ----------------------------------------------------------- */
 
 void mpio__pool_init(struct mpio__pool *pool, struct mpio__node *nodes,
-		     struct mpio__slots *slots, uint32_t count)
+		     uint32_t *slots, uint32_t count)
 {
 	pool->nodes = nodes;
 	pool->slots = slots;
-	memset(slots, 0, sizeof(*slots));
+	memset(slots, 0, MPIO__FANOUT * sizeof(*slots));
 	pool->free = 0;
 	pool->free_count = count;
 	for (uint32_t i = count; i > 0; i--) {
 		nodes[i - 1].parent = pool->free;
-		pool->free = i;
+		pool->free = i << BITS;
 	}
 }
 
@@ -86,7 +86,7 @@ static uint32_t node_take(struct mpio__index index, uint32_t parent,
 	index.pool->free = node->parent;
 	index.pool->free_count--;
 	memset(node, 0, sizeof(*node));
-	memset(slot_at(index, number, 0), 0, sizeof(struct mpio__slots));
+	memset(slot_at(index, number, 0), 0, MPIO__FANOUT * sizeof(uint32_t));
 	node->parent = parent;
 	node->slot = slot;
 	return number;

@@ -111,6 +111,13 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 	return file->mapping.ops->seal(&file->mapping, page, data);
 }
 
+static struct mpio__link *link_of(const struct mpio__frame *frame)
+{
+	struct mpio_cache *cache = frame->file->cache;
+
+	return mpio__link_at(cache, mpio__frame_number(cache, frame));
+}
+
 /*
  * What was read behind the end of file is not the file's: the rest of the last
  * block; or of the page, for another copy of it is read whole.
@@ -118,16 +125,16 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 static void zero_behind_end(struct mpio__frame *frame)
 {
 	uint32_t block_size = frame->file->mapping.block_size;
-	uint32_t rest = -frame->keep & (block_size - 1);
-	uint32_t block = frame->keep >> frame->file->block_shift;
+	uint32_t keep = link_of(frame)->keep;
+	uint32_t rest = -keep & (block_size - 1);
+	uint32_t block = keep >> frame->file->block_shift;
 
 	if (frame->file->ops.reread != NULL)
-		rest = frame->page.size - frame->keep;
+		rest = frame->page.size - keep;
 	else if (!(frame->moving & mpio__blocks_mask(block, block + 1)))
 		rest = 0;
 	if (rest != 0)
-		memset((unsigned char *)frame->page.data + frame->keep, 0,
-		       rest);
+		memset((unsigned char *)frame->page.data + keep, 0, rest);
 }
 
 /* The core is done with a page; the lock is held. */
@@ -140,7 +147,7 @@ static void end_read(struct mpio__frame *frame, int status)
 		/* A copy that failed may have come over any block. */
 		frame->uptodate &= frame->bits[0];
 	}
-	frame->status = status;
+	frame->page.error = status;
 	frame->moving = 0;
 	frame->file->cache->reading--;
 	if (frame->state & MPIO__FRAME_AHEAD)
@@ -258,10 +265,10 @@ static void begin_read(struct mpio__frame *frame, uint64_t missing)
 
 	frame->state |= MPIO__FRAME_READING;
 	frame->moving = missing;
-	frame->keep = 0;
-	if (page->pos < size)
-		frame->keep =
-			(uint32_t)mpio__min_u64(size - page->pos, page->size);
+	link_of(frame)->keep =
+		page->pos < size
+			? (uint32_t)mpio__min_u64(size - page->pos, page->size)
+			: 0;
 	frame->bits[0] = ~missing;
 	frame->bits[1] = frame->dirty;
 	page->blocks = missing != mpio__full_mask(frame) ? frame->bits : NULL;
@@ -322,7 +329,7 @@ int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 		end_read(frame, error);
 	error = mpio__frame_wait(frame, queue, MPIO__FRAME_READING);
 	if (error == 0)
-		error = frame->status;
+		error = frame->page.error;
 	mpio__cache_unlock(cache);
 	return error;
 }

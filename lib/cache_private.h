@@ -62,8 +62,9 @@ enum mpio__tag {
 };
 
 /*
- * A node has slots, which are numbers, counted from 1, of nodes or, at level 0,
- * of frames. Bit i of a tag: something below slot i has it.
+ * A node has slots, which are numbers of nodes or, at level 0, of frames; 0 is
+ * none. A frame's number counts from 1; a node's is where its slots begin.
+ * Bit i of a tag: something below slot i has it.
  */
 struct mpio__node {
 	uint64_t tags[MPIO__TAGS];
@@ -71,15 +72,13 @@ struct mpio__node {
 	uint32_t slot;   /* of the parent */
 };
 
-/* The slots of a node: lines of their own, at a place that is a shift away. */
-struct mpio__slots {
-	uint32_t numbers[MPIO__FANOUT];
-};
+/* So many have numbers of 32 bits. */
+#define MPIO__NODES_MAX ((UINT32_MAX >> MPIO__FANOUT_BITS) - 1)
 
 struct mpio__pool {
 	struct mpio__node *nodes;
-	struct mpio__slots *slots; /* and of node 0, which lead nowhere */
-	uint32_t free;             /* the first, or 0 */
+	uint32_t *slots; /* of all nodes, and of none, which lead nowhere */
+	uint32_t free;   /* the first, or 0 */
 	uint32_t free_count;
 };
 
@@ -92,45 +91,40 @@ struct mpio__index {
 
 /* So many nodes, and slots of one more. */
 void mpio__pool_init(struct mpio__pool *pool, struct mpio__node *nodes,
-		     struct mpio__slots *slots, uint32_t count);
+		     uint32_t *slots, uint32_t count);
 /* What a node, or none, leads to for a key, at a level. */
-static inline size_t mpio__index_step(const struct mpio__slots *slots,
-				      size_t number, uint64_t key,
-				      uint32_t level)
+static inline size_t mpio__index_step(const uint32_t *slots, size_t number,
+				      uint64_t key, uint32_t level)
 {
-	return slots[number]
-		.numbers[key >> MPIO__FANOUT_BITS * level & (MPIO__FANOUT - 1)];
+	return slots[number +
+		     (key >> MPIO__FANOUT_BITS * level & (MPIO__FANOUT - 1))];
 }
 
 /*
  * The number at a key, or 0. An empty tree has height 0 and root 0. Of all that
- * is asked for a page, this is asked most; so trees for 1 GiB and for 64 GiB of
+ * is asked for a page, this is asked most; so trees for 64 GiB and for 1 GiB of
  * small pages are written out.
  */
 static inline size_t mpio__index_find(const struct mpio__pool *pool,
 				      uint32_t root, uint32_t height,
 				      uint64_t key)
 {
-	const struct mpio__slots *slots = pool->slots;
+	const uint32_t *slots = pool->slots;
 	const uint32_t bits = MPIO__FANOUT_BITS;
 	size_t number = root;
 
-	switch (height) {
-	case 4:
-		if (key >> bits * 4 != 0)
+	if (height == 4) {
+		if (key >> bits * 3 >= MPIO__FANOUT)
 			return 0;
-		number = mpio__index_step(slots, number, key, 3);
-		break;
-	case 3:
-		if (key >> bits * 3 != 0)
-			return 0;
-		break;
-	default:
+		number = slots[number + (size_t)(key >> bits * 3)];
+	} else if (height != 3) {
 		if (key >> bits * height != 0)
 			return 0;
 		while (height != 0)
 			number = mpio__index_step(slots, number, key, --height);
 		return number;
+	} else if (key >> bits * 3 != 0) {
+		return 0;
 	}
 	number = mpio__index_step(slots, number, key, 2);
 	number = mpio__index_step(slots, number, key, 1);
@@ -169,6 +163,8 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 #define MPIO__FRAME_PROTECTED (1u << 5)
 /* no longer in the index; free when it is put */
 #define MPIO__FRAME_ORPHAN (1u << 6)
+/* uptodate as a whole, used and hot: a hit has nothing to look at or to note */
+#define MPIO__FRAME_PLAIN (1u << 8)
 
 #define MPIO__FRAME_BUSY (MPIO__FRAME_LOCKED | MPIO__FRAME_WRITING)
 
@@ -189,14 +185,13 @@ struct mpio__frame {
 	struct mpio_page page;
 	uint64_t moving;  /* blocks that the I/O is for */
 	uint64_t bits[2]; /* the page's, while it has an owner */
-	uint32_t keep;    /* bytes; of what is read, the file's */
-	int32_t status;   /* of the last read */
 };
 
-/* A frame's neighbours in probation or protected; frames from 1 on. */
+/* What else is known of a frame. */
 struct mpio__link {
-	uint32_t prev;
+	uint32_t prev; /* neighbours in probation or protected; from 1 on */
 	uint32_t next;
+	uint32_t keep; /* bytes; of what is read, the file's */
 };
 
 struct mpio__list {
@@ -226,7 +221,8 @@ struct mpio_cache {
 	size_t memory_size;
 
 	struct mpio__pool pool;
-	struct mpio__frame *frames;
+	struct mpio__frame
+		*frames;          /* and one before the first, with no state */
 	struct mpio__link *links; /* of each frame */
 	struct mpio__group *groups;
 	uint32_t page_shift;
@@ -246,6 +242,7 @@ struct mpio_cache {
 	uint32_t files;
 	uint32_t reading; /* frames */
 	uint32_t waiters; /* threads inside mpio__cache_wait_event() */
+	uint32_t careful; /* why putting a page takes more than a number less */
 	uint64_t events;  /* while there are such */
 	uint64_t cleaned; /* frames that were written */
 	struct mpio_cache_mapping *dirty_files; /* a ring */
@@ -279,6 +276,20 @@ static inline void mpio__cache_wake(struct mpio_cache *cache)
 		cache->lock.wake(cache->lock.ctx);
 }
 
+/*
+ * A reason to be careful more, or less: one that waits, or a page that was
+ * dropped. Lock hooks are a reason that stays, and then nothing is counted.
+ */
+static inline void mpio__cache_careful(struct mpio_cache *cache, bool more)
+{
+	if (cache->lock.lock != NULL)
+		return;
+	if (more)
+		cache->careful++;
+	else
+		cache->careful--;
+}
+
 static inline struct mpio__frame *mpio__frame_of(struct mpio_page *page)
 {
 	return (void *)((unsigned char *)page -
@@ -288,13 +299,19 @@ static inline struct mpio__frame *mpio__frame_of(struct mpio_page *page)
 static inline struct mpio__frame *mpio__frame_at(struct mpio_cache *cache,
 						 size_t number)
 {
-	return &cache->frames[number - 1];
+	return &cache->frames[number];
 }
 
 static inline uint32_t mpio__frame_number(const struct mpio_cache *cache,
 					  const struct mpio__frame *frame)
 {
-	return (uint32_t)(frame - cache->frames) + 1;
+	return (uint32_t)(frame - cache->frames);
+}
+
+static inline struct mpio__link *mpio__link_at(struct mpio_cache *cache,
+					       uint32_t number)
+{
+	return &cache->links[number - 1];
 }
 
 static inline uint64_t mpio__frame_key(const struct mpio_cache *cache,
@@ -343,31 +360,6 @@ static inline uint32_t mpio__file_find(const struct mpio_cache_mapping *file,
 					  file->height, key);
 }
 
-/*
- * What happens with every hit is written out where it happens, and what happens
- * seldom is kept apart: a call in the middle would have registers saved that
- * nobody needs.
- */
-#define MPIO__OFTEN __attribute__((always_inline)) static inline
-#define MPIO__SELDOM __attribute__((noinline, cold))
-
-/* cache_reclaim.c: a page was used for the first or the second time. */
-MPIO__SELDOM void mpio__reclaim_mark(struct mpio_cache *cache,
-				     struct mpio__frame *frame);
-
-/* A page was used. */
-static inline void mpio__reclaim_use(struct mpio_cache_mapping *file,
-				     struct mpio__frame *frame, uint32_t number)
-{
-	const uint32_t enough = MPIO__FRAME_USED | MPIO__FRAME_HOT;
-
-	if (file->last == number)
-		return;
-	file->last = number;
-	if ((frame->state & enough) != enough)
-		mpio__reclaim_mark(file->cache, frame);
-}
-
 /* cache.c; the lock is held before and after, but for what waits. */
 
 /* Until something has happened; the lock is given up meanwhile. */
@@ -411,6 +403,7 @@ bool mpio__cache_evict(struct mpio_cache *cache);
 /* A frame got a page, lost it, or was used. */
 void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame);
 void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame);
+void mpio__reclaim_use(struct mpio__frame *frame);
 
 /* cache_writeback.c */
 

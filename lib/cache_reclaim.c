@@ -170,23 +170,18 @@ static struct mpio__list *list_of(struct mpio_cache *cache,
 						    : &cache->probation;
 }
 
-static struct mpio__link *link_at(struct mpio_cache *cache, uint32_t number)
-{
-	return &cache->links[number - 1];
-}
-
 void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame)
 {
 	struct mpio__list *list = list_of(cache, frame);
 	const struct mpio__link *self =
-		link_at(cache, mpio__frame_number(cache, frame));
+		mpio__link_at(cache, mpio__frame_number(cache, frame));
 
 	if (self->prev != 0)
-		link_at(cache, self->prev)->next = self->next;
+		mpio__link_at(cache, self->prev)->next = self->next;
 	else
 		list->head = self->next;
 	if (self->next != 0)
-		link_at(cache, self->next)->prev = self->prev;
+		mpio__link_at(cache, self->next)->prev = self->prev;
 	else
 		list->tail = self->prev;
 	list->count--;
@@ -196,12 +191,12 @@ void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame)
 {
 	struct mpio__list *list = list_of(cache, frame);
 	uint32_t number = mpio__frame_number(cache, frame);
-	struct mpio__link *self = link_at(cache, number);
+	struct mpio__link *self = mpio__link_at(cache, number);
 
 	self->prev = 0;
 	self->next = list->head;
 	if (list->head != 0)
-		link_at(cache, list->head)->prev = number;
+		mpio__link_at(cache, list->head)->prev = number;
 	else
 		list->tail = number;
 	list->head = number;
@@ -212,8 +207,8 @@ static void move(struct mpio_cache *cache, struct mpio__frame *frame,
 		 bool protect)
 {
 	mpio__reclaim_remove(cache, frame);
-	frame->state &=
-		~(MPIO__FRAME_USED | MPIO__FRAME_HOT | MPIO__FRAME_PROTECTED);
+	frame->state &= ~(MPIO__FRAME_USED | MPIO__FRAME_HOT |
+			  MPIO__FRAME_PROTECTED | MPIO__FRAME_PLAIN);
 	if (protect)
 		frame->state |= MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT;
 	mpio__reclaim_add(cache, frame);
@@ -246,7 +241,8 @@ static bool promote(struct mpio_cache *cache, struct mpio__frame *frame)
 	return true;
 }
 
-void mpio__reclaim_mark(struct mpio_cache *cache, struct mpio__frame *frame)
+/* The first and the second use are noted. */
+static void mark(struct mpio_cache *cache, struct mpio__frame *frame)
 {
 	const uint32_t hot = MPIO__FRAME_USED | MPIO__FRAME_HOT;
 
@@ -254,6 +250,19 @@ void mpio__reclaim_mark(struct mpio_cache *cache, struct mpio__frame *frame)
 		cache->stats.promoted++;
 	frame->state |=
 		frame->state & MPIO__FRAME_USED ? hot : MPIO__FRAME_USED;
+}
+
+void mpio__reclaim_use(struct mpio__frame *frame)
+{
+	const uint32_t hot = MPIO__FRAME_USED | MPIO__FRAME_HOT;
+	struct mpio_cache_mapping *file = frame->file;
+	uint32_t number = mpio__frame_number(file->cache, frame);
+
+	if (file->last != number)
+		mark(file->cache, frame);
+	file->last = number;
+	if ((frame->state & hot) == hot && frame->uptodate == file->full)
+		frame->state |= MPIO__FRAME_PLAIN;
 }
 
 /* ---- Making room -------------------------------------------------------- */
@@ -337,10 +346,10 @@ static bool group_can_go(struct mpio_cache *cache, uint32_t group)
 	if (cache->taken - group_at(cache, group)->taken <
 	    cache->probation.count / 2)
 		return false;
-	for (uint32_t i = first; i < end; i++) {
-		const struct mpio__frame *frame = &cache->frames[i];
+	for (uint32_t i = first + 1; i <= end; i++) {
+		const struct mpio__frame *frame = mpio__frame_at(cache, i);
 
-		if (is_free(cache, i + 1))
+		if (is_free(cache, i))
 			continue;
 		if (frame->file == NULL || !can_go(frame) ||
 		    (frame->state & (MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT)))
@@ -355,10 +364,10 @@ static void group_clear(struct mpio_cache *cache, uint32_t group)
 	uint32_t end = mpio__min_u32(first + (1u << cache->group_shift),
 				     cache->frame_count);
 
-	for (uint32_t i = first; i < end; i++) {
-		if (is_free(cache, i + 1))
+	for (uint32_t i = first + 1; i <= end; i++) {
+		if (is_free(cache, i))
 			continue;
-		mpio__frame_forget(&cache->frames[i]);
+		mpio__frame_forget(mpio__frame_at(cache, i));
 		cache->stats.evicted++;
 	}
 }
@@ -374,7 +383,7 @@ static void free_group(struct mpio_cache *cache)
 		struct mpio__frame *frame = mpio__frame_at(cache, number);
 		uint32_t group = group_of(cache, number);
 
-		number = link_at(cache, number)->prev;
+		number = mpio__link_at(cache, number)->prev;
 		if (promote(cache, frame) || group == last)
 			continue;
 		if (group_can_go(cache, group)) {

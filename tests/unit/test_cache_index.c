@@ -28,7 +28,7 @@ struct model {
 	struct entry entries[KEYS_MAX];
 	uint32_t count;
 	struct mpio__node *nodes;
-	struct mpio__slots *slots;
+	uint32_t *slots;
 	struct mpio__pool pool;
 	uint32_t root;
 	uint32_t height;
@@ -47,6 +47,7 @@ static uint64_t next_random(struct model *model)
 static void model_init(struct model *model, uint32_t nodes)
 {
 	const char *seed = getenv("MPIO_SEED");
+	size_t slots_size = (nodes + 1) * MPIO__FANOUT * sizeof(uint32_t);
 
 	memset(model, 0, sizeof(*model));
 	model->seed = seed != NULL ? strtoull(seed, NULL, 0)
@@ -54,11 +55,11 @@ static void model_init(struct model *model, uint32_t nodes)
 	model->seed |= 1;
 	print_message("MPIO_SEED=%" PRIu64 "\n", model->seed);
 	model->nodes = malloc(nodes * sizeof(struct mpio__node));
-	model->slots = malloc((nodes + 1) * sizeof(struct mpio__slots));
+	model->slots = malloc(slots_size);
 	assert_non_null(model->nodes);
 	assert_non_null(model->slots);
 	memset(model->nodes, 0xa5, nodes * sizeof(struct mpio__node));
-	memset(model->slots, 0xa5, (nodes + 1) * sizeof(struct mpio__slots));
+	memset(model->slots, 0xa5, slots_size);
 	mpio__pool_init(&model->pool, model->nodes, model->slots, nodes);
 	model->index = (struct mpio__index){&model->pool, &model->root,
 					    &model->height};
@@ -292,7 +293,8 @@ static void a_walk_goes_only_where_it_finds_something(void **state)
 	for (uint32_t i = 0; i < NODES; i++) {
 		if (model.nodes[i].tags[MPIO__TAG_DIRTY] != 0)
 			continue;
-		memset(&model.slots[i + 1], 0xff, sizeof(model.slots[0]));
+		memset(&model.slots[(i + 1) * MPIO__FANOUT], 0xff,
+		       MPIO__FANOUT * sizeof(uint32_t));
 		model.nodes[i].tags[MPIO__TAG_DIRTY] = UINT64_MAX;
 	}
 	while (mpio__index_next(model.index, &key, MPIO__TAG_DIRTY) != 0) {

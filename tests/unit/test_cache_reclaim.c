@@ -93,6 +93,25 @@ static void what_is_no_longer_used_gives_way_to_a_new_hot_set(void **state)
 		assert_true(is_cached(cached, i));
 }
 
+static void a_page_in_use_outlives_the_hot_set_it_came_with(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.protected_percent = 50;
+	cached_open(cached, 800, 32);
+	for (uint32_t i = 0; i < 64; i++)
+		use_page(cached, i % 16);
+	for (uint32_t set = 20; set < 150; set += 50) {
+		for (uint32_t i = 0; i < 70; i++) {
+			assert_true(is_cached(cached, 0));
+			use_page(cached, 0);
+			use_page(cached, set + (i < 30 ? i % 10 : i - 20));
+		}
+	}
+	for (uint32_t i = 1; i < 16; i++)
+		assert_false(is_cached(cached, i));
+}
+
 static void the_protected_pages_are_a_share_and_no_more(void **state)
 {
 	struct cached *cached = *state;
@@ -306,6 +325,7 @@ int main(void)
 		CACHED_TEST(so_does_a_scan_that_reads_ahead),
 		CACHED_TEST(a_page_that_is_read_in_pieces_is_not_hot),
 		CACHED_TEST(what_is_no_longer_used_gives_way_to_a_new_hot_set),
+		CACHED_TEST(a_page_in_use_outlives_the_hot_set_it_came_with),
 		CACHED_TEST(the_protected_pages_are_a_share_and_no_more),
 		CACHED_TEST(a_pinned_page_stays),
 		CACHED_TEST(with_all_pinned_there_is_no_memory),
