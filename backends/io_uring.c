@@ -39,6 +39,7 @@
 struct channel {
 	struct io_uring ring;
 	const struct mpio__io_uring *uring;
+	unsigned int depth;  /* bios at most */
 	unsigned int taken;  /* submissions that the kernel has taken, ever */
 	unsigned int flying; /* bios that it holds */
 	unsigned int ended;  /* bios, since reap began */
@@ -199,14 +200,18 @@ static int enable(struct channel *channel)
 	return result;
 }
 
-/* Offer the kernel what it has not taken. A negative errno of the host: no. */
-static int offer(struct channel *channel)
+/*
+ * Offer the kernel what it has not taken, and perhaps wait for a completion. A
+ * negative errno of the host: no. If it does not take all, it does not wait.
+ */
+static int offer(struct channel *channel, bool wait)
 {
 	unsigned int before = channel->taken;
 	int result = channel->disabled ? enable(channel) : 0;
 
 	if (result == 0)
-		result = io_uring_submit(&channel->ring);
+		result = wait ? io_uring_submit_and_wait(&channel->ring, 1)
+			      : io_uring_submit(&channel->ring);
 	note_taken(channel);
 	return result >= 0 && channel->taken == before ? -EAGAIN : result;
 }
@@ -234,19 +239,27 @@ static void take_back(struct channel *channel, int error)
 	}
 }
 
-/* Push what is unsent. Afterwards it is sent, or something is in flight. */
-static void push(struct channel *channel)
+/*
+ * Push what is unsent. Afterwards it is sent, or something is in flight. If
+ * there was something, and it is asked for, the same call waits.
+ */
+static void push_and_wait(struct channel *channel, bool wait)
 {
 	int result = 0;
 
 	while (result >= 0 && channel->taken != channel->ring.sq.sqe_tail)
-		result = offer(channel);
+		result = offer(channel, wait);
 	if (result >= 0)
 		return;
 	if (!is_passing(result))
 		take_back(channel, -result);
 	else if (channel->flying == 0)
 		take_back(channel, 0);
+}
+
+static void push(struct channel *channel)
+{
+	push_and_wait(channel, false);
 }
 
 /* The kernel's thread may be asleep on what it was sent. */
@@ -356,7 +369,9 @@ static int submit(struct mpio_device *device, void *memory,
 	if (sqe != NULL) {
 		write_sqe(channel, sqe, bio);
 		unsent = channel->ring.sq.sqe_tail - channel->taken;
-		if (mpio__hostfile_should_send(unsent, channel->flying))
+		/* Where no more can come, what comes next pushes it. */
+		if (unsent + channel->flying < channel->depth &&
+		    mpio__hostfile_should_send(unsent, channel->flying))
 			push(channel);
 		return 0;
 	}
@@ -394,7 +409,7 @@ static int reap(struct mpio_device *device, void *memory, int wait)
 
 	(void)device;
 	channel->ended = 0;
-	push(channel);
+	push_and_wait(channel, wait && io_uring_cq_ready(&channel->ring) == 0);
 	collect(channel);
 	/* What wakes may be no end of a bio, but a NOP or a cancel. */
 	while (wait && error == 0 && channel->ended == 0 &&
@@ -507,6 +522,7 @@ static int open_channel(struct mpio_device *device, uint32_t depth,
 		return mpio_error_from_host(-result);
 	}
 	channel->uring = uring;
+	channel->depth = depth;
 	channel->event_fd = -1;
 	channel->disabled = (uring->setup & IORING_SETUP_R_DISABLED) != 0;
 	channel->fixed_file = uring->no_fixed_file == 0 &&
@@ -548,4 +564,5 @@ void mpio__io_uring_set_ops(struct mpio_device_ops *ops)
 	ops->channel_close = close_channel;
 	ops->cancel = cancel;
 	ops->register_memory = register_memory;
+	ops->reap_sends = 1;
 }

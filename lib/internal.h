@@ -306,7 +306,9 @@ bool mpio__plug_takes(const struct mpio_queue *queue,
 		      const struct mpio_bio *bio);
 void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio);
 void mpio__plug_remove(struct mpio_queue *queue, struct mpio_bio *bio);
-/* Send all that wait, and push them. */
+/* Send all that wait. */
+void mpio__plug_send(struct mpio_queue *queue);
+/* The same, and push them. */
 void mpio__plug_flush(struct mpio_queue *queue);
 
 /* Tell the hook, which there is; a bio or NULL, and further members by hand. */

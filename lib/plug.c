@@ -160,10 +160,15 @@ static void send_all(struct mpio_queue *queue)
 	}
 }
 
-void mpio__plug_flush(struct mpio_queue *queue)
+void mpio__plug_send(struct mpio_queue *queue)
 {
 	if (queue->plugged_count != 0)
 		send_all(queue);
+}
+
+void mpio__plug_flush(struct mpio_queue *queue)
+{
+	mpio__plug_send(queue);
 	mpio__queue_commit(queue);
 }
 

@@ -68,14 +68,28 @@ void mpio__queue_commit_last(struct mpio_queue *queue)
 		mpio__queue_commit(queue);
 }
 
-/* End what the device has done; how many, or a negative errno. */
+/* Send what is not, unless reap does. */
+MPIO__APART static void push(struct mpio_queue *queue)
+{
+	if (queue->device->ops.reap_sends)
+		queue->uncommitted = false;
+	else
+		mpio__queue_commit(queue);
+}
+
+/*
+ * End what the device has done; how many, or a negative errno. What ends as it
+ * is sent is enough for one time.
+ */
 static int reap(struct mpio_queue *queue, bool wait)
 {
 	uint32_t before = queue->stats.in_flight;
 	struct mpio_device *device;
 	int result;
 
-	mpio__queue_commit(queue);
+	push(queue);
+	if (queue->stats.in_flight != before)
+		return (int)(before - queue->stats.in_flight);
 	device = queue->device;
 	if (device->ops.reap == NULL)
 		return wait && before != 0 ? -MPIO_EIO : 0;
@@ -158,9 +172,9 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
 		return false;
 	queue->stats.retries++;
-	mpio__queue_commit(queue); /* which may end some already */
 	if (queue->stats.in_flight > 1)
 		return reap(queue, true) >= 0;
+	mpio__queue_commit(queue);
 	return ++*refusals < REFUSALS_MAX;
 }
 
@@ -191,8 +205,6 @@ MPIO__APART static void make_room(struct mpio_queue *queue)
 {
 	struct mpio_stats *stats = &queue->stats;
 
-	if (stats->in_flight >= queue->in_flight_max)
-		mpio__queue_commit(queue); /* which may end some already */
 	while (stats->in_flight >= queue->in_flight_max &&
 	       reap(queue, true) >= 0)
 		;
@@ -307,7 +319,7 @@ static void reread(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_commit(bio->queue);
 }
 
-/* Finish all that has ended; how many. */
+/* Finish all that has ended; how many. What is sent again is not pushed. */
 static int finish_all(struct mpio_queue *queue)
 {
 	uint32_t inner = queue->care & MPIO__CARE_FINISHING;
@@ -321,16 +333,39 @@ static int finish_all(struct mpio_queue *queue)
 		while (queue->rereads != NULL &&
 		       (bio = mpio__reread(queue)) != NULL)
 			reread(queue, bio);
-		mpio__queue_commit(queue); /* what was sent again */
 	} while (queue->ended != NULL);
 	queue->care &= ~(MPIO__CARE_FINISHING ^ inner);
 	return n;
 }
 
+/* The same, and push it, which may end some, too. */
+static int finish_and_push(struct mpio_queue *queue)
+{
+	int n = 0;
+
+	do {
+		n += finish_all(queue);
+		mpio__queue_commit(queue);
+	} while (queue->ended != NULL);
+	return n;
+}
+
+static inline bool is_to_finish(const struct mpio_queue *queue)
+{
+	return (queue->ended != NULL || queue->rereads != NULL) &&
+	       !(queue->care & MPIO__CARE_FINISHING);
+}
+
 void mpio__queue_finish(struct mpio_queue *queue)
 {
-	if ((queue->ended != NULL || queue->rereads != NULL) &&
-	    !(queue->care & MPIO__CARE_FINISHING))
+	if (is_to_finish(queue))
+		(void)finish_and_push(queue);
+}
+
+/* For who pushes later in any case: then it goes with the rest. */
+static inline void finish_only(struct mpio_queue *queue)
+{
+	if (is_to_finish(queue))
 		(void)finish_all(queue);
 }
 
@@ -345,12 +380,11 @@ static inline int step(struct mpio_queue *queue, bool wait)
 {
 	int result;
 
-	mpio__queue_commit(queue);
 	wait = wait && queue->ended == NULL && queue->stats.in_flight != 0;
 	result = reap(queue, wait);
 	if (result < 0 && queue->ended == NULL)
 		return result;
-	return finish_all(queue);
+	return finish_and_push(queue);
 }
 
 /* Until nothing is in flight, whatever may be plugged. 0 or the error. */
@@ -453,7 +487,7 @@ void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio)
 		hold(queue, bio);
 	else
 		mpio__queue_launch(queue, bio);
-	mpio__queue_finish(queue);
+	finish_only(queue);
 }
 
 static bool is_barrier(const struct mpio_bio *bio)
@@ -475,7 +509,7 @@ void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio)
 	} else {
 		mpio__queue_submit(queue, bio);
 	}
-	mpio__queue_finish(queue);
+	finish_only(queue);
 }
 
 /* ---- Waiting ---------------------------------------------------------- */
@@ -502,7 +536,7 @@ static int wait_here(struct mpio_queue *queue)
 	int result = 0;
 
 	while (result == 0 && mpio__queue_is_busy(queue)) {
-		mpio__plug_flush(queue);
+		mpio__plug_send(queue);
 		result = step(queue, true);
 	}
 	return result;

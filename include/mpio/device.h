@@ -59,7 +59,8 @@ struct mpio_device_ops {
 	 * End bios that the device has finished. NULL: submit ends them.
 	 *
 	 * @param wait  wait until at least one can be ended; never asked for
-	 *              with nothing in flight, nor before commit was called
+	 *              with nothing in flight, nor, but with reap_sends, before
+	 *              commit was called
 	 * @return how many were ended, or a negative errno; -MPIO_EINTR and
 	 *         -MPIO_EAGAIN count as none
 	 */
@@ -96,6 +97,9 @@ struct mpio_device_ops {
 	int (*describe)(struct mpio_device *device, char *text, size_t size);
 	/** Close the device. NULL: nothing to do. */
 	void (*close)(struct mpio_device *device);
+	/** Not 0: reap sends what submit has gathered, too, as one call to its
+	 * system can do both. Then commit is not called before it. */
+	int reap_sends;
 };
 
 /* does MPIO_BIO_FUA itself */

@@ -227,6 +227,50 @@ static void one_in_flight_is_enough_for_pages(void **state)
 	assert_page(rig, 3, "a124 a126 a128 a130");
 }
 
+/* ---- How it is sent ----------------------------------------------------- */
+
+/* Four of the eight blocks that a walk asks for are in flight at once. */
+static void open_for_a_walk(struct rig *rig)
+{
+	rig->config.in_flight_max = 4;
+	rig->watch = WATCH_IO | WATCH_CALLS;
+	mock_asynchronous(&rig->a);
+	rig_open(rig);
+	add_pages(rig, 0, 1, 8);
+	for (uint32_t i = 0; i < 8; i++)
+		map_blocks(rig, i, 1, 10 + 2 * i);
+}
+
+static void what_a_walk_asks_for_is_sent_as_many_at_once_as_may_be(void **state)
+{
+	struct rig *rig = *state;
+
+	open_for_a_walk(rig);
+	assert_int_equal(read_all(rig, 0), 8);
+	assert_trace(rig, "read 10+1, read 12+1, read 14+1, read 16+1, "
+			  "commit, wait, "
+			  "read 18+1, read 20+1, read 22+1, read 24+1, commit");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+}
+
+static void a_device_whose_reap_sends_is_told_once(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.ops.reap_sends = 1;
+	open_for_a_walk(rig);
+	assert_int_equal(read_all(rig, 0), 8);
+	assert_trace(rig, "read 10+1, read 12+1, read 14+1, read 16+1, wait, "
+			  "read 18+1, read 20+1, read 22+1, read 24+1, commit");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "wait");
+	mpio_queue_plug(rig->queue);
+	start_read(rig, 1);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "read 1+1, wait");
+	mpio_queue_unplug(rig->queue);
+}
+
 /* ---- Refusals ----------------------------------------------------------- */
 
 static void a_refused_bio_is_tried_again(void **state)
@@ -507,6 +551,9 @@ int main(void)
 		RIG_TEST(the_descriptor_is_the_devices),
 		RIG_TEST(no_more_bios_are_in_flight_than_may_be),
 		RIG_TEST(one_in_flight_is_enough_for_pages),
+		RIG_TEST(
+			what_a_walk_asks_for_is_sent_as_many_at_once_as_may_be),
+		RIG_TEST(a_device_whose_reap_sends_is_told_once),
 		RIG_TEST(a_refused_bio_is_tried_again),
 		RIG_TEST(before_it_is_tried_again_the_device_may_finish_others),
 		RIG_TEST(a_device_that_refuses_for_ever_is_given_up_on),

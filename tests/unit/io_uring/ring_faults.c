@@ -52,6 +52,8 @@ static int refusal(enum ring_call call)
 
 int __real_io_uring_submit(struct io_uring *ring);
 int __wrap_io_uring_submit(struct io_uring *ring);
+int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait);
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait);
 
 /* What goes to the kernel now is looked at, for the tests. */
 static void look(const struct io_uring *ring)
@@ -104,19 +106,34 @@ static void submit_to_a_sleeper(struct io_uring *ring)
 	io_uring_smp_store_release(ring->sq.ktail, ring->sq.sqe_tail);
 }
 
+static int submit_badly(struct io_uring *ring)
+{
+	if (ring_host.sleeps_on)
+		submit_to_a_sleeper(ring);
+	if (ring_host.fault.error != 0)
+		return -ring_host.fault.error;
+	return submit_half(ring);
+}
+
 int __wrap_io_uring_submit(struct io_uring *ring)
 {
-	if (is_due(RING_SUBMIT)) {
-		if (ring_host.sleeps_on)
-			submit_to_a_sleeper(ring);
-		if (ring_host.fault.error != 0)
-			return -ring_host.fault.error;
-		return submit_half(ring);
-	}
+	if (is_due(RING_SUBMIT))
+		return submit_badly(ring);
 	if (ring_host.is_late)
 		was_awaited = false;
 	look(ring);
 	return __real_io_uring_submit(ring);
+}
+
+/* Where not all is taken, the kernel does not wait either. */
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait)
+{
+	if (is_due(RING_SUBMIT))
+		return submit_badly(ring);
+	if (ring_host.is_late)
+		was_awaited = true;
+	look(ring);
+	return __real_io_uring_submit_and_wait(ring, wait);
 }
 
 /* ---- Completions ---------------------------------------------------------- */

@@ -9,7 +9,7 @@ if(TARGET mpio::io_uring)
     ${CMAKE_CURRENT_SOURCE_DIR}/io_uring/ring_faults.c
     ${CMAKE_CURRENT_SOURCE_DIR}/io_uring/ring_work.c)
   target_link_libraries(${name} PRIVATE mpio::io_uring pthread)
-  foreach(call io_uring_submit __io_uring_get_cqe io_uring_peek_batch_cqe
+  foreach(call io_uring_submit io_uring_submit_and_wait __io_uring_get_cqe io_uring_peek_batch_cqe
           io_uring_queue_init_params io_uring_register
           io_uring_register_files io_uring_register_buffers_sparse
           io_uring_register_buffers_update_tag io_uring_register_probe
