@@ -14,12 +14,30 @@
 
 /* ---- Chance ------------------------------------------------------------- */
 
+/* These are meant to wrap round; no other sum or product of ours is. */
+static uint64_t add_modulo(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	(void)__builtin_add_overflow(a, b, &sum);
+	return sum;
+}
+
+static uint64_t mul_modulo(uint64_t a, uint64_t b)
+{
+	uint64_t product;
+
+	(void)__builtin_mul_overflow(a, b, &product);
+	return product;
+}
+
 uint64_t mpio__random(uint64_t *seed)
 {
-	uint64_t x = *seed += 0x9e3779b97f4a7c15u;
+	uint64_t x = add_modulo(*seed, 0x9e3779b97f4a7c15u);
 
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	*seed = x;
+	x = mul_modulo(x ^ x >> 30, 0xbf58476d1ce4e5b9u);
+	x = mul_modulo(x ^ x >> 27, 0x94d049bb133111ebu);
 	return x ^ x >> 31;
 }
 

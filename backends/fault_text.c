@@ -208,7 +208,8 @@ static uint64_t read_time(struct reader *reader)
 		reader->at += unit.length;
 		if (number > mpio__divide(most, factors[i], &rest))
 			refuse(reader, "the number is too large");
-		number *= factors[i];
+		else
+			number *= factors[i];
 		break;
 	}
 	return end_number(reader, number, most);

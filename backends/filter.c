@@ -427,8 +427,8 @@ static void free_channel(struct filter_channel *channel)
 	struct filter *filter = channel->filter;
 
 	/* The first is what the others are in a group with. */
-	for (uint32_t i = filter->count; i-- > 0;)
-		mpio_queue_close(channel->queues[i]);
+	for (uint32_t i = filter->count; i > 0; i--)
+		mpio_queue_close(channel->queues[i - 1]);
 	for (uint32_t i = 0; i < channel->depth; i++) {
 		struct filter_request *request = &channel->requests[i];
 

@@ -37,7 +37,9 @@
 /* Up to a multiple of a power of two; 0: more than can be addressed. */
 static size_t round_up(size_t length, size_t unit)
 {
-	return length > SIZE_MAX - (unit - 1) ? 0 : (length + unit - 1) & -unit;
+	return length > SIZE_MAX - (unit - 1)
+		       ? 0
+		       : (length + unit - 1) & ~(unit - 1);
 }
 
 #ifdef MAP_ANONYMOUS
@@ -125,7 +127,8 @@ static bool take_aligned(struct mpio_frames *frames)
 	base = map(length + HUGE_SIZE, 0);
 	if (base == NULL)
 		return false;
-	before = -(uintptr_t)base & (HUGE_SIZE - 1);
+	before = (HUGE_SIZE - ((uintptr_t)base & (HUGE_SIZE - 1))) &
+		 (HUGE_SIZE - 1);
 	if (before != 0)
 		(void)munmap(base, before);
 	base += before;

@@ -123,8 +123,8 @@ int mpio__ranges_announce(struct mpio__ranges *ranges, struct io_uring *ring,
 			break;
 	}
 	if (error != 0) {
-		while (done-- > 0)
-			(void)set_place(ring, first + done, NULL, 0);
+		for (; done > 0; done--)
+			(void)set_place(ring, first + done - 1, NULL, 0);
 		return error;
 	}
 	for (unsigned int i = 0; i < count; i++)

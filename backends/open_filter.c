@@ -207,8 +207,8 @@ static int open_delay(const struct mpio__opening *opening, char *rest,
 
 static void close_parts(const struct mpio_filter_part *parts, uint32_t n)
 {
-	while (n-- > 0)
-		mpio_device_close(parts[n].device);
+	for (; n > 0; n--)
+		mpio_device_close(parts[n - 1].device);
 }
 
 /* Open what stands between '|'; how many, or a negative errno. */

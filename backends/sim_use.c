@@ -12,7 +12,7 @@ void *memset(void *memory, int byte, size_t size);
 /* ---- Opening ------------------------------------------------------------ */
 static bool is_power(uint32_t number)
 {
-	return (number & (number - 1)) == 0;
+	return number == 0 || (number & (number - 1)) == 0;
 }
 
 static uint32_t or_usual(uint32_t number, uint32_t usual)

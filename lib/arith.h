@@ -117,6 +117,27 @@ static inline uint64_t mpio__add_sat(uint64_t a, uint64_t b)
 	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
 }
 
+/* Sums that are meant to wrap round; no others may, and a sanitizer watches. */
+/*@ assigns \nothing;
+  @ ensures \result == (a + b) % (UINT64_MAX + 1); */
+static inline uint64_t mpio__add_modulo(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	(void)__builtin_add_overflow(a, b, &sum);
+	return sum;
+}
+
+/*@ assigns \nothing;
+  @ ensures \result == (a >= b ? a - b : a - b + UINT64_MAX + 1); */
+static inline uint64_t mpio__sub_modulo(uint64_t a, uint64_t b)
+{
+	uint64_t difference;
+
+	(void)__builtin_sub_overflow(a, b, &difference);
+	return difference;
+}
+
 /* Whether [offset, offset + length) lies in [0, size). */
 /*@ assigns \nothing;
   @ ensures \result <==> offset + length <= size; */

@@ -71,7 +71,7 @@ static inline bool is_same_segment(const struct mpio__build *build,
 
 /*
  * Whether what lies before a run may be read, too. A gap of an odd length would
- * make a bio bounce whose pages need not.
+ * make a bio bounce whose pages need not; its ends then differ in a low bit.
  */
 static bool may_gap(const struct mpio__build *build,
 		    const struct mpio__run *run, uint64_t end)
@@ -79,7 +79,7 @@ static bool may_gap(const struct mpio__build *build,
 	uint32_t alignment = run->queue->memory_alignment;
 
 	return build->op == MPIO_BIO_READ &&
-	       (mpio__is_aligned(run->offset - end, alignment) ||
+	       (mpio__is_aligned(run->offset ^ end, alignment) ||
 		!mpio__is_aligned((uintptr_t)run->memory | run->length,
 				  alignment));
 }
@@ -293,7 +293,7 @@ bool mpio__row_begin(struct mpio__row *row, const struct mpio__walk *walk,
 	const struct mpio_plan_limits *small = &walk->queue->small_limits;
 	const struct mpio_page *first = pages[0];
 	uint32_t size = first->size;
-	uint64_t stop = first->pos + (uint64_t)n * size;
+	uint64_t stop = mpio__add_sat(first->pos, (uint64_t)n * size);
 	uint64_t fit = mpio__min_u32(small->pieces_max, small->segments_max);
 
 	*row = (struct mpio__row){

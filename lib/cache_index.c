@@ -41,6 +41,12 @@ static uint64_t bit_of(uint32_t slot)
 	return (uint64_t)1 << slot;
 }
 
+/* Those of a slot and of all behind it. */
+static uint64_t bits_from(uint32_t slot)
+{
+	return ~(bit_of(slot) - 1);
+}
+
 /* The lowest bit of a word that is not 0; a builtin may call a helper. */
 static uint32_t lowest(uint64_t word)
 {
@@ -117,15 +123,16 @@ uint32_t mpio__index_next(struct mpio__index index, uint64_t *key,
 {
 	uint64_t at = *key;
 	uint32_t height = *index.height;
-	uint32_t level = height - 1;
+	uint32_t level;
 	uint32_t number = *index.root;
 
 	if (!has_room(height, at))
 		return 0;
+	level = height - 1;
 	for (;;) {
 		const struct mpio__node *node = node_at(index, number);
 		uint32_t slot = slot_of(at, level);
-		uint64_t rest = node->tags[tag] & (UINT64_MAX << slot);
+		uint64_t rest = node->tags[tag] & bits_from(slot);
 
 		if (rest == 0) {
 			/* Behind this node; perhaps behind its parent, too. */
@@ -145,8 +152,9 @@ uint32_t mpio__index_next(struct mpio__index index, uint64_t *key,
 			     (uint64_t)slot << BITS * level;
 		}
 		number = *slot_at(index, number, slot);
-		if (level-- == 0)
+		if (level == 0)
 			break;
+		level--;
 	}
 	*key = at;
 	return number;
@@ -208,7 +216,7 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 		uint64_t end = key | (MPIO__FANOUT - 1);
 		uint64_t bits = node_at(index, leaf)->tags[from];
 
-		bits &= UINT64_MAX << slot_of(key, 0);
+		bits &= bits_from(slot_of(key, 0));
 		if (end > last)
 			bits &= UINT64_MAX >> (end - last);
 		tag_up(index, leaf, bits, to);

@@ -126,7 +126,8 @@ static void zero_behind_end(struct mpio__frame *frame)
 {
 	uint32_t block_size = frame->file->mapping.block_size;
 	uint32_t keep = link_of(frame)->keep;
-	uint32_t rest = -keep & (block_size - 1);
+	uint32_t used = keep & (block_size - 1);
+	uint32_t rest = used != 0 ? block_size - used : 0;
 	uint32_t block = keep >> frame->file->block_shift;
 
 	if (frame->file->ops.reread != NULL)

@@ -332,7 +332,7 @@ static inline uint64_t mpio__blocks_mask(uint32_t first, uint32_t end)
 {
 	uint64_t below = end < 64 ? ((uint64_t)1 << end) - 1 : UINT64_MAX;
 
-	return first < 64 ? below & (UINT64_MAX << first) : 0;
+	return first < 64 ? below & ~(((uint64_t)1 << first) - 1) : 0;
 }
 
 /* Blocks that bytes of a page lie in. */

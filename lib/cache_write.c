@@ -99,7 +99,7 @@ int mpio_cache_write_begin(struct mpio_cache_mapping *file,
 	int error;
 
 	/* The core cannot write the last page of all: its end has no number. */
-	if (length == 0 || length - 1 > UINT64_MAX - 1 - pos ||
+	if (length == 0 || !mpio__range_fits(pos, length, UINT64_MAX) ||
 	    pos >> shift != (pos + length - 1) >> shift ||
 	    pos >> shift == UINT64_MAX >> shift)
 		return -MPIO_EINVAL;

@@ -234,12 +234,13 @@ static int pass(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  */
 static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 {
-	uint32_t patience = PATIENCE;
+	uint32_t failures = 0;
 
 	while (file->writing != 0) {
 		int error = mpio__cache_wait_event(file->cache, queue);
 
-		if (error == -MPIO_EDEADLK || (error != 0 && patience-- == 0))
+		if (error == -MPIO_EDEADLK ||
+		    (error != 0 && failures++ == PATIENCE))
 			return error;
 	}
 	return 0;

@@ -17,6 +17,7 @@
 #define ERRNO_MASK 0xfffu
 #define SEEN (1u << 12)
 #define COUNT_ONE (1u << 13)
+#define COUNT_MAX (UINT32_MAX - (COUNT_ONE - 1))
 
 void mpio_errseq_set(struct mpio_errseq *errseq, int error)
 {
@@ -25,7 +26,7 @@ void mpio_errseq_set(struct mpio_errseq *errseq, int error)
 	if (error >= 0 || error < -(int)ERRNO_MASK)
 		return;
 	if (errseq->value & SEEN)
-		count += COUNT_ONE;
+		count = count == COUNT_MAX ? 0 : count + COUNT_ONE;
 	errseq->value = count | (uint32_t)-error;
 }
 

@@ -158,7 +158,9 @@ static void expect(struct mpio_file *file,
 static bool is_expected(const struct mpio_file_place *place, uint64_t pos,
 			uint64_t end)
 {
-	return (place->backward ? end : pos) - place->from <= place->room;
+	uint64_t at = place->backward ? end : pos;
+
+	return at >= place->from && at - place->from <= place->room;
 }
 
 /* Somebody was there before: count what was read ahead and is wanted now. */
@@ -229,9 +231,11 @@ static bool makes_pattern(struct mpio_file *file,
 	if (backward && end >= reader->pos) {
 		reader->backward = true;
 		reader->reads = 2;
-	} else if (reader->guess != 0 && pos - reader->pos == reader->guess) {
+	} else if (reader->guess != 0 &&
+		   mpio__sub_modulo(pos, reader->pos) == reader->guess) {
 		reader->backward = backward;
-		reader->stride = backward ? 0 - reader->guess : reader->guess;
+		reader->stride =
+			backward ? reader->pos - pos : pos - reader->pos;
 		reader->reads = READS_SURE;
 	} else {
 		return false;
@@ -266,7 +270,7 @@ struct mpio_file_reader *mpio__file_begin(struct mpio_file *file, uint64_t pos,
 					  uint64_t length)
 {
 	struct mpio_file_reader *reader = NULL;
-	uint64_t guess = file->has_last ? pos - file->last : 0;
+	uint64_t guess = file->has_last ? mpio__sub_modulo(pos, file->last) : 0;
 
 	for (uint32_t i = 0; i < MPIO_FILE_READERS && reader == NULL; i++) {
 		if (makes_pattern(file, &file->readers[i], pos, pos + length))

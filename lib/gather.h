@@ -61,27 +61,34 @@ static inline bool mpio__map_is_plain(const struct mpio__walk *walk,
 				walk->device_blocks);
 }
 
-/* The straight of an answer: its first blocks, whole on the device. */
-static inline void mpio__map_straighten(struct mpio__map *map, uint64_t whole,
-					uint32_t shift)
+/*
+ * The straight of an answer that begins at `pos`: its first blocks, whole on
+ * the device.
+ */
+static inline void mpio__map_straighten(struct mpio__map *map, uint64_t pos,
+					uint64_t whole, uint32_t shift)
 {
-	map->straight_end = (map->first + whole) << shift;
-	map->delta = (map->extent.block - map->first) << shift;
+	map->straight_end = pos + (whole << shift);
+	map->delta = mpio__sub_modulo(map->extent.block << shift, pos);
 }
 
-/* Ask get_block, after an answer that was not odd; 0 or a negative errno. */
+/*
+ * Ask get_block for the block that begins at `pos`, after an answer that was
+ * not odd; 0 or a negative errno.
+ */
 static inline int mpio__map_ask_on(struct mpio__walk *walk,
-				   struct mpio_page *page, uint64_t block,
+				   struct mpio_page *page, uint64_t pos,
 				   uint64_t wanted)
 {
 	struct mpio__map *map = &walk->map;
+	uint64_t block = pos >> walk->shift;
 	int status = mpio__map_question(walk, page, block, wanted);
 
 	if (status != 0 || !mpio__map_is_plain(walk, wanted))
 		return mpio__map_take_over(walk, block, wanted, status);
 	map->first = block;
 	map->count = map->extent.count;
-	mpio__map_straighten(map, map->count, walk->shift);
+	mpio__map_straighten(map, pos, map->count, walk->shift);
 	return 0;
 }
 

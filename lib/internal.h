@@ -607,6 +607,13 @@ static inline bool mpio__page_fits(const struct mpio_page *page,
 	       page->pos <= UINT64_MAX - page->size;
 }
 
+/* Where a byte of the mapping that the answer covers lies on the device. */
+static inline uint64_t mpio__map_offset(const struct mpio__map *map,
+					uint64_t pos)
+{
+	return mpio__add_modulo(pos, map->delta);
+}
+
 /* Whether the remembered answer covers a block. */
 static inline bool mpio__map_covers(const struct mpio__map *map, uint64_t block)
 {

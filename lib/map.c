@@ -83,11 +83,12 @@ void mpio__walk_end(struct mpio__walk *walk)
 void mpio__map_boundary(struct mpio__walk *walk)
 {
 	struct mpio__map *map = &walk->map;
-	uint64_t next = map->extent.block + map->extent.count;
+	uint64_t next;
 
 	if (!map->boundary_ahead)
 		return;
 	map->boundary_ahead = false;
+	next = map->extent.block + map->extent.count;
 	mpio__build_send(&walk->build, MPIO_CUT_BOUNDARY);
 	mpio__queue_commit(map->queue);
 	if (walk->map_flags & MPIO_MAP_CREATE &&
@@ -160,8 +161,8 @@ static int remember(struct mpio__walk *walk, struct mpio__map *map)
 	if (error != 0)
 		return error;
 	whole = (map->queue->device->size >> walk->shift) - extent->block;
-	mpio__map_straighten(map, mpio__min_u64(map->count, whole),
-			     walk->shift);
+	mpio__map_straighten(map, map->first << walk->shift,
+			     mpio__min_u64(map->count, whole), walk->shift);
 	if ((extent->flags & MPIO_EXTENT_BOUNDARY) &&
 	    map->straight_end == (map->first + extent->count) << walk->shift)
 		map->straight_end--;
@@ -239,7 +240,8 @@ int mpio__map_put(struct mpio__walk *walk, struct mpio_page *page,
 	int status;
 
 	if (!walk->map.odd)
-		return mpio__map_ask_on(walk, page, block, wanted);
+		return mpio__map_ask_on(walk, page, block << walk->shift,
+					wanted);
 	status = mpio__map_question(walk, page, block, wanted);
 	return mpio__map_take_over(walk, block, wanted, status);
 }

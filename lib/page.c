@@ -104,12 +104,13 @@ int mpio_page_set_dirty(struct mpio_page *page, uint32_t offset,
 {
 	uint32_t shift = mpio__log2(page->mapping->block_size);
 	uint32_t mask = page->mapping->block_size - 1;
-	uint32_t end = offset + length;
+	uint32_t end;
 
 	if (!mpio__range_fits(offset, length, page->size))
 		return -MPIO_EINVAL;
 	if (length == 0)
 		return 0;
+	end = offset + length;
 	if (page->blocks != NULL) {
 		bool head = (offset & mask) != 0;
 		bool tail = (end & mask) != 0;

@@ -142,7 +142,7 @@ static int read_run(struct mpio__walk *walk, struct mpio_page *page,
 	struct mpio__run run = {
 		.queue = map->queue,
 		.page = page,
-		.offset = pos + map->delta,
+		.offset = mpio__map_offset(map, pos),
 		.page_offset = at,
 		.length = length,
 		.memory = (unsigned char *)page->data + at,
@@ -314,7 +314,8 @@ static inline bool find_out(struct mpio__walk *walk, struct mpio__row *row,
 	if (map->odd || row->pos < map->straight_end || block >= wanted_end ||
 	    walk->queue->free_small == NULL)
 		return false;
-	error = mpio__map_ask_on(walk, *row->next, block, wanted_end - block);
+	error = mpio__map_ask_on(walk, *row->next, row->pos,
+				 wanted_end - block);
 	if (error != 0) {
 		batch->error = error;
 		return false;
@@ -345,13 +346,14 @@ static inline bool find_place(struct mpio__walk *walk,
 {
 	struct mpio_queue *queue = walk->queue;
 	struct mpio__build *build = &walk->build;
-	uint64_t offset = row->pos + walk->map.delta;
+	uint64_t offset = mpio__map_offset(&walk->map, row->pos);
 	struct mpio_bio *bio = build->bio;
 
 	if (walk->map.queue != queue)
 		return false;
 	if (bio != NULL) {
-		uint64_t gap = offset - (bio->offset + bio->length);
+		uint64_t gap =
+			mpio__sub_modulo(offset, bio->offset + bio->length);
 
 		if (bio->queue != queue)
 			return false;
@@ -473,7 +475,7 @@ int mpio_readahead(struct mpio_queue *queue, struct mpio_mapping *mapping,
 			    bio_flags(flags)) != 0)
 		return -MPIO_EINVAL;
 	batch.end = pages + mpio__min_size(n, INT32_MAX);
-	batch.pos_end = batch.end[-1]->pos + batch.end[-1]->size;
+	batch.pos_end = mpio__add_sat(batch.end[-1]->pos, batch.end[-1]->size);
 	while (result > 0 && batch.next < batch.end)
 		result = take_pages(&walk, &batch,
 				    (flags & MPIO_READ_AHEAD) != 0);

@@ -139,11 +139,11 @@ static struct part part_of(const struct mpio_bio *bio, uint32_t byte)
 {
 	uint32_t unit = mpio__max_u32(bio->queue->device->limits.atomic_unit,
 				      bio->queue->limits.block);
-	uint64_t mask = bio->queue->bounce_size - 1;
-	uint64_t skew, start, end;
+	uint64_t mask, skew, start, end;
 
 	if (bio->bounce == NULL)
 		return (struct part){.end = bio->full_length};
+	mask = bio->queue->bounce_size - 1;
 	skew = bio->full_offset & (unit - 1);
 	start = (byte + skew) & ~mask;
 	end = start + mask + 1 - skew;

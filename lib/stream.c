@@ -116,18 +116,24 @@ static int wait_for(struct mpio_stream *stream, const struct mpio_page *page)
 	return result < 0 ? result : -MPIO_EDEADLK;
 }
 
+/* Whether a place comes before another; they are counted modulo 2^32. */
+static bool is_before(uint32_t place, uint32_t other)
+{
+	return (int32_t)(uint32_t)mpio__sub_modulo(place, other) < 0;
+}
+
 /* How many runs are on their way, as far as that is seen in order. */
 static uint32_t count_runs(struct mpio_stream *stream)
 {
-	if ((int32_t)(stream->landed - stream->head) < 0)
+	if (is_before(stream->landed, stream->head))
 		stream->landed = stream->head;
 	while (stream->run_count != 0) {
 		uint32_t run_end = stream->run_ends[stream->run_first];
 
-		while ((int32_t)(stream->landed - run_end) < 0 &&
+		while (is_before(stream->landed, run_end) &&
 		       !is_on_its_way(*place(stream, stream->landed)))
 			stream->landed++;
-		if ((int32_t)(stream->landed - run_end) < 0)
+		if (is_before(stream->landed, run_end))
 			break;
 		stream->run_first =
 			(stream->run_first + 1) % (stream->runs_max + 1);
@@ -256,7 +262,7 @@ static bool continues(const struct mpio_stream *stream)
 	if (stream->held == stream->tail)
 		return true;
 	last = *place(stream, stream->tail - 1);
-	return stream->pos - last->pos == last->size;
+	return stream->pos > last->pos && stream->pos - last->pos == last->size;
 }
 
 /* Whether another page of the last one's size is too much for the run. */

@@ -197,7 +197,7 @@ static uint32_t device_length(const struct mpio__walk *walk, uint64_t block,
 			      uint64_t n)
 {
 	const struct mpio__map *map = &walk->map;
-	uint64_t offset = (block << walk->shift) + map->delta;
+	uint64_t offset = mpio__map_offset(map, block << walk->shift);
 
 	return (uint32_t)mpio__min_u64(n << walk->shift,
 				       map->queue->device->size - offset);
@@ -213,7 +213,7 @@ static void device_run(const struct mpio__walk *walk, struct mpio_page *page,
 	*run = (struct mpio__run){
 		.queue = walk->map.queue,
 		.page = page,
-		.offset = pos + walk->map.delta,
+		.offset = mpio__map_offset(&walk->map, pos),
 		.page_offset = at,
 		.length = device_length(walk, block, n),
 		.memory = (unsigned char *)page->shadow + at,
@@ -301,7 +301,7 @@ MPIO__APART static int write_atomic(struct mpio__walk *walk,
 		if (whole.length == 0)
 			device_run(walk, page, rest.block, n, &whole);
 		else if (map->queue == whole.queue &&
-			 (rest.block << walk->shift) + map->delta ==
+			 mpio__map_offset(map, rest.block << walk->shift) ==
 				 whole.offset + whole.length)
 			whole.length += device_length(walk, rest.block, n);
 		else
@@ -456,7 +456,7 @@ size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
 	if (!walk->plain || bio == NULL || bio->queue != map->queue ||
 	    !mpio__row_begin(&row, walk, pages, n, &whole) ||
 	    !mpio__row_goes_on(&row) ||
-	    row.pos + map->delta != bio->offset + bio->length)
+	    mpio__map_offset(map, row.pos) != bio->offset + bio->length)
 		return 0;
 	/* The block that the end of file cuts may need a look. */
 	row.limit = mpio__min_u64(row.limit, whole_end(walk->mapping));

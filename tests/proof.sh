@@ -143,7 +143,8 @@ lemmas() {
 
 bits='mpio__is_power_of_two mpio__log2 mpio__is_aligned mpio__align_down
 	mpio__blocks_have_bytes mpio__bytes_to_blocks_up mpio__blocks_on_device'
-sums='mpio__min_u32 mpio__max_u32 mpio__min_u64 mpio__min_size mpio__add_sat
+sums='mpio__or_default mpio__min_u32 mpio__max_u32 mpio__min_u64 mpio__min_size
+	mpio__add_sat mpio__add_modulo mpio__sub_modulo
 	mpio__range_fits mpio__is_over_percent mpio__size_add'
 plan='mpio__plan_gap mpio__plan_obstacle mpio__plan'
 public_plan='mpio_plan mpio_cut_name'

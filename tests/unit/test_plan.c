@@ -442,10 +442,11 @@ static void the_plan_is_pure(void **state)
 {
 	const struct mpio_plan_io io = an_io();
 	const struct mpio_plan_run run = a_run();
-	struct mpio_plan_io io_after = an_io();
+	struct mpio_plan_io io_after;
 	struct mpio_plan_run run_after = a_run();
 
 	(void)state;
+	memcpy(&io_after, &io, sizeof(io)); /* and what lies between members */
 	for (int i = 0; i < 3; i++)
 		check(&io_after, &run_after, limits_of(256, 512, 11),
 		      MPIO_CUT_BYTES, 3 * SECTOR);
