@@ -410,7 +410,8 @@ static bool flush_tried(struct mpio_bio *bio)
 
 static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (bio->stage == MPIO__STAGE_FILL)
+	/* Only what goes through a slot has blocks to be filled. */
+	if (bio->bounce != NULL && bio->stage == MPIO__STAGE_FILL)
 		return fill_tried(queue, bio);
 	if (bio->stage != MPIO__STAGE_DATA)
 		return flush_tried(bio);

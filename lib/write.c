@@ -278,7 +278,8 @@ MPIO__APART static int write_run(struct mpio__walk *walk,
 
 /*
  * A page that must not tear: all of it is mapped before any of it is
- * gathered, for it must be one run inside one atomic unit.
+ * gathered, for it must be one run inside one atomic unit. The run is not
+ * empty.
  */
 MPIO__APART static int write_atomic(struct mpio__walk *walk,
 				    struct mpio__ahead *ahead,
@@ -291,7 +292,7 @@ MPIO__APART static int write_atomic(struct mpio__walk *walk,
 	uint32_t unit;
 	int error;
 
-	while (rest.block < rest.end) {
+	do {
 		uint64_t n;
 
 		error = map_dirty(walk, ahead, page, rest);
@@ -308,7 +309,7 @@ MPIO__APART static int write_atomic(struct mpio__walk *walk,
 			return -MPIO_EINVAL;
 		rest.block += n;
 		note_boundary(walk, rest.block);
-	}
+	} while (rest.block < rest.end);
 	unit = whole.queue->device->limits.atomic_unit;
 	if (unit == 0 ||
 	    (whole.offset & (unit - 1)) + (uint64_t)whole.length > unit)

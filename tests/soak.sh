@@ -36,6 +36,7 @@ soak() { # NAME COMMAND...
 soak proof sh tests/proof.sh
 soak planted sh tests/planted.sh
 soak msan sh tests/msan.sh
+soak tidy sh tests/checks/tidy.sh --deep
 soak integers sh tests/integers.sh
 soak s390x sh tests/foreign.sh s390x
 soak armhf sh tests/foreign.sh armhf
