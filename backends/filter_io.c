@@ -330,8 +330,11 @@ void mpio__filter_start(struct filter_request *request)
 	request->stage = FILTER_SENT;
 	request->pending = 1;
 	request->moved = bio->length;
-	if (has(request, MPIO_FAULT_SHORT) && bio->op <= MPIO_BIO_WRITE)
+	/* The device below moves whole blocks. */
+	if (has(request, MPIO_FAULT_SHORT) && bio->op <= MPIO_BIO_WRITE) {
 		request->moved -= below(request->verdict.short_by, bio->length);
+		request->moved &= ~(sector_of(request->channel->filter) - 1);
+	}
 	if (!has(request, MPIO_FAULT_DROP) &&
 	    (!has(request, MPIO_FAULT_ERRNO) ||
 	     has(request, MPIO__FAULT_MOVES)))

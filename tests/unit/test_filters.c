@@ -150,6 +150,24 @@ static void what_is_short_below_is_driven_on(void **state)
 	done();
 }
 
+static void what_comes_short_goes_down_in_whole_blocks(void **state)
+{
+	char letters[5];
+
+	(void)state;
+	use_faults("write:nth=1:short=1,write:nth=3:short=1000,"
+		   "write:nth=5:short=4000,read:nth=1:short=1");
+	assert_int_equal(sim_put(&rig, 0, 4, 'a'), 0);
+	assert_int_equal(mpio_queue_stats(rig.queue)->submits, 2);
+	assert_int_equal(sim_put(&rig, 4, 4, 'b'), 0);
+	assert_int_equal(mpio_queue_stats(rig.queue)->submits, 4);
+	assert_int_equal(sim_put(&rig, 8, 4, 'c'), -MPIO_EIO);
+	assert_sim(&rig, "aaaabbbb....");
+	assert_int_equal(sim_get(&rig, 0, 4, letters), 0);
+	assert_string_equal(letters, "aaaa");
+	done();
+}
+
 static void fua_goes_through(void **state)
 {
 	struct mpio_device *device;
@@ -690,6 +708,7 @@ int main(void)
 		TEST(a_trace_shows_what_goes_through),
 		TEST(an_error_below_is_seen_above),
 		TEST(what_is_short_below_is_driven_on),
+		TEST(what_comes_short_goes_down_in_whole_blocks),
 		TEST(fua_goes_through),
 		TEST(a_readonly_one_is_not_written),
 		TEST(a_delay_is_an_order_of_its_own),
