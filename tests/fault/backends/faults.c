@@ -76,6 +76,10 @@ size_t shortened(int kind, size_t length)
 {
 	size_t less = kind == KIND_SHORT_BYTE ? 1 : SECTOR;
 
+	if (kind == KIND_MOVE_BYTE)
+		return length < 1 ? length : 1;
+	if (kind == KIND_MOVE_SECTOR)
+		return length < SECTOR ? length : SECTOR;
 	if (kind == KIND_SHORT_ALL || less > length)
 		less = length;
 	return length - less;

@@ -29,10 +29,13 @@ enum call {
 	CALL_SUBMIT,     /* io_submit */
 	CALL_SUBMIT_ANY, /* of two and more */
 	CALL_FETCH,      /* io_getevents */
-	CALL_COMPLETION, /* what one I/O came to */
-	CALL_READ,       /* preadv */
-	CALL_WRITE,      /* pwritev, pwritev2 */
-	CALL_SYNC,       /* fdatasync */
+	CALL_COMPLETION, /* what one I/O came to, */
+	CALL_AIO_READ,   /* or one of this kind */
+	CALL_AIO_WRITE,
+	CALL_AIO_SYNC,
+	CALL_READ,  /* preadv */
+	CALL_WRITE, /* pwritev, pwritev2 */
+	CALL_SYNC,  /* fdatasync */
 	CALL_COUNT
 };
 
@@ -42,10 +45,12 @@ enum {
 	KIND_SHORT_BYTE = -1,
 	KIND_SHORT_SECTOR = -2,
 	KIND_SHORT_ALL = -3, /* 0 bytes are moved */
-	KIND_ONE = -4,       /* of several, the first is taken */
-	KIND_ALL_BUT_ONE = -5,
-	KIND_SLOW = -6, /* it takes some time */
-	KIND_MEET = -7  /* it waits until FAULTS_MEET calls do so */
+	KIND_MOVE_BYTE = -4, /* just one is */
+	KIND_MOVE_SECTOR = -5,
+	KIND_ONE = -6, /* of several, the first is taken */
+	KIND_ALL_BUT_ONE = -7,
+	KIND_SLOW = -8, /* it takes some time */
+	KIND_MEET = -9  /* it waits until FAULTS_MEET calls do so */
 };
 
 #define FAULTS_MEET 4u
