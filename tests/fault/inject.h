@@ -24,6 +24,7 @@ enum site {
 	SITE_SUBMIT,    /* a bio is submitted */
 	SITE_IO,        /* a read or a write ends */
 	SITE_READ,      /* a read ends: the same event, after SITE_IO */
+	SITE_WRITE,     /* a write ends: likewise */
 	SITE_FLUSH,     /* a flush ends */
 	SITE_DISCARD,   /* a discard ends */
 	SITE_REAP,      /* the device is reaped */

@@ -113,6 +113,14 @@ static void spoil(const struct mpio_bio *bio, uint32_t from)
 	}
 }
 
+static void note_fresh(struct mock *mock, uint64_t start, uint64_t end)
+{
+	if (start < mock->fresh_start)
+		mock->fresh_start = start;
+	if (end > mock->fresh_end)
+		mock->fresh_end = end;
+}
+
 static void move(struct mock *mock, struct mpio_bio *bio, uint32_t length)
 {
 	bool cached = (mock->device.limits.features & MPIO_DEVICE_FLUSH) != 0;
@@ -132,12 +140,19 @@ static void move(struct mock *mock, struct mpio_bio *bio, uint32_t length)
 	else if (mock->durable != NULL && (!cached || through))
 		memcpy(mock->durable + bio->offset, mock->data + bio->offset,
 		       length);
+	else
+		note_fresh(mock, bio->offset, bio->offset + length);
 }
 
 static void flush(struct mock *mock)
 {
-	if (mock->durable != NULL)
-		memcpy(mock->durable, mock->data, (size_t)mock->device.size);
+	uint64_t start = mock->fresh_start;
+
+	if (mock->durable != NULL && start < mock->fresh_end)
+		memcpy(mock->durable + start, mock->data + start,
+		       (size_t)(mock->fresh_end - start));
+	mock->fresh_start = UINT64_MAX;
+	mock->fresh_end = 0;
 }
 
 /* ---- Ending a bio ------------------------------------------------------- */
@@ -152,8 +167,10 @@ static const struct fault *pick_fault(struct mock *mock,
 	if (bio->op == MPIO_BIO_DISCARD)
 		return inject(mock->injector, SITE_DISCARD);
 	fault = inject(mock->injector, SITE_IO);
-	if (fault == NULL && bio->op == MPIO_BIO_READ)
-		fault = inject(mock->injector, SITE_READ);
+	if (fault == NULL)
+		fault = inject(mock->injector, bio->op == MPIO_BIO_READ
+						       ? SITE_READ
+						       : SITE_WRITE);
 	return fault;
 }
 
@@ -359,6 +376,7 @@ void mock_init(struct mock *mock, enum mock_mode mode, void *data,
 		.injector = injector,
 		.mode = mode,
 		.random = seed,
+		.fresh_end = size, /* whatever it is made of */
 	};
 	if (mode != MOCK_SYNC) {
 		mock->device.ops.commit = mock_commit;

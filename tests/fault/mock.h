@@ -50,6 +50,8 @@ struct mock {
 	uint32_t channels;      /* open now */
 	uint32_t channel_depth; /* at most so many bios in flight */
 	uint64_t submits;       /* bios taken */
+	uint64_t fresh_start;   /* between these lies all that is not durable */
+	uint64_t fresh_end;
 };
 
 /*

@@ -66,7 +66,10 @@ static void look(const struct io_uring *ring)
 		struct io_uring_sqe *sqe =
 			&ring->sq.sqes[place & ring->sq.ring_mask];
 
-		if (sqe->user_data == 0 || sqe->opcode == IORING_OP_FSYNC)
+		if (sqe->opcode == IORING_OP_FSYNC && ring_host.spares_disk)
+			sqe->opcode = IORING_OP_NOP;
+		if (sqe->user_data == 0 || sqe->opcode == IORING_OP_FSYNC ||
+		    sqe->opcode == IORING_OP_NOP)
 			continue;
 		if (ring_host.file != 0) {
 			sqe->fd = ring_host.file;
@@ -168,16 +171,21 @@ static void spoil(struct io_uring_cqe *cqe)
 {
 	const struct mpio_bio *bio =
 		(struct mpio_bio *)(uintptr_t)cqe->user_data;
-	int less = (int)ring_host.fault.less;
+	const struct ring_fault *fault = &ring_host.fault;
+	int less = (int)fault->less;
 
 	/* A flush cannot come short. */
 	if (cqe->user_data <= 1 ||
-	    (ring_host.fault.error == 0 && bio->op == MPIO_BIO_FLUSH))
+	    (fault->error == 0 && bio->op == MPIO_BIO_FLUSH) ||
+	    (fault->ops != 0 && !(fault->ops >> bio->op & 1)))
 		return;
 	if (!is_due(RING_COMPLETION))
 		return;
-	if (ring_host.fault.error != 0)
-		cqe->res = -ring_host.fault.error;
+	if (fault->error != 0)
+		cqe->res = -fault->error;
+	else if (fault->most != 0)
+		cqe->res = cqe->res < (int)fault->most ? cqe->res
+						       : (int)fault->most;
 	else
 		cqe->res = cqe->res > less ? cqe->res - less : 0;
 }

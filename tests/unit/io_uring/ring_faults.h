@@ -33,6 +33,8 @@ struct ring_fault {
 	enum ring_call call;
 	int error;     /* the host's errno; 0: it does less: */
 	uint32_t less; /* bytes less, of a completion; a submit does half */
+	uint32_t most; /* bytes at most, of a completion; 0: any */
+	uint32_t ops;  /* completions of these, 1 << MPIO_BIO_*; 0: of any */
 };
 
 struct ring_host {
@@ -51,6 +53,7 @@ struct ring_host {
 	unsigned int cq_small;  /* completion rings are, and nobody knows */
 	bool sleeps_on;         /* refused submits are seen, by a kernel thread
 				 * that sleeps, and is not woken */
+	bool spares_disk;       /* flushes do nothing: no power is cut here */
 	bool is_late;           /* completions are seen once waited for */
 	bool announces_nothing; /* announcements are only counted */
 	int file; /* what is read instead of the unregistered one; 0: that */
