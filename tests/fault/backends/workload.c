@@ -648,19 +648,6 @@ unsigned workload_sweep(const struct workload *workload)
 	return all;
 }
 
-/* ---- A backend ends a bio once ------------------------------------------- */
-
-void __real_mpio_bio_end(struct mpio_bio *bio, int status);
-void __wrap_mpio_bio_end(struct mpio_bio *bio, int status);
-
-/* The core would overlook it. */
-void __wrap_mpio_bio_end(struct mpio_bio *bio, int status)
-{
-	if (bio->state != MPIO__BIO_OFFERED && bio->state != MPIO__BIO_FLYING)
-		fail_msg("a bio was ended that was not the device's");
-	__real_mpio_bio_end(bio, status);
-}
-
 /* ---- For cmocka ---------------------------------------------------------- */
 
 static char directory[] = "backend-fault-XXXXXX";

@@ -3,55 +3,7 @@
  * What is done to files by the functions of the cache alone; syncs are those
  * of handles, since they tell.
  */
-#include "upper.h"
-
-/* `who` is a handle in the first two, and else a file. */
-#define DO_SYNC(h)                                                             \
-	{                                                                      \
-		.verb = SYNC, .who = h                                         \
-	}
-#define DO_READ(h, at, bytes)                                                  \
-	{                                                                      \
-		.verb = READ, .who = h, .pos = at, .length = bytes             \
-	}
-#define DO_CHANGE(f, at, bytes)                                                \
-	{                                                                      \
-		.verb = CHANGE, .who = f, .pos = at, .length = bytes           \
-	}
-#define DO_CHANGES(f, at, bytes, n, step)                                      \
-	{                                                                      \
-		.verb = CHANGE, .who = f, .pos = at, .length = bytes,          \
-		.times = n, .stride = step                                     \
-	}
-#define DO_FILLS(f, at, bytes, n, step)                                        \
-	{                                                                      \
-		.verb = FILL, .who = f, .pos = at, .length = bytes,            \
-		.times = n, .stride = step                                     \
-	}
-#define DO_GETS(f, at, n, step)                                                \
-	{                                                                      \
-		.verb = GET, .who = f, .pos = at, .times = n, .stride = step   \
-	}
-#define DO_AHEAD(f, at, pages)                                                 \
-	{                                                                      \
-		.verb = AHEAD, .who = f, .pos = at, .length = pages            \
-	}
-#define DO_WALK(f, pages, ways)                                                \
-	{                                                                      \
-		.verb = WALK, .who = f, .length = pages, .how = ways           \
-	}
-#define DO_INVALIDATE(f, from, to)                                             \
-	{                                                                      \
-		.verb = INVALIDATE, .who = f, .pos = from, .length = to        \
-	}
-#define DO_TRUNCATE(h, size)                                                   \
-	{                                                                      \
-		.verb = TRUNCATE, .who = h, .pos = size                        \
-	}
-#define DO(what)                                                               \
-	{                                                                      \
-		.verb = what                                                   \
-	}
+#include "words.h"
 
 const struct scenario scenarios_cache[] = {
 	{
@@ -122,6 +74,12 @@ const struct scenario scenarios_cache[] = {
 		.limit = 90,
 		.boundary = true,
 		.layout = UNITS,
+	},
+	{
+		.name = "a tagged walk that stops",
+		.steps = {DO_CHANGES(0, 0, PAGE, 10, 2 * PAGE),
+			  DO_WALK(0, 3, WALK_TAGGED)},
+		.limit = 90,
 	},
 	{
 		.name = "walks of all, that nobody holds a cursor of",

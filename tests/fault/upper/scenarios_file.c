@@ -3,51 +3,7 @@
  * What is done to files through handles: 0 and 1 are of one file, 2 is of the
  * other.
  */
-#include "upper.h"
-
-#define DO_READ(h, at, bytes)                                                  \
-	{                                                                      \
-		.verb = READ, .who = h, .pos = at, .length = bytes             \
-	}
-#define DO_READS(h, at, bytes, n, step)                                        \
-	{                                                                      \
-		.verb = READ, .who = h, .pos = at, .length = bytes,            \
-		.times = n, .stride = step                                     \
-	}
-#define DO_WRITE(h, at, bytes)                                                 \
-	{                                                                      \
-		.verb = WRITE, .who = h, .pos = at, .length = bytes            \
-	}
-#define DO_WRITES(h, at, bytes, n, step)                                       \
-	{                                                                      \
-		.verb = WRITE, .who = h, .pos = at, .length = bytes,           \
-		.times = n, .stride = step                                     \
-	}
-#define DO_SYNC(h)                                                             \
-	{                                                                      \
-		.verb = SYNC, .who = h                                         \
-	}
-#define DO_SYNC_RANGE(h, from, to)                                             \
-	{                                                                      \
-		.verb = SYNC_RANGE, .who = h, .pos = from, .length = to        \
-	}
-#define DO_TRUNCATE(h, size)                                                   \
-	{                                                                      \
-		.verb = TRUNCATE, .who = h, .pos = size                        \
-	}
-#define DO_ADVISE(h, from, to, advice)                                         \
-	{                                                                      \
-		.verb = ADVISE, .who = h, .pos = from, .length = to,           \
-		.how = MPIO_ADVICE_##advice                                    \
-	}
-#define DO_ROOM(n)                                                             \
-	{                                                                      \
-		.verb = ROOM, .length = n                                      \
-	}
-#define DO(what)                                                               \
-	{                                                                      \
-		.verb = what                                                   \
-	}
+#include "words.h"
 
 const struct scenario scenarios_file[] = {
 	{

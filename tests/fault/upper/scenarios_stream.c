@@ -3,12 +3,7 @@
  * Streams: `length` pages are named in some order, and all but the last `pos`
  * are asked for; what was read ahead of those is released.
  */
-#include "upper.h"
-
-#define LOOK(pages, unasked, order)                                            \
-	{                                                                      \
-		.verb = STREAM, .length = pages, .pos = unasked, .how = order  \
-	}
+#include "words.h"
 
 const struct scenario scenarios_stream[] = {
 	{

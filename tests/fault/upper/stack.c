@@ -396,11 +396,11 @@ void stack_free(struct stack *stack)
 
 void stack_settle(struct stack *stack)
 {
-	for (uint32_t i = 0; i < PATIENCE; i++) {
-		if (mpio_queue_drain(stack->queue) == 0)
-			return;
-	}
-	check(!"what is in flight never ends");
+	int error = mpio_queue_drain(stack->queue);
+
+	for (uint32_t i = 0; i < PATIENCE && error != 0; i++)
+		error = mpio_queue_drain(stack->queue);
+	check(error == 0);
 }
 
 void stack_forgive(struct stack *stack)

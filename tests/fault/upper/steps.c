@@ -324,66 +324,47 @@ static void do_ahead(const struct act *act)
 
 /* ---- All of them -------------------------------------------------------- */
 
-static void do_step(const struct act *act)
+static void do_poll(const struct act *act)
 {
-	struct stack *stack = act->stack;
-
-	switch (act->step->verb) {
-	case READ:
-		do_read(act);
-		break;
-	case WRITE:
-		do_write(act);
-		break;
-	case SYNC:
-		do_sync(act);
-		break;
-	case SYNC_RANGE:
-		do_sync_range(act);
-		break;
-	case TRUNCATE:
-		do_truncate(act);
-		break;
-	case ADVISE:
-		do_advise(act);
-		break;
-	case WORK:
-		do_work(act);
-		break;
-	case WALK:
-		do_walk(act);
-		break;
-	case INVALIDATE:
-		do_invalidate(act);
-		break;
-	case GET:
-		do_get(act);
-		break;
-	case PUT:
-		put_all(stack);
-		break;
-	case FILL:
-		do_fill(act);
-		break;
-	case CHANGE:
-		do_change(act);
-		break;
-	case AHEAD:
-		do_ahead(act);
-		break;
-	case POLL:
-		allow(stack, act->before, mpio_queue_poll(stack->queue));
-		break;
-	case ROOM:
-		stack->room = act->step->length;
-		break;
-	case STREAM:
-		stream_do(stack, act->step);
-		break;
-	case END:
-		break;
-	}
+	allow(act->stack, act->before, mpio_queue_poll(act->stack->queue));
 }
+
+static void do_put(const struct act *act)
+{
+	put_all(act->stack);
+}
+
+static void do_room(const struct act *act)
+{
+	act->stack->room = act->step->length;
+}
+
+static void do_stream(const struct act *act)
+{
+	stream_do(act->stack, act->step);
+}
+
+typedef void step_fn(const struct act *act);
+
+static step_fn *const functions[] = {
+	[READ] = do_read,
+	[WRITE] = do_write,
+	[SYNC] = do_sync,
+	[SYNC_RANGE] = do_sync_range,
+	[TRUNCATE] = do_truncate,
+	[ADVISE] = do_advise,
+	[WORK] = do_work,
+	[WALK] = do_walk,
+	[INVALIDATE] = do_invalidate,
+	[GET] = do_get,
+	[PUT] = do_put,
+	[FILL] = do_fill,
+	[CHANGE] = do_change,
+	[AHEAD] = do_ahead,
+	[POLL] = do_poll,
+	[ROOM] = do_room,
+	[STREAM] = do_stream,
+};
 
 static bool has_handle(enum verb verb)
 {
@@ -407,7 +388,7 @@ void steps_do(struct stack *stack)
 		for (uint32_t n = 0; n == 0 || n < step[i].times; n++) {
 			act.noise = stack->noise + i * 1021 + act.pos;
 			act.before = stack_faults(stack);
-			do_step(&act);
+			functions[step[i].verb](&act);
 			act.pos += (uint64_t)(int64_t)step[i].stride;
 		}
 	}

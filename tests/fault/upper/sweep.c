@@ -12,7 +12,7 @@
  *     fault.upper [GROUND [SCENARIO [MISHAP [N]]]]
  *
  * tries only what begins with these names, to see one failure again: the line
- * that a failure prints.
+ * that a failure prints. With STRIDE more than 1 not every event is struck.
  */
 #include "upper.h"
 
@@ -235,7 +235,7 @@ static void sweep(struct trial *trial, const struct ground *ground)
 			continue;
 		while (try_one(trial, mishap, n, &by_mishap[i]) &&
 		       *only[3] == '\0')
-			n++;
+			n += STRIDE;
 	}
 }
 

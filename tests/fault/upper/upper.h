@@ -69,8 +69,7 @@ struct ground {
 	const char *name;
 	/* What it makes fail: of reads, writes and flushes. */
 	bool (*can)(const struct mishap *mishap);
-	/* The device, as it was left; nothing is armed. NULL: there is none on
-	 * this machine. */
+	/* The device, with what was loaded and armed; NULL: no memory. */
 	struct mpio_device *(*open)(const struct mpio_allocator *allocator);
 	void (*close)(void);
 	/* Before it is opened: fail at the n-th event; NULL: at none. */
