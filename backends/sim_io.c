@@ -122,6 +122,15 @@ static struct sim_write *take(struct mpio_sim *sim,
 	return write;
 }
 
+/* What it was to be written behind is durable before it is. */
+static int do_preflush(struct mpio_sim *sim, const struct sim_request *request)
+{
+	if ((sim->device.limits.features & MPIO_DEVICE_PREFLUSH) == 0 ||
+	    (request->bio->flags & MPIO_BIO_PREFLUSH) == 0)
+		return 0;
+	return mpio__sim_cache_flush(sim, request->mark);
+}
+
 static int do_write(struct mpio_sim *sim, const struct sim_request *request,
 		    uint32_t end)
 {
@@ -130,11 +139,8 @@ static int do_write(struct mpio_sim *sim, const struct sim_request *request,
 		       ((features & MPIO_DEVICE_FUA) != 0 &&
 			(request->bio->flags & MPIO_BIO_FUA) != 0);
 	struct run run = {0, 0};
-	int error = 0;
+	int error = do_preflush(sim, request);
 
-	if ((features & MPIO_DEVICE_PREFLUSH) != 0 &&
-	    (request->bio->flags & MPIO_BIO_PREFLUSH) != 0)
-		error = mpio__sim_cache_flush(sim, request->mark);
 	while (error == 0 && next_run(sim, request, end, &run)) {
 		struct sim_write *write = take(sim, request, run);
 
@@ -193,18 +199,32 @@ void mpio__sim_do(struct mpio_sim *sim, struct sim_request *request)
 	mpio__sim_log(sim, MPIO_SIM_DO, request);
 }
 
+/* Whether some of it may be there after the power fails. */
+static bool is_begun(const struct sim_request *request)
+{
+	uint32_t actions = request->verdict.actions;
+
+	return (request->bio->op == MPIO_BIO_WRITE ||
+		request->bio->op == MPIO_BIO_DISCARD) &&
+	       request->stage == SIM_WAITING &&
+	       (actions & MPIO_FAULT_DROP) == 0 &&
+	       ((actions & MPIO_FAULT_ERRNO) == 0 ||
+		(actions & MPIO__FAULT_MOVES) != 0);
+}
+
+void mpio__sim_strand_flush(struct mpio_sim *sim,
+			    const struct sim_request *request)
+{
+	if (is_begun(request) && do_preflush(sim, request) != 0)
+		sim->incomplete = true;
+}
+
 void mpio__sim_strand(struct mpio_sim *sim, struct sim_request *request)
 {
 	const struct mpio_bio *bio = request->bio;
-	uint32_t actions = request->verdict.actions;
 	struct run run = {0, 0};
-	bool is_write =
-		bio->op == MPIO_BIO_WRITE || bio->op == MPIO_BIO_DISCARD;
 
-	if (!is_write || request->stage != SIM_WAITING ||
-	    (actions & MPIO_FAULT_DROP) != 0 ||
-	    ((actions & MPIO_FAULT_ERRNO) != 0 &&
-	     (actions & MPIO__FAULT_MOVES) == 0))
+	if (!is_begun(request))
 		return;
 	while (next_run(sim, request, bio->length, &run)) {
 		struct sim_write *write = take(sim, request, run);

@@ -140,6 +140,9 @@ uint32_t mpio__sim_sector(const struct mpio_sim *sim);
 
 /* sim_io.c: do an I/O as its verdict says; its status and moved bytes. */
 void mpio__sim_do(struct mpio_sim *sim, struct sim_request *request);
+/* Flush before a write that is to come behind a flush. */
+void mpio__sim_strand_flush(struct mpio_sim *sim,
+			    const struct sim_request *request);
 /* Remember a write of which nobody knows what the cut leaves of it. */
 void mpio__sim_strand(struct mpio_sim *sim, struct sim_request *request);
 

@@ -381,6 +381,30 @@ static void what_is_durable_is_in_every_state(void **state)
 	sim_rig_close(&rig);
 }
 
+/* Whatever is left of it, what its flush covers is there. */
+static void a_preflush_in_flight_comes_behind_its_flush(void **state)
+{
+	(void)state;
+	sim_rig_open(&rig, "write:nth=2:cut");
+	sim_put(&rig, 0, 1, 'a');
+	assert_int_equal(sim_put_flags(&rig, 2, 2, 'b', MPIO_BIO_PREFLUSH),
+			 -MPIO_ENXIO);
+	assert_int_equal(states_of(MPIO_SIM_TEAR_ALL), 3);
+	assert_int_equal(count_disks(MPIO_SIM_TEAR_ALL, 3, disks), 3);
+	assert_string_equal(disks[0], "a...............");
+	assert_string_equal(disks[1], "a.b.............");
+	assert_string_equal(disks[2], "a.bb............");
+	sim_rig_close(&rig);
+	/* One that is not done flushes nothing. */
+	sim_rig_open(&rig, "write:nth=2:drop:cut");
+	sim_put(&rig, 0, 1, 'a');
+	sim_put_flags(&rig, 2, 2, 'b', MPIO_BIO_PREFLUSH);
+	assert_int_equal(states_of(MPIO_SIM_WHOLE), 2);
+	cut_all();
+	assert_sim(&rig, "....");
+	sim_rig_close(&rig);
+}
+
 static void an_atomic_unit_never_tears(void **state)
 {
 	(void)state;
@@ -666,6 +690,7 @@ int main(void)
 		TEST(states_are_as_counted_by_hand),
 		TEST(writes_that_overlap_lie_in_their_order),
 		TEST(what_is_durable_is_in_every_state),
+		TEST(a_preflush_in_flight_comes_behind_its_flush),
 		TEST(an_atomic_unit_never_tears),
 		TEST(ten_writes_are_enumerated_and_eleven_are_not),
 		TEST(drawn_states_begin_with_the_extremes),
