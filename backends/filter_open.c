@@ -224,6 +224,9 @@ int mpio_filter_linear(const struct mpio_filter_part *parts, uint32_t n,
 	filter = make("linear", config, parts, n);
 	if (filter == NULL)
 		return -MPIO_ENOMEM;
+	/* What goes to one part would not flush the others; a flush does. */
+	if (n > 1)
+		filter->device.limits.features &= ~MPIO_DEVICE_PREFLUSH;
 	*device = &filter->device;
 	return 0;
 }

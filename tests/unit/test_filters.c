@@ -184,6 +184,27 @@ static void fua_goes_through(void **state)
 	done();
 }
 
+/* A write behind a flush goes to one part; the flush, to all. */
+static void a_preflush_is_of_all_parts(void **state)
+{
+	struct mpio_device *device;
+	struct mpio_filter_part parts[2] = {{0}};
+
+	(void)state;
+	begin("");
+	parts[0].device = rig.device;
+	parts[1].device = another(RIG_SECTORS * SECTOR);
+	assert_int_equal(mpio_filter_linear(parts, 2, &config, &device), 0);
+	use(device);
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), 0);
+	assert_int_equal(sim_put_flags(&rig, RIG_SECTORS, 1, 'b',
+				       MPIO_BIO_PREFLUSH | MPIO_BIO_FUA),
+			 0);
+	assert_int_equal(mpio_sim_unflushed(rig.sim), 0);
+	assert_int_equal(mpio_sim_unflushed(others[0]), 0);
+	done();
+}
+
 static void a_readonly_one_is_not_written(void **state)
 {
 	struct mpio_device *device;
@@ -710,6 +731,7 @@ int main(void)
 		TEST(what_is_short_below_is_driven_on),
 		TEST(what_comes_short_goes_down_in_whole_blocks),
 		TEST(fua_goes_through),
+		TEST(a_preflush_is_of_all_parts),
 		TEST(a_readonly_one_is_not_written),
 		TEST(a_delay_is_an_order_of_its_own),
 		TEST(rules_hold_over_any_device),
