@@ -29,6 +29,8 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 {
 	struct mpio_cache_mapping *file = file_of(mapping);
 	uint64_t end;
+	uint64_t wanted;
+	int error;
 
 	if (!(flags & MPIO_MAP_CREATE)) {
 		end = mpio__bytes_to_blocks_up(mpio_cache_end(file),
@@ -43,8 +45,11 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 					   << file->block_shift);
 		mpio__cache_unlock(file->cache);
 	}
-	return file->mapping.ops->get_block(&file->mapping, page, block, flags,
-					    extent);
+	wanted = extent->count;
+	error = file->mapping.ops->get_block(&file->mapping, page, block, flags,
+					     extent);
+	/* The core has asked for more, and cannot tell. */
+	return error == 0 && extent->count > wanted ? -MPIO_EUCLEAN : error;
 }
 
 static bool still_valid(struct mpio_mapping *mapping,

@@ -178,6 +178,30 @@ static void a_read_that_fails_is_tried_again_by_the_next(void **state)
 	use_page(cached, 0);
 }
 
+static int say_one_too_many(struct mpio_mapping *mapping,
+			    struct mpio_page *page, uint64_t block,
+			    uint32_t flags, struct mpio_extent *extent)
+{
+	(void)mapping, (void)page, (void)block, (void)flags;
+	extent->count++;
+	return 0;
+}
+
+/* The core asks for whole pages, and is not told where the file ends. */
+static void an_answer_that_goes_behind_the_end_is_a_lie(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_mapping_ops ops;
+
+	cached_open(cached, 6, 16);
+	ops = *cached->file.mapping.ops;
+	ops.get_block = say_one_too_many;
+	cached->file.mapping.ops = &ops;
+	assert_int_equal(read_byte(cached, PAGE), -MPIO_EUCLEAN);
+	cached->file.mapping.ops = cached->rig->mapping.ops;
+	assert_in_range(read_byte(cached, PAGE), 0, 255);
+}
+
 static void bytes_behind_the_end_are_zeros(void **state)
 {
 	struct cached *cached = *state;
@@ -710,6 +734,7 @@ int main(void)
 		CACHED_TEST(a_row_is_read_in_one_io),
 		CACHED_TEST(readahead_is_waited_for),
 		CACHED_TEST(a_read_that_fails_is_tried_again_by_the_next),
+		CACHED_TEST(an_answer_that_goes_behind_the_end_is_a_lie),
 		CACHED_TEST(bytes_behind_the_end_are_zeros),
 		CACHED_TEST(another_copy_shows_nothing_behind_the_end),
 		CACHED_TEST(a_copy_that_is_bad_spoils_no_block_that_was_good),
