@@ -3,6 +3,7 @@
  * Disks and queues of the fuzzers.
  */
 #include "fuzz.h"
+#include "promises.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,70 +17,12 @@ void fuzz_fail(const char *file, int line, const char *what)
 
 /* ---- What the library promises ------------------------------------------ */
 
-static uint32_t logical(const struct mpio_device *device)
-{
-	uint32_t block = device->limits.logical_block_size;
-
-	return block != 0 ? block : SECTOR;
-}
-
-static void check_pieces(const struct mpio_device *device,
-			 const struct mpio_bio *bio)
-{
-	const struct mpio_limits *limits = &device->limits;
-	uint32_t mask = limits->memory_alignment != 0
-				? limits->memory_alignment - 1
-				: 0;
-	uint64_t sum = 0;
-
-	FUZZ_CHECK(limits->segments_max == 0 ||
-		   bio->vec_count <= limits->segments_max);
-	for (uint32_t i = 0; i < bio->vec_count; i++) {
-		const struct mpio_iovec *vec = &bio->vecs[i];
-
-		FUZZ_CHECK(vec->base != NULL && vec->length != 0);
-		FUZZ_CHECK(((uintptr_t)vec->base & mask) == 0);
-		FUZZ_CHECK(i + 1 == bio->vec_count ||
-			   (vec->length & mask) == 0);
-		sum += vec->length;
-	}
-	FUZZ_CHECK(sum == bio->length);
-}
-
-static void check_place(const struct mpio_device *device,
-			const struct mpio_bio *bio)
-{
-	const struct mpio_limits *limits = &device->limits;
-	uint32_t mask = logical(device) - 1;
-	uint64_t end = bio->offset + bio->length;
-
-	FUZZ_CHECK(bio->length != 0);
-	FUZZ_CHECK(bio->offset < device->size && bio->offset <= end);
-	FUZZ_CHECK(end <= device->size);
-	FUZZ_CHECK((bio->offset & mask) == 0);
-	FUZZ_CHECK((end & mask) == 0 || end == device->size);
-	FUZZ_CHECK(bio->op == MPIO_BIO_DISCARD || limits->bytes_max == 0 ||
-		   bio->length <= limits->bytes_max);
-}
-
 static void check_promises(const struct disk *disk, const struct mpio_bio *bio)
 {
-	uint32_t features = disk->device.limits.features;
-
 	for (uint32_t i = 0; i < disk->pending_count; i++)
 		FUZZ_CHECK(disk->pending[i] != bio);
-	FUZZ_CHECK(bio->op <= MPIO_BIO_DISCARD);
-	FUZZ_CHECK(bio->op != MPIO_BIO_FLUSH || (features & MPIO_DEVICE_FLUSH));
-	if (bio->op == MPIO_BIO_FLUSH)
-		return;
-	check_place(&disk->device, bio);
-	if (bio->op == MPIO_BIO_DISCARD)
-		FUZZ_CHECK(features & MPIO_DEVICE_DISCARD);
-	else
-		check_pieces(&disk->device, bio);
-	if (bio->op != MPIO_BIO_READ)
-		FUZZ_CHECK(!disk->read_only &&
-			   !(features & MPIO_DEVICE_READONLY));
+	promises_check(&disk->device, bio);
+	FUZZ_CHECK(bio->op == MPIO_BIO_READ || !disk->read_only);
 }
 
 /* ---- Doing it ----------------------------------------------------------- */
@@ -134,7 +77,7 @@ static void move(struct disk *disk, const struct mpio_bio *bio, uint32_t length)
 /* A transfer comes short somewhere between two logical blocks. */
 static uint32_t some_of(struct disk *disk, const struct mpio_bio *bio)
 {
-	uint32_t block = logical(&disk->device);
+	uint32_t block = promises_block(&disk->device);
 	uint32_t n = 1 + fuzz_below(disk->in, bio->length / block);
 
 	return n * block < bio->length ? n * block : bio->length;

@@ -6,7 +6,7 @@
  *     input   bytes become choices. What is behind the end is 0, and 0 is
  *             always the plainest choice, so that every input means something
  *             and a short one is a simple case.
- *     check   what must hold; if it does not, the program aborts
+ *     check   what must hold; if it does not, the program aborts (check.h)
  *     disk    a device in memory that holds the library to its promises
  *     model   a block map and pages, and what must become of them (model.h)
  *
@@ -14,6 +14,8 @@
  */
 #ifndef FUZZ_H
 #define FUZZ_H
+
+#include "check.h"
 
 #include <mpio/mpio.h>
 
@@ -68,16 +70,6 @@ static inline bool fuzz_is_empty(const struct fuzz_input *in)
 {
 	return in->at == in->end;
 }
-
-/* ---- Checks ------------------------------------------------------------- */
-
-_Noreturn void fuzz_fail(const char *file, int line, const char *what);
-
-#define FUZZ_CHECK(condition)                                                  \
-	do {                                                                   \
-		if (!(condition))                                              \
-			fuzz_fail(__FILE__, __LINE__, #condition);             \
-	} while (0)
 
 /* ---- Disks -------------------------------------------------------------- */
 
