@@ -44,7 +44,8 @@ void cached_open(struct cached *cached, uint32_t blocks, uint32_t frames)
 	if (blocks != 0)
 		map_blocks(cached->rig, 0, blocks, 100);
 	rig_open(cached->rig);
-	config->page_size = PAGE;
+	if (config->page_size == 0)
+		config->page_size = PAGE;
 	config->frame_count = frames;
 	config->memory_size = mpio_cache_size(config);
 	config->memory = cached->memory = malloc(config->memory_size);
