@@ -336,8 +336,6 @@ static void pass_equals(struct reader *reader, struct word word, bool has_value)
 	reader->at += word.length;
 	if (has_value && *reader->at != '=')
 		refuse(reader, "a value is missing");
-	else if (!has_value && !ends_word(*reader->at))
-		refuse(reader, "there is no such field");
 	else if (!has_value && *reader->at == '=')
 		refuse(reader, "this takes no value");
 	else if (has_value)

@@ -405,12 +405,12 @@ static int filter_register_memory(struct mpio_device *device, void *ctx,
 				  void *base, size_t length)
 {
 	struct filter_channel *channel = ctx;
-	int error = 0;
 
-	for (uint32_t i = 0; i < filter_of(device)->count && error == 0; i++)
-		error = mpio_queue_register_memory(channel->queues[i], base,
-						   length);
-	return error;
+	/* The queues below count those that refuse. */
+	for (uint32_t i = 0; i < filter_of(device)->count; i++)
+		(void)mpio_queue_register_memory(channel->queues[i], base,
+						 length);
+	return 0;
 }
 
 /* ---- Channels ----------------------------------------------------------- */

@@ -115,22 +115,15 @@ static void submit(struct filter_request *request, struct mpio_bio *bio)
 static unsigned char *memory_at(const struct filter_request *request,
 				struct run *run, unsigned char *memory)
 {
-	const struct mpio_bio *bio = request->bio;
+	const struct mpio_iovec *vec = request->bio->vecs;
 	uint32_t skip = run->at;
 
 	if (memory != NULL)
 		return memory + run->at;
-	for (uint32_t i = 0; i < bio->vec_count; i++) {
-		const struct mpio_iovec *vec = &bio->vecs[i];
-
-		if (skip < vec->length) {
-			run->length = below((uint32_t)vec->length - skip,
-					    run->length);
-			return (unsigned char *)vec->base + skip;
-		}
-		skip -= (uint32_t)vec->length;
-	}
-	return NULL;
+	while (skip >= vec->length)
+		skip -= (uint32_t)vec++->length;
+	run->length = below((uint32_t)vec->length - skip, run->length);
+	return (unsigned char *)vec->base + skip;
 }
 
 /* Add as much of a run as the bio takes; bytes added. */
@@ -147,7 +140,7 @@ static uint32_t fill(const struct filter_request *request, struct mpio_bio *bio,
 		struct run piece = {run.at + done, run.length - done};
 		unsigned char *at = memory_at(request, &piece, memory);
 
-		if (at == NULL || mpio_bio_add(bio, at, piece.length) != 0)
+		if (mpio_bio_add(bio, at, piece.length) != 0)
 			break;
 		done += piece.length;
 	}

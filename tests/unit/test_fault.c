@@ -141,6 +141,8 @@ static const struct {
 	{"write:drop,", 11, "begins with an event"},
 	{"write:drop,,read:drop", 11, "begins with an event"},
 	{"write:drop=", 10, "takes no value"},
+	{"write:dropped", 6, "no such field"},
+	{"read:range=99999999999T+1:drop", 23, "too large"},
 };
 
 static void bad_text_is_refused_with_place_and_reason(void **state)
@@ -192,6 +194,39 @@ static void a_rule_that_cannot_be_is_not_added(void **state)
 	assert_int_equal(faults.rules[0].seen, 0);
 	rule.event = 6;
 	assert_int_equal(mpio_faults_add(&faults, &rule), -MPIO_EINVAL);
+	assert_int_equal(faults.count, 1);
+}
+
+static void each_number_of_a_rule_is_kept_to_what_can_be(void **state)
+{
+	const struct mpio_fault_rule good = {
+		.event = MPIO_FAULT_ON_WRITE,
+		.actions = MPIO_FAULT_SHORT | MPIO_FAULT_ERRNO | MPIO_FAULT_SET,
+		.error = MPIO_EIO,
+		.next_state = 2,
+		.short_by = 512,
+	};
+	struct mpio_fault_rule wrong[10];
+	struct mpio_faults faults = {0};
+
+	(void)state;
+	assert_int_equal(mpio_faults_add(&faults, &good), 0);
+	for (size_t i = 0; i < COUNT_OF(wrong); i++)
+		wrong[i] = good;
+	wrong[0].flags = MPIO_FAULT_ONCE | MPIO_FAULT_STICKY;
+	wrong[1].flags = MPIO_FAULT_STICKY << 1;
+	wrong[2].error = 4096;
+	wrong[3].next_state = 0;
+	wrong[4].short_by = 0;
+	wrong[5].probability = 1000000001;
+	wrong[6].every = UINT64_MAX;
+	wrong[7].delay = UINT64_MAX;
+	wrong[8].shift = UINT64_MAX;
+	wrong[9].offset = UINT64_MAX;
+	wrong[9].length = 1;
+	for (size_t i = 0; i < COUNT_OF(wrong); i++)
+		assert_int_equal(mpio_faults_add(&faults, &wrong[i]),
+				 -MPIO_EINVAL);
 	assert_int_equal(faults.count, 1);
 }
 
@@ -373,6 +408,7 @@ int main(void)
 		cmocka_unit_test(bad_text_is_refused_with_place_and_reason),
 		cmocka_unit_test(there_is_room_for_sixteen),
 		cmocka_unit_test(a_rule_that_cannot_be_is_not_added),
+		cmocka_unit_test(each_number_of_a_rule_is_kept_to_what_can_be),
 		cmocka_unit_test(text_without_room_is_counted),
 		cmocka_unit_test(no_text_makes_it_crash),
 	};

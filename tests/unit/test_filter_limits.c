@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Filters at their limits: what cannot be a filter, devices below that are
+ * unlike each other or do not do what is asked of them, and no bio below that
+ * is free.
+ */
+#include "sim_rig.h"
+
+#include <mpio/filters.h>
+#include <mpio/open.h>
+
+/* Two mock devices, and filters over them, are enough for most of it. */
+static struct mpio_allocator libc_memory;
+static struct mpio_filter_config config;
+
+static int begin(void **state)
+{
+	libc_memory = mpio_allocator_libc();
+	config = (struct mpio_filter_config){.allocator = &libc_memory};
+	return rig_set_up(state);
+}
+
+#define FILTER_TEST(name)                                                      \
+	cmocka_unit_test_setup_teardown(name, begin, rig_tear_down)
+
+/* A queue of the library on a filter. */
+static struct mpio_queue *open_queue(struct mpio_device *device, uint32_t depth)
+{
+	const struct mpio_queue_config queue_config = {
+		.bios = depth + 1,
+		.in_flight_max = depth,
+		.allocator = &libc_memory,
+	};
+	struct mpio_queue *queue;
+
+	assert_int_equal(mpio_queue_open(device, &queue_config, &queue), 0);
+	return queue;
+}
+
+/* ---- What cannot be ----------------------------------------------------- */
+
+enum kind { TRACE, READONLY, FAULT, DELAY, LINEAR, VERIFY, KINDS };
+
+static int make(enum kind kind, struct mpio_device *first,
+		struct mpio_device *second, struct mpio_device **device)
+{
+	const struct mpio_filter_part parts[] = {{.device = first},
+						 {.device = second}};
+	const struct mpio_faults faults = {0};
+
+	switch (kind) {
+	case TRACE:
+		return mpio_filter_trace(second, &config, device);
+	case READONLY:
+		return mpio_filter_readonly(second, &config, device);
+	case FAULT:
+		return mpio_filter_fault(second, &config, &faults, device);
+	case DELAY:
+		return mpio_filter_delay(second, &config, 5, 9, device);
+	case LINEAR:
+		return mpio_filter_linear(parts, 2, &config, device);
+	default:
+		return mpio_filter_verify(first, second, &config, device);
+	}
+}
+
+static void assert_none(struct mpio_device *first, struct mpio_device *second,
+			int error)
+{
+	struct mpio_device *device = NULL;
+
+	for (int kind = 0; kind < KINDS; kind++) {
+		assert_int_equal(make((enum kind)kind, first, second, &device),
+				 error);
+		assert_null(device);
+	}
+}
+
+static void *resize_none(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+	(void)ctx;
+	(void)ptr;
+	(void)old_size;
+	(void)new_size;
+	return NULL;
+}
+
+static void what_is_no_device_has_no_filter(void **state)
+{
+	static const struct mpio_allocator none = {.resize = resize_none};
+	struct rig *rig = *state;
+	struct mpio_device *good = &rig->a.device;
+	struct mpio_device bad = rig->b.device;
+
+	assert_none(good, NULL, -MPIO_EINVAL);
+	bad.ops.submit = NULL;
+	assert_none(good, &bad, -MPIO_EINVAL);
+	bad = rig->b.device;
+	bad.size = 0;
+	assert_none(good, &bad, -MPIO_EINVAL);
+	config.allocator = NULL;
+	assert_none(good, &rig->b.device, -MPIO_EINVAL);
+	config.allocator = &none;
+	assert_none(good, &rig->b.device, -MPIO_ENOMEM);
+}
+
+static void two_that_are_no_mirrors_are_not_compared(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_device *device;
+
+	assert_int_equal(make(VERIFY, NULL, &rig->a.device, &device),
+			 -MPIO_EINVAL);
+	rig->b.device.size /= 2;
+	assert_int_equal(make(VERIFY, &rig->a.device, &rig->b.device, &device),
+			 -MPIO_EINVAL);
+}
+
+static void parts_are_some_and_their_sum_is_a_size(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_filter_part parts[2000];
+	struct mpio_device *device;
+
+	for (size_t i = 0; i < COUNT_OF(parts); i++)
+		parts[i] = (struct mpio_filter_part){.device = &rig->a.device};
+	assert_int_equal(mpio_filter_linear(parts, 0, &config, &device),
+			 -MPIO_EINVAL);
+	assert_int_equal(mpio_filter_linear(parts, 1025, &config, &device),
+			 -MPIO_EINVAL);
+	rig->a.device.size = UINT64_MAX / 2 - 511;
+	assert_int_equal(mpio_filter_linear(parts, 2, &config, &device),
+			 -MPIO_EINVAL);
+}
+
+static void rules_that_a_filter_cannot_keep_are_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_faults faults = {0};
+	struct mpio_device *device;
+
+	assert_int_equal(mpio_faults_parse(&faults, "flush:lose", NULL), 0);
+	assert_int_equal(
+		mpio_filter_fault(&rig->a.device, &config, &faults, &device),
+		-MPIO_EINVAL);
+	faults.rules[0].actions = 0;
+	assert_int_equal(
+		mpio_filter_fault(&rig->a.device, &config, &faults, &device),
+		-MPIO_EINVAL);
+	faults.count = MPIO_FAULT_RULES_MAX + 1;
+	assert_int_equal(
+		mpio_filter_fault(&rig->a.device, &config, &faults, &device),
+		-MPIO_EINVAL);
+}
+
+/* ---- Devices below ------------------------------------------------------ */
+
+static void what_is_atomic_below_each_part_is_so_above(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_device *device;
+
+	rig->a.device.limits.atomic_unit = 4096;
+	rig->b.device.limits.atomic_unit = 1024;
+	assert_int_equal(make(LINEAR, &rig->a.device, &rig->b.device, &device),
+			 0);
+	assert_int_equal(device->limits.atomic_unit, 1024);
+	device->ops.close(device);
+	rig->a.device.limits.atomic_unit = 0;
+	assert_int_equal(make(LINEAR, &rig->a.device, &rig->b.device, &device),
+			 0);
+	assert_int_equal(device->limits.atomic_unit, 0);
+	device->ops.close(device);
+}
+
+static void the_descriptor_below_tells_what_ends_at_once(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_device *lower = &rig->a.device;
+	struct mpio_device *device;
+	struct mpio_queue *queue;
+
+	mock_asynchronous(&rig->a);
+	rig->a.fd = 7;
+	assert_int_equal(make(TRACE, NULL, lower, &device), 0);
+	queue = open_queue(device, 4);
+	assert_int_equal(mpio_queue_event_fd(queue), 7);
+	mpio_queue_close(queue);
+	device->ops.close(device);
+	/* Where time is to pass, it tells nothing. */
+	assert_int_equal(make(DELAY, NULL, lower, &device), 0);
+	assert_null(device->ops.event_fd);
+	device->ops.close(device);
+	assert_int_equal(mpio_filter_delay(lower, &config, 0, 3, &device), 0);
+	assert_null(device->ops.event_fd);
+	device->ops.close(device);
+}
+
+static int open_devices; /* those below that were closed */
+
+static void close_below(struct mpio_device *device)
+{
+	(void)device;
+	open_devices--;
+}
+
+static void who_owns_devices_closes_each_once(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_device *device;
+
+	open_devices = 1;
+	config.flags = MPIO_FILTER_OWNS;
+	rig->a.device.ops.close = close_below;
+	assert_int_equal(make(LINEAR, &rig->a.device, &rig->a.device, &device),
+			 0);
+	device->ops.close(device);
+	assert_int_equal(open_devices, 0);
+	/* Some have nothing to close. */
+	assert_int_equal(make(TRACE, NULL, &rig->b.device, &device), 0);
+	device->ops.close(device);
+}
+
+static int say_nothing(struct mpio_device *device, char *text, size_t size)
+{
+	(void)device;
+	(void)text;
+	(void)size;
+	return -MPIO_EOPNOTSUPP;
+}
+
+static void what_is_below_need_not_say_what_it_is(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_device *device;
+	char text[64];
+
+	rig->b.device.ops.describe = say_nothing;
+	assert_int_equal(make(LINEAR, &rig->a.device, &rig->b.device, &device),
+			 0);
+	device->ops.describe(device, text, sizeof(text));
+	assert_string_equal(text, "backend: linear\n");
+	device->ops.close(device);
+}
+
+static void memory_is_registered_with_each_device_below(void **state)
+{
+	static unsigned char memory[4096];
+	struct rig *rig = *state;
+	struct mpio_device *device;
+	struct mpio_queue *queue;
+
+	mock_registering(&rig->a);
+	mock_registering(&rig->b);
+	assert_int_equal(make(LINEAR, &rig->a.device, &rig->b.device, &device),
+			 0);
+	queue = open_queue(device, 4);
+	assert_int_equal(mpio_queue_register_memory(queue, memory, 4096), 0);
+	assert_ptr_equal(rig->b.registered, memory);
+	rig->b.registered = NULL;
+	rig->a.register_error = -MPIO_ENOMEM; /* which is its own affair */
+	assert_int_equal(mpio_queue_register_memory(queue, memory, 4096), 0);
+	assert_ptr_equal(rig->b.registered, memory);
+	mpio_queue_close(queue);
+	device->ops.close(device);
+}
+
+static void a_channel_takes_no_more_than_it_has_room_for(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_bio bio = {.op = MPIO_BIO_READ, .length = BLOCK};
+	struct mpio_device *device;
+	void *channel;
+
+	assert_int_equal(make(TRACE, NULL, &rig->a.device, &device), 0);
+	assert_int_equal(device->ops.channel_open(device, 0, &channel), 0);
+	assert_int_equal(device->ops.submit(device, channel, &bio),
+			 -MPIO_EAGAIN);
+	assert_int_equal(device->ops.reap(device, channel, 1), 0);
+	device->ops.channel_close(device, channel);
+	rig->a.open_error = -MPIO_EMFILE;
+	assert_int_equal(device->ops.channel_open(device, 1, &channel),
+			 -MPIO_EMFILE);
+	device->ops.close(device);
+}
+
+/* ---- Over a simulated disk ---------------------------------------------- */
+
+static struct sim_rig sim;
+
+/* Rules of a filter over a disk that has some as well. */
+static void use(const char *rules, const char *lower_rules)
+{
+	struct mpio_faults faults = {0};
+	struct mpio_device *device;
+
+	sim_rig_open(&sim, lower_rules);
+	mpio_queue_close(sim.queue);
+	libc_memory = mpio_allocator_libc();
+	config = (struct mpio_filter_config){.allocator = &libc_memory};
+	assert_int_equal(mpio_faults_parse(&faults, rules, NULL), 0);
+	assert_int_equal(
+		mpio_filter_fault(sim.device, &config, &faults, &device), 0);
+	sim.device = device;
+	sim.queue = open_queue(device, 1);
+}
+
+static void done(void)
+{
+	mpio_queue_close(sim.queue);
+	sim.queue = NULL;
+	sim.device->ops.close(sim.device);
+	sim_rig_close(&sim);
+}
+
+/* A torn write is many below: there are four bios, and none comes back. */
+static void without_a_bio_below_an_io_fails(void **state)
+{
+	const struct sim_io *io;
+
+	(void)state;
+	use("write:torn=0x5555", "write:hold");
+	io = sim_start(&sim, MPIO_BIO_WRITE, 0, 0, 16, 'a');
+	assert_int_equal(mpio_sim_release(sim.sim, 0), 4);
+	assert_int_equal(mpio_queue_drain(sim.queue), 0);
+	assert_int_equal(io->ends, 1);
+	assert_int_equal(io->status, -MPIO_EIO);
+	assert_sim(&sim, "a.a.a.a.........");
+	done();
+}
+
+/* So many pieces go into a small bio in part, and that is no whole sector. */
+static void without_a_large_bio_below_many_pieces_fail(void **state)
+{
+	static unsigned char memory[80][64];
+	struct mpio_bio *bio;
+
+	(void)state;
+	use("write:torn=0x55", "write:hold");
+	bio = mpio_bio_get(sim.queue, MPIO_BIO_WRITE, 0);
+	for (size_t i = 0; i < 80; i++)
+		assert_int_equal(mpio_bio_add(bio, memory[i], 50), 0);
+	assert_int_equal(mpio_bio_add(bio, memory, 96), 0);
+	assert_int_equal(bio->length, 8 * SECTOR);
+	memset(memory, 'a', sizeof(memory));
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_int_equal(mpio_sim_release(sim.sim, 0), 2);
+	assert_int_equal(mpio_queue_drain(sim.queue), 0);
+	assert_sim(&sim, "a.a.....");
+	done();
+}
+
+static void a_device_that_became_smaller_refuses_what_is_behind(void **state)
+{
+	const struct sim_io *io;
+
+	(void)state;
+	use("read:drop", "");
+	mpio_sim_device(sim.sim)->size = 4 * SECTOR;
+	io = sim_start(&sim, MPIO_BIO_WRITE, 0, 8, 1, 'a');
+	assert_int_equal(mpio_queue_drain(sim.queue), 0);
+	assert_int_equal(io->ends, 1);
+	assert_int_equal(io->status, -MPIO_EINVAL);
+	mpio_sim_device(sim.sim)->size = RIG_SECTORS * SECTOR;
+	done();
+}
+
+static void what_does_not_end_below_does_not_end_inside(void **state)
+{
+	(void)state;
+	use("write:inline", "write:hold");
+	assert_int_equal(sim_start(&sim, MPIO_BIO_WRITE, 0, 0, 1, 'a')->ends,
+			 0);
+	assert_int_equal(mpio_queue_wait(sim.queue), -MPIO_EDEADLK);
+	assert_int_equal(mpio_sim_release(sim.sim, 0), 1);
+	assert_int_equal(mpio_queue_drain(sim.queue), 0);
+	assert_sim(&sim, "a.");
+	done();
+}
+
+static void what_never_ends_is_not_let_go(void **state)
+{
+	struct mpio_device *device;
+
+	(void)state;
+	use("write:hold:never", "");
+	device = sim.device;
+	sim_start(&sim, MPIO_BIO_WRITE, 0, 0, 1, 'a');
+	assert_int_equal(mpio_queue_wait(sim.queue), -MPIO_EDEADLK);
+	assert_int_equal(mpio_filter_release(device, 0), 1);
+	assert_int_equal(mpio_queue_wait(sim.queue), -MPIO_ETIMEDOUT);
+	mpio_bio_cancel(sim.ios[0].bio);
+	assert_int_equal(mpio_queue_drain(sim.queue), 0);
+	assert_int_equal(sim.ios[0].status, -MPIO_ECANCELED);
+	done();
+}
+
+static void a_flush_that_is_to_come_short_is_whole(void **state)
+{
+	(void)state;
+	use("submit:short=512,complete:short=512", "");
+	assert_int_equal(sim_flush(&sim), 0);
+	sim_start(&sim, MPIO_BIO_DISCARD, 0, 0, 4, 0);
+	assert_int_equal(mpio_queue_drain(sim.queue), 0);
+	assert_int_equal(sim.ios[1].status, 0);
+	done();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FILTER_TEST(what_is_no_device_has_no_filter),
+		FILTER_TEST(two_that_are_no_mirrors_are_not_compared),
+		FILTER_TEST(parts_are_some_and_their_sum_is_a_size),
+		FILTER_TEST(rules_that_a_filter_cannot_keep_are_refused),
+		FILTER_TEST(what_is_atomic_below_each_part_is_so_above),
+		FILTER_TEST(the_descriptor_below_tells_what_ends_at_once),
+		FILTER_TEST(who_owns_devices_closes_each_once),
+		FILTER_TEST(what_is_below_need_not_say_what_it_is),
+		FILTER_TEST(memory_is_registered_with_each_device_below),
+		FILTER_TEST(a_channel_takes_no_more_than_it_has_room_for),
+		cmocka_unit_test(without_a_bio_below_an_io_fails),
+		cmocka_unit_test(without_a_large_bio_below_many_pieces_fail),
+		cmocka_unit_test(
+			a_device_that_became_smaller_refuses_what_is_behind),
+		cmocka_unit_test(what_does_not_end_below_does_not_end_inside),
+		cmocka_unit_test(what_never_ends_is_not_let_go),
+		cmocka_unit_test(a_flush_that_is_to_come_short_is_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
