@@ -23,8 +23,8 @@
  * When the power fails, each write that is not durable may have reached the
  * medium, in part or in whole, or not at all: those in the cache and those in
  * flight. Of a PREFLUSH write in flight the flush is done: that neither is, a
- * cut before it leaves. mpio_sim_cut() chooses among these states; mpio_sim_snapshot() lets a
- * test go through all of them:
+ * cut before it leaves. mpio_sim_cut() chooses among these states;
+ * mpio_sim_snapshot() lets a test go through all of them:
  *
  *     mpio_sim_power_off(sim);
  *     mpio_sim_snapshot(sim, &snapshot);

@@ -69,8 +69,8 @@ static void check_cache(struct mpio_cache *cache)
 	uint32_t used = 0;
 	const struct file *first = NULL;
 
-	for (uint32_t i = 0; i < cache->frame_count; i++) {
-		struct mpio__frame *frame = &cache->frames[i];
+	for (uint32_t i = 1; i <= cache->frame_count; i++) {
+		struct mpio__frame *frame = mpio__frame_at(cache, i);
 		const struct file *file = (struct file *)frame->file;
 		uint32_t which;
 
@@ -109,7 +109,7 @@ static bool is_dirty(const struct file *file, uint32_t block)
 		mpio__file_find(&file->cached, block / (PAGE / BLOCK));
 
 	return number != 0 &&
-	       (cache->frames[number - 1].dirty >> block % (PAGE / BLOCK) & 1);
+	       (cache->frames[number].dirty >> block % (PAGE / BLOCK) & 1);
 }
 
 /* What is not dirty is there. */
