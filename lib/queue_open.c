@@ -406,6 +406,13 @@ int mpio_queue_open(struct mpio_device *device,
 	return 0;
 }
 
+/* Whatever plugs there are. */
+static void unplug_all(struct mpio_queue *queue)
+{
+	queue->plug_depth = 0;
+	queue->care &= ~MPIO__CARE_PLUGGED;
+}
+
 void mpio_queue_close(struct mpio_queue *queue)
 {
 	struct mpio_device *device;
@@ -413,11 +420,60 @@ void mpio_queue_close(struct mpio_queue *queue)
 	if (queue == NULL)
 		return;
 	device = queue->device;
-	queue->plug_depth = 0;
-	queue->care &= ~MPIO__CARE_PLUGGED;
+	unplug_all(queue);
 	(void)mpio_queue_drain(queue);
 	if (device->ops.channel_close != NULL)
 		device->ops.channel_close(device, queue->channel);
 	group_leave(queue);
 	put_memory(queue);
+}
+
+/* Tell of what has not ended, on all queues of a group. */
+static void tell_missing(const struct mpio_queue *queue,
+			 const struct mpio_deadline *deadline)
+{
+	const struct mpio_queue *other = queue;
+
+	do {
+		for (uint32_t i = 0; i < other->bio_count; i++) {
+			const struct mpio_bio *bio = &other->bios[i];
+
+			if (bio->state == MPIO__BIO_FLYING ||
+			    bio->state == MPIO__BIO_WAITING)
+				deadline->missing(deadline->ctx, bio);
+		}
+		other = other->group;
+	} while (other != queue);
+}
+
+/* Send what is plugged on any of a group; whether one of them is busy. */
+static bool is_group_busy(struct mpio_queue *queue)
+{
+	struct mpio_queue *other = queue;
+	bool busy = false;
+
+	do {
+		mpio__plug_flush(other);
+		busy = busy || mpio__queue_is_busy(other);
+		other = other->group;
+	} while (other != queue);
+	return busy;
+}
+
+int mpio_queue_close_by(struct mpio_queue *queue,
+			const struct mpio_deadline *deadline)
+{
+	unplug_all(queue);
+	while (is_group_busy(queue)) {
+		if (mpio_queue_poll(queue) > 0)
+			continue;
+		if (deadline->is_over != NULL &&
+		    !deadline->is_over(deadline->ctx))
+			continue;
+		if (deadline->missing != NULL)
+			tell_missing(queue, deadline);
+		return -MPIO_ETIMEDOUT;
+	}
+	mpio_queue_close(queue);
+	return 0;
 }

@@ -145,6 +145,35 @@ int mpio_queue_open(struct mpio_device *device,
  */
 void mpio_queue_close(struct mpio_queue *queue);
 
+/** What mpio_queue_close_by() asks and tells. */
+struct mpio_deadline {
+	/** Whether it is over; asked whenever a look at the device found
+	 * nothing new, so it may sleep a little. NULL: it is over. */
+	bool (*is_over)(void *ctx);
+	/** A bio of the queue or its group that has not ended, when it was
+	 * over: only to be looked at (op, offset, length, ctx). NULL: nobody
+	 * wants to know. */
+	void (*missing)(void *ctx, const struct mpio_bio *bio);
+	void *ctx;
+};
+
+/**
+ * Close a queue, but do not wait for ever: for a device that may have lost an
+ * I/O. It is looked at, as by mpio_queue_poll(), until nothing is in flight.
+ *
+ * @param queue     gone after the call if it returns 0, as by
+ *                  mpio_queue_close(); else as it was, but unplugged: the
+ *                  device still has some of its bios, and the memory and the
+ *                  pages they are for; the call may be made again
+ * @param deadline  used inside the call only; callbacks of ended bios run
+ *                  inside, too. Not from a callback.
+ * @retval 0
+ * @retval -MPIO_ETIMEDOUT  it is over, and `missing` was told of each bio that
+ *                          had not ended
+ */
+int mpio_queue_close_by(struct mpio_queue *queue,
+			const struct mpio_deadline *deadline);
+
 /**
  * Begin to gather bios instead of sending them. Nests.
  *

@@ -336,6 +336,82 @@ static void closing_sends_and_ends_everything(void **state)
 	assert_page(rig, 0, "a100 a101 a102 a103");
 }
 
+struct patience {
+	uint32_t asked;
+	uint32_t left;
+	uint64_t missing[4]; /* blocks */
+	uint32_t missing_count;
+};
+
+static bool is_over(void *ctx)
+{
+	struct patience *patience = ctx;
+
+	patience->asked++;
+	return patience->left == 0 || --patience->left == 0;
+}
+
+static void note_missing(void *ctx, const struct mpio_bio *bio)
+{
+	struct patience *patience = ctx;
+
+	assert_true(patience->missing_count < 4);
+	patience->missing[patience->missing_count++] = bio->offset / BLOCK;
+}
+
+static int close_by(struct rig *rig, struct patience *patience)
+{
+	const struct mpio_deadline deadline = {is_over, note_missing, patience};
+	int error = mpio_queue_close_by(rig->queue, &deadline);
+
+	if (error == 0)
+		rig->queue = NULL;
+	return error;
+}
+
+static void closing_in_time_ends_everything(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.reap_max = 1;
+	rig_open(rig);
+	mpio_queue_plug(rig->queue);
+	for (uint32_t i = 0; i < 5; i++)
+		start_io(rig, rig->queue, MPIO_BIO_READ, 0, 3 * i, 1);
+	assert_int_equal(close_by(rig, &patience), 0);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(rig->ios[i].ends, 1);
+	assert_int_equal(patience.asked, 0);
+	assert_int_equal(rig->a.channels, 0);
+}
+
+static void closing_too_late_names_what_is_missing(void **state)
+{
+	const struct mpio_deadline now = {0};
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true; /* and nobody waits */
+	rig->two = true;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	start_io(rig, rig->other, MPIO_BIO_READ, 0, 9, 1);
+	start_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 11, 1);
+	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
+	assert_int_equal(patience.asked, 3);
+	assert_int_equal(patience.missing_count, 2);
+	assert_int_equal(patience.missing[0] + patience.missing[1], 18);
+	assert_int_equal(mpio_queue_close_by(rig->queue, &now),
+			 -MPIO_ETIMEDOUT);
+	rig->a.slow = false; /* late, but not lost */
+	assert_int_equal(mpio_queue_poll(rig->queue), 2);
+	assert_int_equal(rig->ios[0].ends, 1);
+	assert_int_equal(rig->ios[2].ends, 1);
+}
+
 static void a_queue_leaves_its_group_when_it_is_closed(void **state)
 {
 	struct rig *rig = *state;
@@ -377,6 +453,8 @@ int main(void)
 		RIG_TEST(each_queue_has_a_channel_of_its_own),
 		RIG_TEST(closing_nothing_is_allowed),
 		RIG_TEST(closing_sends_and_ends_everything),
+		RIG_TEST(closing_in_time_ends_everything),
+		RIG_TEST(closing_too_late_names_what_is_missing),
 		RIG_TEST(a_queue_leaves_its_group_when_it_is_closed),
 	};
 
