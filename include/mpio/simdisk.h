@@ -22,8 +22,8 @@
  * after it had ended ends, or, if it asks for that (FUA), until it ends itself.
  * When the power fails, each write that is not durable may have reached the
  * medium, in part or in whole, or not at all: those in the cache and those in
- * flight. Of a PREFLUSH write in flight the flush is done: that neither is, a
- * cut before it leaves. mpio_sim_cut() chooses among these states;
+ * flight. Of a PREFLUSH write in flight the flush has been done; a cut before
+ * it was submitted leaves the rest. mpio_sim_cut() chooses among these states;
  * mpio_sim_snapshot() lets a test go through all of them:
  *
  *     mpio_sim_power_off(sim);
