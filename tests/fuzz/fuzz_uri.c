@@ -282,6 +282,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	default:
 		try_posix(text);
 	}
-	/* The rules of a simulated disk are text, too: they come here. */
 	return 0;
 }
