@@ -6,7 +6,8 @@
  *  - what the cache counts is what there is, in its frames, lists and trees;
  *  - what it calls uptodate is what the file's bytes must be, and zeros behind
  *    the end;
- *  - what it does not call dirty is on the device: nothing was dropped;
+ *  - what it does not call dirty is on the device: nothing was dropped; and
+ *    nothing behind the end is dirty;
  *  - no byte of the device has changed that is not the files';
  *  - all bios are in their pool again.
  */
@@ -59,6 +60,9 @@ static void check_frame(struct mpio_cache *cache, struct mpio__frame *frame)
 	for (uint32_t i = 0; i < PAGE / BLOCK; i++) {
 		if (frame->uptodate >> i & 1)
 			check_block(file, frame, i);
+		if (frame->dirty >> i & 1)
+			check(frame->page.pos + (uint64_t)i * BLOCK <
+			      file->size);
 	}
 }
 
@@ -102,7 +106,7 @@ static void check_cache(struct mpio_cache *cache)
 
 /* ---- The device --------------------------------------------------------- */
 
-static bool is_dirty(const struct file *file, uint32_t block)
+bool file_is_dirty(const struct file *file, uint32_t block)
 {
 	const struct mpio_cache *cache = file->cached.cache;
 	uint32_t number =
@@ -124,7 +128,7 @@ static void check_file(const struct stack *stack, const struct file *file,
 				? image + place_of(stack, file, i) * BLOCK
 				: zeros;
 
-		if (!is_dirty(file, i))
+		if (!file_is_dirty(file, i))
 			check(memcmp(is, file->model + i * BLOCK,
 				     left < BLOCK ? (size_t)left : BLOCK) == 0);
 	}

@@ -22,6 +22,7 @@ const struct scenario scenarios_file[] = {
 		.steps = {DO_READ(0, 0, 40000), DO_READ(1, 8 * BLOCK, 20000),
 			  DO_WRITE(0, 30000, 3000), DO_READ(1, 0, 60000)},
 		.straight = 16 * KIB,
+		.bytes = 8 * KIB,
 		.layout = UNITS,
 	},
 	{
@@ -29,6 +30,7 @@ const struct scenario scenarios_file[] = {
 		.steps = {DO_READ(0, 0, FILE_BYTES),
 			  DO_READ(0, 4 * KIB, 50000)},
 		.straight = 4 * KIB,
+		.bytes = 6 * KIB,
 		.size = 120 * BLOCK + 5,
 		.hole_every = 3,
 		.whole = true,

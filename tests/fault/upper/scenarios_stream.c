@@ -43,8 +43,8 @@ const struct scenario scenarios_stream[] = {
 	},
 	{
 		.name = "a stream that is reset",
-		.steps = {LOOK(24, 0, FORWARD | STREAM_RESET),
-			  LOOK(24, 3, PAIRS | STREAM_RESET | STREAM_HOLD)},
+		.steps = {LOOK(14, 0, FORWARD | STREAM_RESET),
+			  LOOK(14, 3, PAIRS | STREAM_RESET | STREAM_HOLD)},
 		.layout = REVERSED,
 		.whole = true,
 	},

@@ -342,6 +342,7 @@ static int open_queue(struct stack *stack)
 		.bios = stack->scenario->bios != 0 ? stack->scenario->bios : 6,
 		.segments_max = 32,
 		.pages_max = 64,
+		.bytes_max = stack->scenario->bytes,
 		.walk_pages = 16,
 		.flags = stack->scenario->whole ? MPIO_QUEUE_NO_ISOLATION : 0,
 		.allocator = &stack->allocator,

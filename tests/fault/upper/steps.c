@@ -88,6 +88,8 @@ static void do_read(const struct act *act)
 
 	memset(stack->buffer, UNTOUCHED, length);
 	n = mpio_file_read(&act->handle->file, stack->buffer, length, act->pos);
+	/* Nothing is still on its way into the buffer. */
+	check(act->handle->file.straight.pending == 0);
 	if (n < (int64_t)wanted)
 		allow(stack, act->before, -MPIO_EIO);
 	if (n < 0)
@@ -271,24 +273,42 @@ static void adopt_zeros(struct file *file, uint64_t size)
 	mpio_cache_put(page);
 }
 
+/* The rest of the last block is zeros on the device, or will be. */
+static void check_rest(const struct act *act)
+{
+	const struct file *file = act->file;
+	uint32_t block = (uint32_t)(file->size / BLOCK);
+	uint32_t rest = (uint32_t)(file->size % BLOCK);
+	const unsigned char *at = act->stack->ground->image();
+
+	if (rest == 0 || !file->mapped[block] || file_is_dirty(file, block))
+		return;
+	at += place_of(act->stack, file, block) * BLOCK;
+	for (; rest < BLOCK; rest++)
+		check(at[rest] == 0);
+}
+
 static void do_truncate(const struct act *act)
 {
 	struct file *file = act->file;
 	uint64_t size = act->pos;
+	bool shrinks = size < file->size;
 	int error = mpio_file_truncate(&act->handle->file, size);
 
 	allow(act->stack, act->before, error);
 	if (error != 0) {
-		if (size < file->size)
+		if (shrinks)
 			adopt_zeros(file, size);
 	} else {
-		if (size < file->size)
+		if (shrinks)
 			memset(file->model + size, 0,
 			       (size_t)(file->size - size));
 		file->size = size;
 		for (uint64_t i = (size + BLOCK - 1) / BLOCK; i < file->blocks;
 		     i++)
 			file->mapped[i] = false;
+		if (shrinks)
+			check_rest(act);
 	}
 	check(mpio_file_size(&act->handle->file) == file->size);
 }

@@ -257,15 +257,20 @@ void stream_do(struct stack *stack, const struct step *step)
 	if (step->how & STREAM_RESET) {
 		consume(step->length / 2, before);
 		reset(before);
+		consume(step->length, before); /* to the end */
+		reset(before);
 	}
 	consume(step->length - step->pos, before);
 	put_held();
 	mpio_stream_close(reader.stream);
+	/* What close could not wait for is the engine's, when it has ended. */
+	for (uint32_t i = 0; i < FRAMES; i++)
+		check(!reader.frames[i].used ||
+		      ((reader.frames[i].page.flags & MPIO_PAGE_LOCKED) &&
+		       stack_faults(stack) != before));
 	stack_settle(stack);
 	for (uint32_t i = 0; i < FRAMES; i++) {
 		check(!(reader.frames[i].page.flags & MPIO_PAGE_LOCKED));
 		check(!reader.frames[i].is_reading);
-		/* What close could not wait for is the engine's since. */
-		check(!reader.frames[i].used || stack_faults(stack) != before);
 	}
 }

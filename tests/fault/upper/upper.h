@@ -120,7 +120,7 @@ enum verb {
 
 /* Streams: an order, and what more happens. */
 enum order { FORWARD, BACKWARD, SCATTERED, PAIRS, TWICE };
-#define STREAM_RESET 8u /* and begin again, after half of it */
+#define STREAM_RESET 8u /* after half of it, and at the end; then again */
 #define STREAM_HOLD 16u /* the consumer keeps some pages for a while */
 
 struct step {
@@ -150,7 +150,8 @@ struct scenario {
 	uint32_t ahead_max;  /* readahead_max; 0: 8 pages */
 	uint32_t background; /* per cent; 0: the cache's */
 	uint32_t limit;
-	uint32_t bios; /* 0: 6 */
+	uint32_t bios;  /* 0: 6 */
+	uint32_t bytes; /* of a bio, at most; 0: any */
 };
 
 extern const struct scenario scenarios_file[];
@@ -244,5 +245,7 @@ void stream_do(struct stack *stack, const struct step *step);
 void stack_check(struct stack *stack);
 /* When all is written and made durable. */
 void stack_check_clean(struct stack *stack);
+/* Whether the cache knows that a block is not yet on the device. */
+bool file_is_dirty(const struct file *file, uint32_t block);
 
 #endif
