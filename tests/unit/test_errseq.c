@@ -154,10 +154,11 @@ static void a_million_unseen_errors_hide_none_from_a_holder(void **state)
 	assert_int_equal(mpio_errseq_check_and_advance(&errseq, &early),
 			 -MPIO_EIO);
 	late = mpio_errseq_sample(&errseq);
-	for (int i = 0; i < 1000000; i++)
+	for (int i = 0; i < 1000000; i++) {
 		mpio_errseq_set(&errseq, -MPIO_EIO);
-	assert_int_equal(mpio_errseq_check(&errseq, &early), -MPIO_EIO);
-	assert_int_equal(mpio_errseq_check(&errseq, &late), -MPIO_EIO);
+		assert_int_equal(mpio_errseq_check(&errseq, &early), -MPIO_EIO);
+		assert_int_equal(mpio_errseq_check(&errseq, &late), -MPIO_EIO);
+	}
 }
 
 int main(void)

@@ -717,6 +717,28 @@ static void closing_waits_and_releases(void **state)
 }
 
 /* The device does not tell of the first page; the second one was there. */
+static void an_engine_need_not_take_pages_back(void **state)
+{
+	const struct mpio_stream_ops some = {.next = next, .take = take};
+	struct reader reader = {0};
+	struct rig *rig = *state;
+
+	name(&reader, 0, 2, 10);
+	open_slow(rig, 2, 200);
+	open_reader(&reader, rig, true);
+	mpio_stream_close(reader.stream);
+	reader.config.ops = &some;
+	assert_int_equal(mpio_stream_open(rig->queue, &rig->mapping,
+					  &reader.config, &reader.stream),
+			 0);
+	expect_page(&reader, 0);
+	assert_int_equal(reader.taken, 1);
+	mpio_stream_close(reader.stream);
+	assert_int_equal(reader.released, 0);
+	assert_int_equal(page_at(rig, 2)->flags & MPIO_PAGE_LOCKED, 0);
+	rig->frames[2].handed--; /* it was never read */
+}
+
 static void closing_releases_what_is_not_on_its_way(void **state)
 {
 	struct reader reader = {0};
@@ -992,6 +1014,7 @@ int main(void)
 		RIG_TEST(a_page_that_somebody_else_reads_is_waited_for),
 		RIG_TEST(nothing_to_wait_for_is_told),
 		RIG_TEST(closing_waits_and_releases),
+		RIG_TEST(an_engine_need_not_take_pages_back),
 		RIG_TEST(closing_releases_what_is_not_on_its_way),
 		RIG_TEST(a_stream_that_is_reset_begins_anew),
 		RIG_TEST(what_a_device_fails_to_tell_can_be_asked_again),
