@@ -366,6 +366,21 @@ static void nothing_written_leaves_the_page_clean(void **state)
 	assert_int_equal(read_byte(cached, 0) >= 0, 1);
 }
 
+static void nothing_written_makes_no_file_longer(void **state)
+{
+	const uint64_t pos = 21 * BLOCK;
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached_open(cached, 16, 16);
+	assert_int_equal(mpio_cache_write_begin(&cached->file,
+						cached->rig->queue, pos, BLOCK,
+						&page),
+			 0);
+	mpio_cache_write_end(page, pos, 0);
+	assert_int_equal(cached->file.mapping.size, 16 * BLOCK);
+}
+
 static void a_page_can_be_filled_by_hand(void **state)
 {
 	struct cached *cached = *state;
@@ -746,6 +761,7 @@ int main(void)
 		CACHED_TEST(
 			where_positions_end_nothing_is_written_or_read_ahead),
 		CACHED_TEST(nothing_written_leaves_the_page_clean),
+		CACHED_TEST(nothing_written_makes_no_file_longer),
 		CACHED_TEST(a_page_can_be_filled_by_hand),
 		CACHED_TEST(a_page_is_not_filled_twice_at_once),
 		CACHED_TEST(a_locked_page_is_a_deadlock_for_one_thread),

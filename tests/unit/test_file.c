@@ -730,6 +730,19 @@ static void dontneed_writes_back_and_forgets(void **state)
 	assert_all(buffer, PAGE, 'x');
 }
 
+/* No more of the last page is wanted than lies before the end of file. */
+static void dontneed_to_the_end_forgets_a_page_that_it_cuts(void **state)
+{
+	struct cached *cached = *state;
+
+	open_file(cached, 22, 64, NULL);
+	assert_int_equal(read_at(0, 22 * BLOCK), 22 * BLOCK);
+	assert_int_equal(
+		mpio_file_advise(&handle, 0, 22 * BLOCK, MPIO_ADVICE_DONTNEED),
+		0);
+	assert_int_equal(cached_pages(cached), 0);
+}
+
 /* What lies outside may be needed. */
 static void dontneed_leaves_pages_that_lie_in_part_in_the_range(void **state)
 {
@@ -1056,6 +1069,7 @@ int main(void)
 		CACHED_TEST(willneed_takes_a_quarter_of_the_cache),
 		CACHED_TEST(willneed_ends_where_the_file_does),
 		CACHED_TEST(dontneed_writes_back_and_forgets),
+		CACHED_TEST(dontneed_to_the_end_forgets_a_page_that_it_cuts),
 		CACHED_TEST(
 			dontneed_leaves_pages_that_lie_in_part_in_the_range),
 		CACHED_TEST(dontneed_waits_for_what_it_writes),

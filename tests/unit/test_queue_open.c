@@ -191,6 +191,8 @@ static void without_a_source_of_memory_nothing_is_opened(void **state)
 
 	assert_int_equal(mpio_queue_open(&rig->a.device, &none, &queue),
 			 -MPIO_EINVAL);
+	assert_int_equal(mpio_queue_open(&rig->a.device, NULL, &queue),
+			 -MPIO_EINVAL);
 	assert_null(queue);
 }
 
