@@ -28,18 +28,25 @@ soak() { # NAME COMMAND...
 	if [ "$status" != ok ]; then
 		result=1
 	fi
-	summary="$summary$(printf '%-10s %-6s %5d s' "$name" "$status" \
+	summary="$summary$(printf '%-15s %-6s %5d s' "$name" "$status" \
 		$(($(date +%s) - begin)))
 "
 }
 
 soak proof sh tests/proof.sh
 soak planted sh tests/planted.sh
+soak mutate sh tests/mutate.sh --sample 600
+soak memcheck sh tests/memcheck.sh
 soak msan sh tests/msan.sh
 soak tidy sh tests/checks/tidy.sh --deep
 soak integers sh tests/integers.sh
 soak s390x sh tests/foreign.sh s390x
 soak armhf sh tests/foreign.sh armhf
+
+for name in api extfs get_block read rule uri write; do
+	soak "fuzz-$name" env SECONDS_MAX="${SECONDS_MAX:-300}" \
+		sh tests/fuzz.sh --fast "$name"
+done
 
 echo "== summary"
 printf '%s' "$summary"
