@@ -17,7 +17,7 @@
 #endif
 
 #define ARENA_BYTES (64u << 20)
-#define CLASSES 26u
+#define POWERS 26u
 
 /* In front of each block. */
 union header {
@@ -30,37 +30,37 @@ union header {
 
 static _Alignas(4096) unsigned char arena[ARENA_BYTES];
 static size_t used;
-static union header *free_blocks[CLASSES];
+static union header *free_blocks[POWERS];
 static uint64_t out;
 static uint32_t failing;
 
-static unsigned class_of(size_t size)
+static unsigned power_of(size_t size)
 {
-	unsigned class = 6;
+	unsigned power = 6;
 
-	while ((size_t)1 << class < size)
-		class ++;
-	CHECK(class < CLASSES);
-	return class;
+	while ((size_t)1 << power < size)
+		power++;
+	CHECK(power < POWERS);
+	return power;
 }
 
 static void *make(size_t size)
 {
-	unsigned class = class_of(size + sizeof(union header));
-	union header *header = free_blocks[class];
+	unsigned power = power_of(size + sizeof(union header));
+	union header *header = free_blocks[power];
 
 	if (failing != 0 && !world.calm && below(1000) < failing) {
 		fault_note(KIND_MEMORY);
 		return NULL;
 	}
 	if (header != NULL) {
-		free_blocks[class] = header->block.next;
+		free_blocks[power] = header->block.next;
 	} else {
-		CHECK(ARENA_BYTES - used >= (size_t)1 << class);
+		CHECK(ARENA_BYTES - used >= (size_t)1 << power);
 		header = (union header *)(arena + used);
-		used += (size_t)1 << class;
+		used += (size_t)1 << power;
 	}
-	ASAN_POISON_MEMORY_REGION(header, (size_t)1 << class);
+	ASAN_POISON_MEMORY_REGION(header, (size_t)1 << power);
 	ASAN_UNPOISON_MEMORY_REGION(header, sizeof(*header) + size);
 	header->block.size = size;
 	out++;
@@ -72,17 +72,17 @@ static void *make(size_t size)
 
 static void drop(union header *header)
 {
-	unsigned class = class_of(header->block.size + sizeof(*header));
+	unsigned power = power_of(header->block.size + sizeof(*header));
 
 	CHECK(out != 0);
 	out--;
 	memset(header + 1, 0xdd,
 	       header->block.size < 512 ? header->block.size : 512);
-	ASAN_POISON_MEMORY_REGION(header, (size_t)1 << class);
+	ASAN_POISON_MEMORY_REGION(header, (size_t)1 << power);
 	ASAN_UNPOISON_MEMORY_REGION(header, sizeof(*header));
 	header->block.size = SIZE_MAX / 2;
-	header->block.next = free_blocks[class];
-	free_blocks[class] = header;
+	header->block.next = free_blocks[power];
+	free_blocks[power] = header;
 }
 
 static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)

@@ -274,18 +274,24 @@ void raw_seen(const struct mpio_bio *bio)
 	}
 }
 
-/* Memory that the device takes as it is. */
+/*
+ * Memory that the device takes as it is. The second begins before the first, so
+ * that whoever sorts them has to see that they overlap.
+ */
 static void start_one_of_pair(uint32_t i, enum mpio_bio_op op, struct region *r)
 {
-	static _Alignas(4096) unsigned char memory[2][4096];
+	static _Alignas(4096) unsigned char memory[2][8192];
 	struct mpio_bio *bio = mpio_bio_get(world.volumes[0].queue, op, 0);
 
 	if (bio == NULL)
 		return;
-	bio->offset = r->from;
+	bio->offset = r->from + (i == 0 ? world.sector : 0);
 	bio->end_io = end_of_pair;
 	bio->ctx = r;
-	CHECK(mpio_bio_add(bio, memory[i], world.sector) == 0);
+	if (mpio_bio_add(bio, memory[i], (i + 1) * world.sector) != 0) {
+		mpio_bio_put(bio); /* two are too many for the device */
+		return;
+	}
 	pair.bios[i] = bio;
 	CHECK(mpio_bio_submit(bio) == 0);
 }
