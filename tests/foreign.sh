@@ -25,7 +25,7 @@ packages() {
 # does not have, or has otherwise; scripts cannot start programs there at all.
 not_here='posix|threads|libaio|io_uring|file_uri|open|frames|register|tail$'
 not_here="$not_here|allocation|chain|sweep|device|real|instructions"
-not_here="$not_here|vectors.(text|random$|self-test)"
+not_here="$not_here|vectors.(text|random$|self-test)|simulation.repeat"
 # These have a watchdog of their own, which an emulator is too slow for.
 not_here="$not_here|fault.(lies|callbacks)"
 
