@@ -321,12 +321,20 @@ MPIO__APART static int write_atomic(struct mpio__walk *walk,
 	return error;
 }
 
+static bool is_last_run(const struct mpio__walk *walk,
+			const struct mpio_page *page, struct dirty_run run,
+			uint64_t stop)
+{
+	struct dirty_run rest = next_run(walk, page, run.end, stop);
+
+	return rest.block == rest.end;
+}
+
 static int write_blocks(struct mpio__walk *walk, struct mpio__ahead *ahead,
 			struct mpio_page *page, uint64_t stop)
 {
 	uint64_t block = page->pos >> walk->shift;
 	bool atomic = (page->flags & MPIO_PAGE_ATOMIC) != 0;
-	uint32_t runs = 0;
 
 	while (block < stop) {
 		struct dirty_run run = next_run(walk, page, block, stop);
@@ -334,8 +342,8 @@ static int write_blocks(struct mpio__walk *walk, struct mpio__ahead *ahead,
 
 		if (run.block == run.end)
 			break;
-		if (atomic && ++runs > 1)
-			return -MPIO_EINVAL;
+		if (atomic && !is_last_run(walk, page, run, stop))
+			return -MPIO_EINVAL; /* and none of it is written */
 		if (atomic)
 			error = write_atomic(walk, ahead, page, run);
 		else
