@@ -202,21 +202,12 @@ void mpio__faults_ask(struct mpio_faults *faults, uint64_t *seed,
 
 void mpio__fault_flip(const struct mpio_bio *bio, uint32_t bit)
 {
-	uint64_t left;
+	const struct mpio_iovec *vec = bio->vecs;
+	uint64_t left = mpio__rest(bit / 8, bio->length);
+	unsigned char *byte;
 
-	if (bio->length == 0)
-		return;
-	left = mpio__rest(bit / 8, bio->length);
-	for (uint32_t i = 0; i < bio->vec_count; i++) {
-		const struct mpio_iovec *vec = &bio->vecs[i];
-
-		if (left < vec->length) {
-			unsigned char *byte = vec->base;
-
-			byte[left] =
-				(unsigned char)(byte[left] ^ 1u << bit % 8);
-			return;
-		}
-		left -= vec->length;
-	}
+	while (left >= vec->length)
+		left -= vec++->length;
+	byte = vec->base;
+	byte[left] = (unsigned char)(byte[left] ^ 1u << bit % 8);
 }

@@ -29,9 +29,7 @@ static uint32_t below(uint32_t a, uint32_t b)
 
 static uint32_t sector_of(const struct filter *filter)
 {
-	uint32_t size = filter->device.limits.logical_block_size;
-
-	return size != 0 ? size : 512;
+	return filter->device.limits.logical_block_size;
 }
 
 static void fail(struct filter_request *request, int status)
@@ -104,8 +102,7 @@ static void submit(struct filter_request *request, struct mpio_bio *bio)
 	error = mpio_bio_submit(bio);
 	if (error == 0)
 		return;
-	if (request->sent == bio)
-		request->sent = NULL;
+	request->sent = NULL;
 	fail(request, error);
 	mpio_bio_put(bio);
 	request->pending--;

@@ -48,7 +48,7 @@ static int make(const struct mpio_allocator *allocator, struct sim_image *image,
 		uint64_t count)
 {
 	if (count > SIZE_MAX / sizeof(struct sim_leaf *))
-		return -MPIO_ENOMEM;
+		return -MPIO_ENOMEM; /* GCOVR_EXCL_LINE: 32-bit machines */
 	image->count = (size_t)count;
 	image->leaves = mpio__sim_alloc(
 		allocator, image->count * sizeof(struct sim_leaf *));

@@ -96,7 +96,7 @@ static void ring_update(struct mpio_cache_mapping *file)
 		file->dirty_prev = head->dirty_prev;
 		file->dirty_prev->dirty_next = file;
 		head->dirty_prev = file;
-	} else if (file->dirty == 0 && file->dirty_next != NULL) {
+	} else if (file->dirty == 0) {
 		if (head == file)
 			cache->dirty_files = file->dirty_next == file
 						     ? NULL
@@ -116,7 +116,7 @@ void mpio__frame_set_dirty(struct mpio__frame *frame, uint64_t dirty)
 	bool was = frame->dirty != 0;
 
 	frame->dirty = dirty;
-	if (was == (dirty != 0) || (frame->state & MPIO__FRAME_ORPHAN))
+	if (was == (dirty != 0))
 		return;
 	mpio__index_tag(index, key, MPIO__TAG_DIRTY, !was);
 	if (was) {
@@ -474,14 +474,16 @@ struct layout {
 	size_t slots;
 	size_t data; /* 0: given */
 	size_t size;
+	bool fits; /* all that was appended; else `size` is no size */
 };
 
-static bool append(struct layout *layout, size_t *at, size_t count, size_t size)
+static void append(struct layout *layout, size_t *at, size_t count, size_t size)
 {
 	layout->size = (layout->size + 15) & ~(size_t)15;
 	*at = layout->size;
-	return mpio__size_add(&layout->size, count, size) &&
-	       layout->size < SIZE_MAX - FRAME_ALIGNMENT - MPIO__LINE - 16;
+	layout->fits &= mpio__size_add(&layout->size, count, size);
+	layout->fits &=
+		layout->size < SIZE_MAX - FRAME_ALIGNMENT - MPIO__LINE - 16;
 }
 
 static bool lay_out(const struct mpio_cache_config *config,
@@ -496,6 +498,7 @@ static bool lay_out(const struct mpio_cache_config *config,
 			config->node_count,
 			mpio__min_u32(frames / 4 + 64, MPIO__NODES_MAX)),
 		.size = sizeof(struct mpio_cache),
+		.fits = true,
 	};
 	if (!mpio__is_power_of_two(layout->page_size) ||
 	    layout->page_size < 512 || layout->page_size > 1u << 30 ||
@@ -508,25 +511,21 @@ static bool lay_out(const struct mpio_cache_config *config,
 	       layout->page_size << layout->group_shift < GROUP_BYTES)
 		layout->group_shift++;
 	layout->group_count = ((frames - 1) >> layout->group_shift) + 1;
-	if (!append(layout, &layout->frames, (size_t)frames + 1,
-		    sizeof(struct mpio__frame)))
-		return false;
+	append(layout, &layout->frames, (size_t)frames + 1,
+	       sizeof(struct mpio__frame));
 	layout->size += MPIO__LINE;
-	if (!append(layout, &layout->links, frames,
-		    sizeof(struct mpio__link)) ||
-	    !append(layout, &layout->groups, layout->group_count,
-		    sizeof(struct mpio__group)) ||
-	    !append(layout, &layout->nodes, layout->node_count,
-		    sizeof(struct mpio__node)) ||
-	    !append(layout, &layout->slots, (size_t)layout->node_count + 1,
-		    MPIO__FANOUT * sizeof(uint32_t)))
-		return false;
+	append(layout, &layout->links, frames, sizeof(struct mpio__link));
+	append(layout, &layout->groups, layout->group_count,
+	       sizeof(struct mpio__group));
+	append(layout, &layout->nodes, layout->node_count,
+	       sizeof(struct mpio__node));
+	append(layout, &layout->slots, (size_t)layout->node_count + 1,
+	       MPIO__FANOUT * sizeof(uint32_t));
 	if (config->frame_memory != NULL)
-		return true;
-	if (!append(layout, &layout->data, frames, layout->page_size))
-		return false;
+		return layout->fits;
+	append(layout, &layout->data, frames, layout->page_size);
 	layout->size += FRAME_ALIGNMENT; /* to align them */
-	return true;
+	return layout->fits;
 }
 
 size_t mpio_cache_size(const struct mpio_cache_config *config)

@@ -107,15 +107,11 @@ static void node_give(struct mpio__index index, uint32_t number)
 
 /* ---- Finding ------------------------------------------------------------ */
 
-/* The node at level 0 that a key belongs to, or 0. */
+/* The node at level 0 of a key that is there. */
 static uint32_t leaf_of(struct mpio__index index, uint64_t key)
 {
-	uint32_t height = *index.height;
-
-	if (height == 0)
-		return 0;
-	return (uint32_t)mpio__index_find(index.pool, *index.root, height - 1,
-					  key >> BITS);
+	return (uint32_t)mpio__index_find(index.pool, *index.root,
+					  *index.height - 1, key >> BITS);
 }
 
 uint32_t mpio__index_next(struct mpio__index index, uint64_t *key,

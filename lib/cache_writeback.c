@@ -384,8 +384,7 @@ static void write_some(struct mpio_cache_mapping *file,
 	/* What is locked may be so by this very thread, if it is nested. */
 	bool waits = !is_nested(file->cache, queue);
 
-	if (mpio__walk_take(file, queue) != 0)
-		return;
+	(void)mpio__walk_take(file, queue); /* at once */
 	/* Errors are told by the error sequence. */
 	(void)walk(file, queue, &wbc, waits);
 	mpio__walk_give(file);
@@ -481,8 +480,9 @@ static uint32_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
 		int error;
 
 		files[n] = next_file(cache);
-		if (files[n] == NULL || mpio__walk_take(files[n], queue) != 0)
+		if (files[n] == NULL)
 			break;
+		(void)mpio__walk_take(files[n], queue); /* at once */
 		error = pass(files[n], queue, &wbc);
 		if (error != 0 && *result == 0)
 			*result = error;

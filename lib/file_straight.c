@@ -34,22 +34,6 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 	return engine->ops->get_block(engine, page, block, flags, extent);
 }
 
-static bool still_valid(struct mpio_mapping *mapping,
-			const struct mpio_extent *extent)
-{
-	struct mpio_mapping *engine = &straight_of(mapping)->file->mapping;
-
-	return engine->ops->still_valid(engine, extent);
-}
-
-static void boundary(struct mpio_mapping *mapping, struct mpio_queue *queue,
-		     uint64_t block)
-{
-	struct mpio_mapping *engine = &straight_of(mapping)->file->mapping;
-
-	engine->ops->boundary(engine, queue, block);
-}
-
 static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
 		     int status)
 {
@@ -66,7 +50,6 @@ static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
 static void set_up(struct mpio_file *file, uint64_t end)
 {
 	struct mpio_file_straight *straight = &file->straight;
-	const struct mpio_mapping_ops *engine = file->mapping->mapping.ops;
 
 	*straight = (struct mpio_file_straight){
 		.file = file->mapping,
@@ -75,8 +58,6 @@ static void set_up(struct mpio_file *file, uint64_t end)
 	straight->ops = (struct mpio_mapping_ops){
 		.get_block = get_block,
 		.read_end = read_end,
-		.still_valid = engine->still_valid != NULL ? still_valid : NULL,
-		.boundary = engine->boundary != NULL ? boundary : NULL,
 	};
 	straight->mapping = (struct mpio_mapping){
 		.ops = &straight->ops,
@@ -116,8 +97,7 @@ static uint32_t piece_bytes(const struct mpio_file *file)
 	uint32_t block_size = file->mapping->mapping.block_size;
 	uint32_t bytes = mpio_queue_limits(file->queue)->bytes_max;
 
-	bytes = bytes != 0 ? mpio__min_u32(bytes, PIECE_MAX) : PIECE_MAX;
-	bytes &= ~(block_size - 1);
+	bytes = mpio__min_u32(bytes, PIECE_MAX) & ~(block_size - 1);
 	return mpio__max_u32(bytes, block_size);
 }
 

@@ -56,6 +56,7 @@ struct shape {
 	uint32_t bounce_size; /* bytes; of each slot */
 	uint32_t slots;
 	size_t size;
+	bool fits; /* all that was placed; else `size` is no size */
 };
 
 /* The device's own limit, if it has one. */
@@ -143,24 +144,24 @@ static void shape_bounce(struct shape *shape, const struct mpio_limits *device,
 	shape->slots = mpio__max_u32(shape->slots, 1);
 }
 
-/* Put n objects behind what there is; returns where. */
-static bool place(struct shape *shape, size_t *at, uint64_t n, size_t size)
+/* Put n objects behind what there is, at *at. */
+static void place(struct shape *shape, size_t *at, uint64_t n, size_t size)
 {
 	size_t mask = _Alignof(max_align_t) - 1;
 
-	if (n > SIZE_MAX || !mpio__size_add(&shape->size, 1, mask))
-		return false;
+	shape->fits &= n <= SIZE_MAX;
+	shape->fits &= mpio__size_add(&shape->size, 1, mask);
 	shape->size &= ~mask;
 	*at = shape->size;
-	return mpio__size_add(&shape->size, (size_t)n, size);
+	shape->fits &= mpio__size_add(&shape->size, (size_t)n, size);
 }
 
 /* The same for bytes that a device is to touch, with slack to align them. */
-static bool place_aligned(struct shape *shape, size_t *at, uint32_t n)
+static void place_aligned(struct shape *shape, size_t *at, uint32_t n)
 {
 	uint32_t slack = shape->memory_alignment - 1;
 
-	return place(shape, at, n != 0 ? (uint64_t)n + slack : 0, 1);
+	place(shape, at, n != 0 ? (uint64_t)n + slack : 0, 1);
 }
 
 static bool shape_make(struct shape *shape, const struct mpio_device *device,
@@ -170,7 +171,7 @@ static bool shape_make(struct shape *shape, const struct mpio_device *device,
 	uint64_t small = MPIO__SMALL_MAX;
 	size_t queue_at;
 
-	*shape = (struct shape){0};
+	*shape = (struct shape){.fits = true};
 	if (!shape_limits(shape, &device->limits, config))
 		return false;
 	if (bios < 2 || bios > BIOS_MAX)
@@ -179,24 +180,24 @@ static bool shape_make(struct shape *shape, const struct mpio_device *device,
 	shape->walk_pages = mpio__or_default(config->walk_pages, WALK_PAGES);
 	shape->in_flight_max = clamp(2 * bios, config->in_flight_max);
 	shape_bounce(shape, &device->limits, config);
-	return place(shape, &queue_at, 1, sizeof(struct mpio_queue)) &&
-	       place(shape, &shape->plugged_at, 2 * (uint64_t)bios,
-		     sizeof(struct mpio_bio *)) &&
-	       place(shape, &shape->walk_at, shape->walk_pages,
-		     sizeof(struct mpio_page *)) &&
-	       place(shape, &shape->bios_at, 2 * (uint64_t)bios,
-		     sizeof(struct mpio_bio)) &&
-	       place(shape, &shape->vecs_at,
-		     bios * (shape->limits.pieces_max + small),
-		     sizeof(struct mpio_iovec)) &&
-	       place(shape, &shape->segments_at,
-		     bios * (shape->limits.segments_max + small),
-		     sizeof(struct mpio_segment)) &&
-	       place_aligned(shape, &shape->scrap_at, shape->limits.gap_max) &&
-	       place(shape, &shape->slots_at, shape->slots,
-		     sizeof(struct mpio_bounce)) &&
-	       place_aligned(shape, &shape->bounce_at,
-			     shape->slots * shape->bounce_size);
+	place(shape, &queue_at, 1, sizeof(struct mpio_queue));
+	place(shape, &shape->plugged_at, 2 * (uint64_t)bios,
+	      sizeof(struct mpio_bio *));
+	place(shape, &shape->walk_at, shape->walk_pages,
+	      sizeof(struct mpio_page *));
+	place(shape, &shape->bios_at, 2 * (uint64_t)bios,
+	      sizeof(struct mpio_bio));
+	place(shape, &shape->vecs_at, bios * (shape->limits.pieces_max + small),
+	      sizeof(struct mpio_iovec));
+	place(shape, &shape->segments_at,
+	      bios * (shape->limits.segments_max + small),
+	      sizeof(struct mpio_segment));
+	place_aligned(shape, &shape->scrap_at, shape->limits.gap_max);
+	place(shape, &shape->slots_at, shape->slots,
+	      sizeof(struct mpio_bounce));
+	place_aligned(shape, &shape->bounce_at,
+		      shape->slots * shape->bounce_size);
+	return shape->fits;
 }
 
 /* ---- Filling the block ------------------------------------------------ */
