@@ -316,6 +316,53 @@ static void who_drops_pages_is_waited_for(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).free, 16);
 }
 
+static void release_pinned(struct mpio_bio *bio)
+{
+	mpio_cache_release(pinned);
+	mpio_bio_put(bio);
+}
+
+static void a_sync_waits_for_a_page_that_is_locked(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 16, 16);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 8, 4), 0);
+	assert_int_equal(
+		mpio_cache_grab(&cached->file, cached->rig->queue, 0, &pinned),
+		0);
+	cached->rig->a.lifo = true; /* the test's own bio is the last */
+	start_bio(cached, release_pinned);
+	assert_int_equal(sync_file(cached), 0);
+	assert_trace(cached->rig, "read 0+1, write 108+4, write 100+4");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+static void what_failed_before_it_waited_is_told_after(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	mock_fail(&cached->rig->a, 108, 4, -MPIO_ENOSPC)->times = 1;
+	cached_open(cached, 16, 16);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 8, 4), 0);
+	assert_int_equal(
+		mpio_cache_grab(&cached->file, cached->rig->queue, 0, &pinned),
+		0);
+	cached->rig->a.lifo = true;
+	start_bio(cached, release_pinned);
+	assert_int_equal(sync_file(cached), -MPIO_ENOSPC);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_int_equal(sync_file(cached), 0);
+}
+
 static void a_page_is_put_while_another_is_waited_for(void **state)
 {
 	struct cached *cached = *state;
@@ -394,34 +441,54 @@ static void a_walk_is_not_begun_inside_itself(void **state)
 	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
 }
 
-/* The callback writes more than may be dirty; by the queue of its own. */
+/* The callback writes more than may be dirty, as which thread it may be. */
 static void write_more(struct rig *rig, uint64_t block)
 {
+	struct mpio_queue *queue = rig->two ? rig->other : rig->queue;
 	struct mpio_page *page;
 
 	(void)block;
 	rig->before_map = NULL;
-	results[0] = mpio_cache_write_begin(&meanwhile->other, rig->queue, PAGE,
-					    PAGE, &page);
-	if (results[0] == 0)
-		mpio_cache_write_end(page, PAGE, PAGE);
+	for (int i = 0; i < 2; i++) {
+		uint64_t pos = (uint64_t)i * PAGE;
+
+		results[i] = mpio_cache_write_begin(&meanwhile->other, queue,
+						    pos, PAGE, &page);
+		if (results[i] == 0)
+			mpio_cache_write_end(page, pos, PAGE);
+	}
+}
+
+/* Three pages may be dirty, and are, when a sync begins. */
+static void sync_writing_more(struct cached *cached, uint32_t helped)
+{
+	meanwhile = cached;
+	cached->config.limit_percent = 3;
+	cached->rig->before_map = write_more;
+	cached->rig->config.walk_pages = 1;
+	cached_open(cached, 16, 100);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).helped, 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(results[0], 0);
+	assert_int_equal(results[1], 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).helped, helped);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 2 - helped);
+	mpio_cache_drop(&cached->other, cached->rig->queue, 0, UINT64_MAX);
 }
 
 static void who_is_inside_a_walk_does_not_help(void **state)
 {
+	sync_writing_more(*state, 0);
+}
+
+static void any_other_thread_helps_with_what_nobody_walks(void **state)
+{
 	struct cached *cached = *state;
 
-	meanwhile = cached;
-	cached->config.limit_percent = 1;
-	cached->rig->before_map = write_more;
-	cached->rig->config.walk_pages = 1;
-	cached_open(cached, 16, 100);
-	assert_int_equal(write_blocks(cached, 0, 4), 0);
-	assert_int_equal(sync_file(cached), 0);
-	assert_int_equal(results[0], 0);
-	assert_int_equal(mpio_cache_stats(cached->cache).helped, 0);
-	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
-	mpio_cache_drop(&cached->other, cached->rig->queue, 0, UINT64_MAX);
+	cached->rig->two = true;
+	sync_writing_more(cached, 1);
 }
 
 /* ---- Walks of no range, and of many files ------------------------------- */
@@ -532,11 +599,14 @@ int main(void)
 		CACHED_TEST(a_page_that_was_dropped_meanwhile_is_grabbed_anew),
 		CACHED_TEST(a_page_that_was_dropped_meanwhile_is_invalid),
 		CACHED_TEST(who_drops_pages_is_waited_for),
+		CACHED_TEST(a_sync_waits_for_a_page_that_is_locked),
+		CACHED_TEST(what_failed_before_it_waited_is_told_after),
 		CACHED_TEST(a_page_is_put_while_another_is_waited_for),
 		CACHED_TEST(
 			pages_in_use_are_not_dropped_by_the_thread_that_has_them),
 		CACHED_TEST(a_walk_is_not_begun_inside_itself),
 		CACHED_TEST(who_is_inside_a_walk_does_not_help),
+		CACHED_TEST(any_other_thread_helps_with_what_nobody_walks),
 		CACHED_TEST(a_range_that_ends_before_it_begins_has_no_pages),
 		CACHED_TEST(a_range_is_walked_as_far_as_it_goes),
 		CACHED_TEST(work_is_done_for_some_files_at_a_time),

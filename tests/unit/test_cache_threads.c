@@ -236,10 +236,98 @@ static void threads_share_pages_and_keep_their_blocks(void **state)
 		mpio_queue_close(workers[i].queue);
 }
 
+/* ---- One call ends inside another --------------------------------------- */
+
+/* Steps that two threads take in turn. */
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t condition;
+	uint32_t done;
+} steps = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+
+static void do_step(uint32_t step)
+{
+	pthread_mutex_lock(&steps.mutex);
+	steps.done = step;
+	pthread_cond_broadcast(&steps.condition);
+	pthread_mutex_unlock(&steps.mutex);
+}
+
+static void await_step(uint32_t step)
+{
+	pthread_mutex_lock(&steps.mutex);
+	while (steps.done < step)
+		pthread_cond_wait(&steps.condition, &steps.mutex);
+	pthread_mutex_unlock(&steps.mutex);
+}
+
+/* Page 0 is mapped when page 1 begins to be, and page 1 when 0 was read. */
+static int get_block_in_turn(struct mpio_mapping *mapping,
+			     struct mpio_page *page, uint64_t block,
+			     uint32_t flags, struct mpio_extent *extent)
+{
+	if (block / THREADS == 0) {
+		do_step(1);
+		await_step(2);
+	} else {
+		do_step(2);
+		await_step(3);
+	}
+	return get_block(mapping, page, block, flags, extent);
+}
+
+static void *read_page_1(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	await_step(1);
+	read_own(worker, 1);
+	return NULL;
+}
+
+static void a_read_may_end_while_one_that_began_later_goes_on(void **state)
+{
+	static const struct mpio_mapping_ops in_turn = {
+		.get_block = get_block_in_turn};
+	static struct shared shared;
+	static struct worker workers[2];
+	struct mpio_allocator allocator = mpio_allocator_libc();
+	struct mpio_queue_config config = {.bios = 8, .allocator = &allocator};
+
+	(void)state;
+	open_shared(&shared);
+	for (uint32_t i = 0; i < 2; i++) {
+		workers[i].shared = &shared;
+		assert_int_equal(mpio_queue_open(&shared.disk.device, &config,
+						 &workers[i].queue),
+				 0);
+	}
+	assert_int_equal(mpio_cache_detach(&shared.file, workers[0].queue), 0);
+	shared.file.mapping.ops = &in_turn;
+	assert_int_equal(mpio_cache_attach(shared.cache, &shared.file), 0);
+	assert_int_equal(pthread_create(&workers[1].thread, NULL, read_page_1,
+					&workers[1]),
+			 0);
+	read_own(&workers[0], 0);
+	do_step(3);
+	pthread_join(workers[1].thread, NULL);
+	for (uint32_t i = 0; i < 2; i++) {
+		if (workers[i].trouble != NULL)
+			fail_msg("thread %u: %s", (unsigned)i,
+				 workers[i].trouble);
+	}
+	assert_int_equal(mpio_cache_stats(shared.cache).misses, 2);
+	close_shared(&shared, workers[0].queue);
+	for (uint32_t i = 0; i < 2; i++)
+		mpio_queue_close(workers[i].queue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_share_pages_and_keep_their_blocks),
+		cmocka_unit_test(
+			a_read_may_end_while_one_that_began_later_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,18 @@ static void each_number_of_a_rule_is_kept_to_what_can_be(void **state)
 	assert_int_equal(faults.count, 1);
 }
 
+static void an_event_that_is_none_is_printed_all_the_same(void **state)
+{
+	struct mpio_faults faults = {.count = 1};
+	char text[64];
+
+	(void)state;
+	faults.rules[0].event = 99;
+	faults.rules[0].actions = MPIO_FAULT_DROP;
+	mpio_faults_print(&faults, text, sizeof(text));
+	assert_string_equal(text, "?:drop");
+}
+
 static void text_without_room_is_counted(void **state)
 {
 	struct mpio_faults faults = {0};
@@ -409,6 +421,7 @@ int main(void)
 		cmocka_unit_test(there_is_room_for_sixteen),
 		cmocka_unit_test(a_rule_that_cannot_be_is_not_added),
 		cmocka_unit_test(each_number_of_a_rule_is_kept_to_what_can_be),
+		cmocka_unit_test(an_event_that_is_none_is_printed_all_the_same),
 		cmocka_unit_test(text_without_room_is_counted),
 		cmocka_unit_test(no_text_makes_it_crash),
 	};

@@ -329,6 +329,15 @@ static void without_a_bio_below_an_io_fails(void **state)
 	done();
 }
 
+static void where_bios_below_run_out_they_are_waited_for(void **state)
+{
+	(void)state;
+	use("write:torn=0x5555", "");
+	assert_int_equal(sim_put(&sim, 0, 16, 'a'), 0);
+	assert_sim(&sim, "a.a.a.a.a.a.a.a.");
+	done();
+}
+
 /* So many pieces go into a small bio in part, and that is no whole sector. */
 static void without_a_large_bio_below_many_pieces_fail(void **state)
 {
@@ -420,6 +429,7 @@ int main(void)
 		FILTER_TEST(memory_is_registered_with_each_device_below),
 		FILTER_TEST(a_channel_takes_no_more_than_it_has_room_for),
 		cmocka_unit_test(without_a_bio_below_an_io_fails),
+		cmocka_unit_test(where_bios_below_run_out_they_are_waited_for),
 		cmocka_unit_test(without_a_large_bio_below_many_pieces_fail),
 		cmocka_unit_test(
 			a_device_that_became_smaller_refuses_what_is_behind),

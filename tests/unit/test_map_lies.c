@@ -151,6 +151,49 @@ static void dirty_blocks_past_the_devices_end_stay_dirty(void **state)
 	assert_flags(rig, 1, "uptodate dirty error");
 }
 
+/* ---- Blocks that are too small ------------------------------------------ */
+
+static struct mpio_queue *there;
+
+static int lies_there(struct mpio_mapping *mapping, struct mpio_page *page,
+		      uint64_t block, uint32_t flags,
+		      struct mpio_extent *extent)
+{
+	(void)mapping;
+	(void)page;
+	(void)flags;
+	extent->flags = MPIO_EXTENT_MAPPED;
+	extent->block = block;
+	extent->queue = there;
+	return 0;
+}
+
+/* The queue of the call has slots for parts of blocks, the other has none. */
+static void blocks_that_the_other_queue_cannot_cut_are_refused(void **state)
+{
+	static const struct mpio_mapping_ops ops = {.get_block = lies_there};
+	struct mpio_mapping mapping = {
+		.ops = &ops, .size = 1024, .block_size = 256};
+	struct rig *rig = *state;
+	unsigned char memory[1024];
+	struct mpio_page page;
+
+	rig->two = true;
+	rig->a.device.limits.logical_block_size = 1024;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	for (int i = 0; i < 2; i++) {
+		there = i == 0 ? rig->queue : rig->other;
+		mpio_page_init(&page, &mapping, 0, memory, sizeof(memory));
+		page.flags = MPIO_PAGE_LOCKED;
+		assert_int_equal(mpio_read_page(rig->queue, &mapping, &page),
+				 0);
+		assert_int_equal(mpio_queue_drain(rig->queue), 0);
+		assert_int_equal(page.error, i == 0 ? 0 : -MPIO_EINVAL);
+		assert_trace(rig, i == 0 ? "read 0+1" : "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +203,7 @@ int main(void)
 		RIG_TEST(a_page_half_past_the_devices_end_ends_with_the_error),
 		RIG_TEST(a_hole_is_no_answer_to_create),
 		RIG_TEST(dirty_blocks_past_the_devices_end_stay_dirty),
+		RIG_TEST(blocks_that_the_other_queue_cannot_cut_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

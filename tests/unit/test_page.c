@@ -4,6 +4,8 @@
  */
 #include "mock.h"
 
+#include "internal.h"
+
 static struct mpio_mapping mapping = {.block_size = BLOCK};
 static uint64_t bits[8];
 static unsigned char data[256 * BLOCK];
@@ -254,6 +256,31 @@ static void state_ends_at_64_blocks_exactly(void **state)
 	assert_int_equal(bits[2], 0);
 }
 
+/* Runs of bits are followed word by word, and no bit beside is one of them. */
+static void runs_of_many_blocks_end_where_they_do(void **state)
+{
+	uint64_t map[6] = {0};
+	struct mpio_page page = {.blocks = map, .size = 192 * BLOCK};
+	struct mpio_mapping small = {.block_size = BLOCK};
+
+	(void)state;
+	page.mapping = &small;
+	mpio__bits_set(&page, MPIO__UPTODATE, 3, 153, true);
+	assert_int_equal(mpio__bits_run(&page, MPIO__UPTODATE, 0, 192, false),
+			 3);
+	assert_int_equal(mpio__bits_run(&page, MPIO__UPTODATE, 3, 192, true),
+			 153);
+	assert_int_equal(mpio__bits_run(&page, MPIO__UPTODATE, 64, 100, true),
+			 100);
+	assert_int_equal(mpio__bits_run(&page, MPIO__UPTODATE, 64, 192, true),
+			 153);
+	assert_int_equal(mpio__bits_run(&page, MPIO__UPTODATE, 153, 192, false),
+			 192);
+	assert_int_equal(mpio__bits_run(&page, MPIO__DIRTY, 0, 192, false),
+			 192);
+	assert_int_equal(mpio__bits_run(&page, MPIO__DIRTY, 0, 192, true), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +305,7 @@ int main(void)
 		cmocka_unit_test(
 			blocks_beyond_the_first_word_have_bits_of_their_own),
 		cmocka_unit_test(state_ends_at_64_blocks_exactly),
+		cmocka_unit_test(runs_of_many_blocks_end_where_they_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

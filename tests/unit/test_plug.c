@@ -322,6 +322,32 @@ static void a_read_and_a_write_are_not_merged(void **state)
 	assert_trace(rig, "read 100+1, write 101+1");
 }
 
+static int find_well(struct mpio_mapping *mapping, struct mpio_page *page)
+{
+	(void)mapping;
+	(void)page;
+	return 0;
+}
+
+/* A bio of a page, and behind it one without, and one that ends otherwise. */
+static void bios_that_end_in_other_ways_are_not_merged(void **state)
+{
+	struct rig *rig = *state;
+
+	open_watching(rig, WATCH_IO);
+	map_blocks(rig, 0, 64, 100);
+	add_pages(rig, 0, 1, 4);
+	mpio_queue_plug(rig->queue);
+	assert_int_equal(read_pages(rig, 0, 1, 0), 1);
+	start_read(rig, 101, 1);
+	assert_int_equal(read_pages(rig, 2, 1, 0), 1);
+	rig->ops.verify = find_well;
+	assert_int_equal(read_pages(rig, 3, 1, 0), 1);
+	mpio_queue_unplug(rig->queue);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "read 100+1, read 101+1, read 102+1, read 103+1");
+}
+
 static void bios_with_other_flags_are_not_merged(void **state)
 {
 	struct rig *rig = *state;
@@ -529,6 +555,7 @@ int main(void)
 		RIG_TEST(merging_ends_at_the_limit_of_pages),
 		RIG_TEST(a_read_and_a_write_are_not_merged),
 		RIG_TEST(bios_with_other_flags_are_not_merged),
+		RIG_TEST(bios_that_end_in_other_ways_are_not_merged),
 		RIG_TEST(dirty_pages_written_one_by_one_are_merged),
 		RIG_TEST(a_sync_under_a_plug_waits_for_what_was_merged),
 		RIG_TEST(a_sync_waits_for_a_bio_that_another_walk_began),

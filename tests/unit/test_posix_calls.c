@@ -34,6 +34,7 @@ static struct {
 	/* What is answered. */
 	mode_t mode;           /* of a file; 0: what it is */
 	ino_t inode;           /* of the first that is asked; 0: its own */
+	dev_t device;          /* the same */
 	long file_system;      /* 0: what it is */
 	const char *sysfs;     /* what is in its files; NULL: what there is */
 	bool is_asked;         /* direct I/O is asked for by statx */
@@ -93,6 +94,10 @@ int __wrap_fstat64(int fd, struct stat *st)
 		return -1;
 	if (fake.mode != 0)
 		st->st_mode = fake.mode;
+	if (fake.device != 0) {
+		st->st_dev = fake.device;
+		fake.device++;
+	}
 	if (fake.inode != 0) {
 		st->st_ino = fake.inode;
 		fake.inode++;
@@ -308,6 +313,9 @@ static void what_was_replaced_while_it_was_opened_is_refused(void **state)
 	assert_refused(PATH, NULL, -MPIO_EINVAL);
 	reset(state);
 	fake.inode = 1;
+	assert_refused(PATH, &direct, -MPIO_ESTALE);
+	reset(state);
+	fake.device = 1;
 	assert_refused(PATH, &direct, -MPIO_ESTALE);
 }
 
@@ -546,6 +554,24 @@ static void a_disk_is_timed_only_if_it_can_be(void **state)
 	}
 }
 
+static void a_disk_of_large_blocks_is_not_timed(void **state)
+{
+	const struct mpio_posix_config config = {.measure = true,
+						 .direct = true};
+	struct mpio_device *device;
+	char text[400];
+
+	(void)state;
+	make_large_file(18 * (off_t)MIB);
+	fake.file_system = 0xef53;
+	fake.is_asked = true;
+	fake.alignment = 8192;
+	device = open_device(&config);
+	describe(device, text, sizeof(text));
+	assert_non_null(strstr(text, "gap: assumed, a disk\n"));
+	mpio_device_close(device);
+}
+
 static void of_a_large_file_only_what_the_device_has_is_timed(void **state)
 {
 	const struct mpio_posix_config config = {.measure = true, .size = MIB};
@@ -623,6 +649,10 @@ static void a_result_is_settled(void **state)
 	assert_int_equal(mpio__hostfile_settle(&file, &window, &bio, -EAGAIN),
 			 0);
 	assert_int_equal(host.syncs, 1);
+	bio.op = MPIO_BIO_READ;
+	assert_true(mpio__hostfile_is_simple(&file, &bio));
+	bio.vec_count = IOV_MAX + 1; /* more than one call takes */
+	assert_false(mpio__hostfile_is_simple(&file, &bio));
 	bio.op = MPIO_BIO_DISCARD + 1;
 	assert_int_equal(mpio__hostfile_do(&file, &window, &bio),
 			 -MPIO_EOPNOTSUPP);
@@ -671,6 +701,7 @@ int main(void)
 		CALL_TEST(a_file_in_memory_has_no_gaps),
 		CALL_TEST(a_disk_that_cannot_be_found_has_no_gaps),
 		CALL_TEST(a_disk_is_timed_only_if_it_can_be),
+		CALL_TEST(a_disk_of_large_blocks_is_not_timed),
 		CALL_TEST(of_a_large_file_only_what_the_device_has_is_timed),
 		CALL_TEST(a_discard_that_is_interrupted_is_repeated),
 		CALL_TEST(a_result_is_settled),

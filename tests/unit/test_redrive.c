@@ -365,6 +365,24 @@ static void without_isolation_short_transfers_go_on_all_the_same(void **state)
 	assert_page(rig, 3, "a103");
 }
 
+static void each_error_of_a_medium_is_isolated(void **state)
+{
+	static const int errors[] = {-MPIO_EIO, -MPIO_ENODATA, -MPIO_EILSEQ,
+				     -MPIO_EREMOTEIO};
+	struct rig *rig = *state;
+
+	open_with_pages(rig, 1, 4);
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		rig->a.fault_count = 0;
+		mock_fail(&rig->a, 102, 1, errors[i]);
+		for (uint32_t j = 0; j < 4; j++)
+			page_at(rig, j)->flags = 0;
+		assert_int_equal(read_all(rig, 0), 4);
+		for (uint32_t j = 0; j < 4; j++)
+			assert_status(rig, j, j == 2 ? errors[i] : 0);
+	}
+}
+
 static void a_full_device_is_no_bad_block(void **state)
 {
 	struct rig *rig = *state;
@@ -569,6 +587,7 @@ int main(void)
 		RIG_TEST(without_isolation_all_pages_of_the_bio_fail),
 		RIG_TEST(without_isolation_short_transfers_go_on_all_the_same),
 		RIG_TEST(a_full_device_is_no_bad_block),
+		RIG_TEST(each_error_of_a_medium_is_isolated),
 		RIG_TEST(a_short_read_goes_on_behind_what_was_moved),
 		RIG_TEST(a_short_write_goes_on_behind_what_was_moved),
 		RIG_TEST(a_device_that_moves_half_a_block_each_time_gets_there),

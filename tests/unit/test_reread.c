@@ -395,6 +395,63 @@ static void a_copy_may_lie_on_another_device(void **state)
 	assert_page(rig, 0, "b40 b41 b42 b43");
 }
 
+static struct mpio_extent said; /* of where the copy lies */
+
+static int reread_as_said(struct mpio_mapping *mapping, struct mpio_page *page,
+			  uint32_t attempt, struct mpio_extent *extent)
+{
+	(void)mapping;
+	(void)page;
+	*extent = said;
+	return attempt == 1 ? 0 : -MPIO_ENODATA;
+}
+
+static void a_copy_that_cannot_be_read_is_none(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue *foreign;
+
+	rot(100);
+	rig->two = true;
+	rig->b.device.limits.logical_block_size = 4 * BLOCK;
+	open_verified(rig, 1);
+	rig->ops.reread = reread_as_said;
+	rig->is_open = false;
+	assert_int_equal(
+		mpio_queue_open(&rig->b.device, &rig->config, &foreign), 0);
+	for (int i = 0; i < 3; i++) {
+		said = (struct mpio_extent){.block = 40};
+		if (i == 0)
+			said.queue = foreign; /* of no group */
+		else if (i == 1)
+			said.queue = rig->other; /* of larger blocks */
+		else
+			said.block = UINT64_MAX / 2;
+		rig->trace[0] = '\0';
+		page_at(rig, 0)->flags = 0;
+		assert_int_equal(read_all(rig, 0), 1);
+		assert_int_equal(mpio_queue_drain(rig->queue), 0);
+		assert_trace(rig, "map 0+4, read 100+4, verify 0 bad, "
+				  "read_end 0:-84");
+	}
+	mpio_queue_close(foreign);
+}
+
+static void a_page_larger_than_an_io_has_no_copy(void **state)
+{
+	struct rig *rig = *state;
+
+	rot(101);
+	rig->config.bytes_max = 2 * BLOCK;
+	open_verified(rig, 1);
+	copies = 1;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_status(rig, 0, -MPIO_EILSEQ);
+	assert_trace(rig, "map 0+4, read 100+2, read 102+2, verify 0 bad, "
+			  "reread 0#1, read_end 0:-84");
+}
+
 static void a_copy_for_which_no_bio_can_come_is_none(void **state)
 {
 	struct rig *rig = *state;
@@ -496,6 +553,8 @@ int main(void)
 		TEST(the_255th_copy_is_the_last),
 		TEST(a_copy_past_the_devices_end_is_none),
 		TEST(a_copy_may_lie_on_another_device),
+		TEST(a_copy_that_cannot_be_read_is_none),
+		TEST(a_page_larger_than_an_io_has_no_copy),
 		TEST(a_copy_for_which_no_bio_can_come_is_none),
 		TEST(a_copy_waits_for_a_bio_of_the_other_device),
 		TEST(rereads_wait_for_bios),

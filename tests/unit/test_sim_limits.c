@@ -300,6 +300,25 @@ static void states_that_no_number_counts_are_none(void **state)
 	sim_rig_close(&rig);
 }
 
+/* What a write behind a flush would have made durable is not known any more. */
+static void a_cut_without_memory_for_a_flush_is_no_cut(void **state)
+{
+	(void)state;
+	fail_at = 0;
+	sim_rig_init(&rig);
+	rig.config.allocator = &some;
+	sim_rig_make(&rig, "");
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), 0);
+	sim_start(&rig, MPIO_BIO_WRITE, MPIO_BIO_PREFLUSH, 1, 1, 'b');
+	fail_at = 1;
+	mpio_sim_power_off(rig.sim);
+	assert_int_equal(fail_at, 0);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_int_equal(mpio_sim_cut(rig.sim, MPIO_SIM_WHOLE, 0),
+			 -MPIO_ENOMEM);
+	sim_rig_close(&rig);
+}
+
 /* ---- Held I/Os ---------------------------------------------------------- */
 
 /* Requests are used again; their numbers tell which came first. */
@@ -379,6 +398,46 @@ static void a_flush_does_not_come_short(void **state)
 	sim_rig_close(&rig);
 }
 
+static void what_there_is_no_room_for_is_counted(void **state)
+{
+	const struct mpio_sim_entry entry = {.what = MPIO_SIM_OFF + 1};
+	char text[200] = "";
+	size_t length;
+
+	(void)state;
+	sim_rig_open(&rig, "write:nth=7:errno=EIO");
+	length = mpio_sim_replay(rig.sim, NULL, 0);
+	assert_in_range(length, 40, sizeof(text) - 1);
+	assert_int_equal(mpio_sim_replay(rig.sim, text, sizeof(text)), length);
+	assert_int_equal(strlen(text), length);
+	sim_rig_close(&rig);
+	mpio_sim_entry_print(&entry, text, sizeof(text));
+	assert_string_equal(text, "0 at 0: ?");
+}
+
+static void a_rule_for_some_bytes_is_for_no_flush(void **state)
+{
+	(void)state;
+	sim_rig_open(&rig, "submit:range=512+512:errno=EIO");
+	assert_int_equal(sim_flush(&rig), 0);
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), 0);
+	assert_int_equal(sim_put(&rig, 1, 1, 'b'), -MPIO_EIO);
+	assert_int_equal(sim_put(&rig, 2, 1, 'c'), 0);
+	assert_sim(&rig, "a.c.");
+	sim_rig_close(&rig);
+}
+
+static void rules_may_begin_in_any_state(void **state)
+{
+	(void)state;
+	sim_rig_init(&rig);
+	rig.config.faults.state = 3;
+	sim_rig_make(&rig, "write:state=3:errno=EIO:set=1");
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), -MPIO_EIO);
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), 0);
+	sim_rig_close(&rig);
+}
+
 static void a_flush_that_loses_nothing_is_a_flush(void **state)
 {
 	(void)state;
@@ -409,11 +468,15 @@ int main(void)
 		TEST(a_write_that_was_done_is_in_the_cache_once),
 		TEST(a_discard_in_flight_may_have_been_done),
 		TEST(states_that_no_number_counts_are_none),
+		TEST(a_cut_without_memory_for_a_flush_is_no_cut),
 		TEST(what_is_held_is_told_in_the_order_of_its_coming),
 		TEST(what_never_ends_is_not_let_go),
 		TEST(what_is_held_or_never_ends_does_not_end_inside),
 		TEST(nobody_ends_behind_what_does_not_end),
 		TEST(a_flush_does_not_come_short),
+		TEST(what_there_is_no_room_for_is_counted),
+		TEST(a_rule_for_some_bytes_is_for_no_flush),
+		TEST(rules_may_begin_in_any_state),
 		TEST(a_flush_that_loses_nothing_is_a_flush),
 	};
 
