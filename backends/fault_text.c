@@ -186,7 +186,8 @@ static uint64_t read_bytes(struct reader *reader, uint64_t most)
 		reader->at++;
 		if (number > UINT64_MAX >> shift)
 			refuse(reader, "the number is too large");
-		number <<= shift;
+		else
+			number <<= shift;
 		break;
 	}
 	return end_number(reader, number, most);
