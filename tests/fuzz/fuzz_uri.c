@@ -155,8 +155,11 @@ static int note(const char *path, char *options, struct mpio_device **device)
 }
 
 static const struct mpio_scheme schemes[] = {
-	{"posix", note},    {"file", note}, {"threads", note}, {"libaio", note},
-	{"io_uring", note}, {"t", note},    {"mem", note},
+	{"posix", note},  {"file", note},     {"threads", note},
+	{"libaio", note}, {"io_uring", note}, {"t", note},
+	{"sim", note},    {"fault", note},    {"trace", note},
+	{"delay", note},  {"readonly", note}, {"linear", note},
+	{"verify", note}, {"mem", note},
 };
 
 #define SCHEMES (sizeof(schemes) / sizeof(schemes[0]))
