@@ -50,7 +50,7 @@ build_and_test() {
 	find "$build" -name '*.gcda' -exec rm -f {} +
 	rm -rf "$build/profile"
 	export FAULT_SEED=1 MPIO_SEED=1 SEED=1 MPIO_OPERATIONS=2000
-	export LLVM_PROFILE_FILE="$PWD/$build/profile/%m.profraw"
+	export LLVM_PROFILE_FILE="$PWD/$build/profile/%p.profraw"
 	quietly ctest --test-dir "$build" --parallel "$jobs" --timeout 300 \
 		--output-on-failure -R "$tests" -E "$others"
 	grep 'tests passed' "$build/log"
