@@ -34,6 +34,8 @@ soak() { # NAME COMMAND...
 }
 
 soak proof sh tests/proof.sh
+soak coverage sh tests/coverage.sh
+soak mcdc sh tests/coverage.sh --mcdc
 soak planted sh tests/planted.sh
 soak mutate sh tests/mutate.sh --sample 600
 soak memcheck sh tests/memcheck.sh
