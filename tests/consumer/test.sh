@@ -104,8 +104,8 @@ for libdir in lib "lib/$(cc -dumpmachine)"; do
 	consume_by_hand "$prefix/$libdir/pkgconfig"
 	if [ "$libdir" = lib ]; then
 		use_example "$scratch/wal" "$prefix"
+		run_suite "$prefix/$libdir/pkgconfig"
 	fi
-	run_suite "$prefix/$libdir/pkgconfig"
 done
 consume "$scratch/subdirectory" -DWAY=subdirectory -DSOURCE="$source"
 
