@@ -402,6 +402,8 @@ void raw_end(void)
 
 /* ---- An I/O that never ends --------------------------------------------- */
 
+static uint32_t missing;
+
 void raw_lose_one(void)
 {
 	totals.lost_closes++;
@@ -429,6 +431,36 @@ void raw_lose_one(void)
 	}
 	expected =
 		ended + mpio_queue_stats(world.volumes[0].queue)->in_flight - 1;
+}
+
+/* A second goes by, of ten. */
+static bool is_over(void *ctx)
+{
+	uint32_t *left = ctx;
+
+	mpio_sim_advance(world.volumes[0].sim, 1000000000);
+	return --*left == 0;
+}
+
+static void note_missing(void *ctx, const struct mpio_bio *bio)
+{
+	const struct region *region = bio->ctx;
+
+	(void)ctx;
+	CHECK(region->is_lost && region->bio == bio);
+	missing++;
+}
+
+/* Who closes by a deadline hears of that one, and of no other. */
+void raw_close_too_early(void)
+{
+	uint32_t left = 10;
+	const struct mpio_deadline deadline = {is_over, note_missing, &left};
+
+	missing = 0;
+	CHECK(mpio_queue_close_by(world.volumes[0].queue, &deadline) ==
+	      -MPIO_ETIMEDOUT);
+	CHECK(missing == 1);
 }
 
 /* What the device had has ended, but for that one. */

@@ -286,6 +286,7 @@ void raw_seen(const struct mpio_bio *bio); /* it is sent */
 void raw_flushed(void);                    /* all that has ended is durable */
 /* Begin I/Os before a queue is closed; one of them never ends. */
 void raw_lose_one(void);
+void raw_close_too_early(void);
 void raw_check_lost(void);
 
 void pages_begin(void);

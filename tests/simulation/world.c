@@ -252,8 +252,10 @@ static void close_world(void)
 	}
 	pages_end();
 	if (world.volume_count == 1 && world.volumes[0].filter_count == 0 &&
-	    (world.kinds & 1u << KIND_NEVER) != 0)
+	    (world.kinds & 1u << KIND_NEVER) != 0) {
 		raw_lose_one();
+		raw_close_too_early();
+	}
 	for (uint32_t i = world.volume_count; i-- > 0;)
 		mpio_queue_close(world.volumes[i].queue);
 	raw_check_lost();
