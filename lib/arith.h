@@ -17,6 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Kept apart from its caller, which it would cost registers or stack. */
+#define MPIO__APART __attribute__((noinline))
+
 /*@ predicate mpio_is_power(integer p) =
   @	\exists integer n; 0 <= n < 32 && p == (1 << n); */
 

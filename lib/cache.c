@@ -4,7 +4,7 @@
  *
  * One piece of memory holds it all:
  *
- *     | cache | frame descriptors | links | groups | nodes | slots | frames |
+ *     | cache | frame descriptors | beside | groups | nodes | slots | frames |
  *
  * The frames themselves may be given.
  *
@@ -24,6 +24,9 @@ _Static_assert(sizeof(void *) > 8 ||
 				       offsetof(struct mpio_page, flags) <=
 			       MPIO__LINE,
 	       "the user's part of a page is in its frame's first line");
+_Static_assert(sizeof(void *) != 8 ||
+		       sizeof(struct mpio__frame) == 2 * (size_t)MPIO__LINE,
+	       "a frame has two lines");
 
 /* ---- Waiting ------------------------------------------------------------ */
 
@@ -292,9 +295,8 @@ void mpio_cache_release(struct mpio_page *page)
  */
 
 /* With lock hooks, or where there may be more to do than to pin a page. */
-__attribute__((noinline)) static int
-find_carefully(struct mpio_cache_mapping *file, uint64_t key,
-	       struct mpio_page **page)
+MPIO__APART static int find_carefully(struct mpio_cache_mapping *file,
+				      uint64_t key, struct mpio_page **page)
 {
 	struct mpio_cache *cache = file->cache;
 	struct mpio__frame *frame;
@@ -370,7 +372,7 @@ void mpio_cache_pin(struct mpio_page *page)
 }
 
 /* With lock hooks, while somebody waits, or while there are dropped pages. */
-__attribute__((noinline)) static void put_carefully(struct mpio__frame *frame)
+MPIO__APART static void put_carefully(struct mpio__frame *frame)
 {
 	struct mpio_cache *cache = frame->file->cache;
 
@@ -468,7 +470,7 @@ struct layout {
 	uint32_t group_shift;
 	uint32_t group_count;
 	size_t frames; /* bytes, from the start; with slack to align them */
-	size_t links;
+	size_t beside;
 	size_t groups;
 	size_t nodes;
 	size_t slots;
@@ -514,7 +516,7 @@ static bool lay_out(const struct mpio_cache_config *config,
 	append(layout, &layout->frames, (size_t)frames + 1,
 	       sizeof(struct mpio__frame));
 	layout->size += MPIO__LINE;
-	append(layout, &layout->links, frames, sizeof(struct mpio__link));
+	append(layout, &layout->beside, frames, sizeof(struct mpio__beside));
 	append(layout, &layout->groups, layout->group_count,
 	       sizeof(struct mpio__group));
 	append(layout, &layout->nodes, layout->node_count,
@@ -572,7 +574,8 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 		data = aligned(memory + layout->data, FRAME_ALIGNMENT);
 	cache->frames = (struct mpio__frame *)(void *)aligned(
 		memory + layout->frames, MPIO__LINE);
-	cache->links = (struct mpio__link *)(void *)(memory + layout->links);
+	cache->beside =
+		(struct mpio__beside *)(void *)(memory + layout->beside);
 	cache->groups = (struct mpio__group *)(void *)(memory + layout->groups);
 	mpio__pool_init(&cache->pool,
 			(struct mpio__node *)(void *)(memory + layout->nodes),

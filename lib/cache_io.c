@@ -116,11 +116,11 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 	return file->mapping.ops->seal(&file->mapping, page, data);
 }
 
-static struct mpio__link *link_of(const struct mpio__frame *frame)
+static struct mpio__beside *beside_of(const struct mpio__frame *frame)
 {
 	struct mpio_cache *cache = frame->file->cache;
 
-	return mpio__link_at(cache, mpio__frame_number(cache, frame));
+	return mpio__beside_at(cache, mpio__frame_number(cache, frame));
 }
 
 /*
@@ -130,7 +130,7 @@ static struct mpio__link *link_of(const struct mpio__frame *frame)
 static void zero_behind_end(struct mpio__frame *frame)
 {
 	uint32_t block_size = frame->file->mapping.block_size;
-	uint32_t keep = link_of(frame)->keep;
+	uint32_t keep = beside_of(frame)->keep;
 	uint32_t used = keep & (block_size - 1);
 	uint32_t rest = used != 0 ? block_size - used : 0;
 	uint32_t block = keep >> frame->file->block_shift;
@@ -271,7 +271,7 @@ static void begin_read(struct mpio__frame *frame, uint64_t missing)
 
 	frame->state |= MPIO__FRAME_READING;
 	frame->moving = missing;
-	link_of(frame)->keep =
+	beside_of(frame)->keep =
 		page->pos < size
 			? (uint32_t)mpio__min_u64(size - page->pos, page->size)
 			: 0;

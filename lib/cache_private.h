@@ -158,11 +158,11 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 /* used once; in the protected list, used lately */
 #define MPIO__FRAME_USED (1u << 4)
 /* used twice: to be protected when its turn to go comes */
-#define MPIO__FRAME_HOT (1u << 7)
+#define MPIO__FRAME_HOT (1u << 5)
 /* in the protected list */
-#define MPIO__FRAME_PROTECTED (1u << 5)
+#define MPIO__FRAME_PROTECTED (1u << 6)
 /* no longer in the index; free when it is put */
-#define MPIO__FRAME_ORPHAN (1u << 6)
+#define MPIO__FRAME_ORPHAN (1u << 7)
 /* uptodate as a whole, used and hot: a hit has nothing to look at or to note */
 #define MPIO__FRAME_PLAIN (1u << 8)
 
@@ -187,8 +187,8 @@ struct mpio__frame {
 	uint64_t bits[2]; /* the page's, while it has an owner */
 };
 
-/* What else is known of a frame. */
-struct mpio__link {
+/* What is known of a frame beside it: a hit has no need of it. */
+struct mpio__beside {
 	uint32_t prev; /* neighbours in probation or protected; from 1 on */
 	uint32_t next;
 	uint32_t keep; /* bytes; of what is read, the file's */
@@ -221,9 +221,8 @@ struct mpio_cache {
 	size_t memory_size;
 
 	struct mpio__pool pool;
-	struct mpio__frame
-		*frames;          /* and one before the first, with no state */
-	struct mpio__link *links; /* of each frame */
+	struct mpio__frame *frames;  /* [0] is none: it has no state */
+	struct mpio__beside *beside; /* of each frame */
 	struct mpio__group *groups;
 	uint32_t page_shift;
 	uint32_t frame_count;
@@ -242,7 +241,7 @@ struct mpio_cache {
 	uint32_t files;
 	uint32_t reading; /* frames */
 	uint32_t waiters; /* threads inside mpio__cache_wait_event() */
-	uint32_t careful; /* why putting a page takes more than a number less */
+	uint32_t careful; /* reasons that a put is more than a decrement */
 	uint64_t events;  /* while there are such */
 	uint64_t cleaned; /* frames that were written */
 	struct mpio_cache_mapping *dirty_files; /* a ring */
@@ -308,10 +307,10 @@ static inline uint32_t mpio__frame_number(const struct mpio_cache *cache,
 	return (uint32_t)(frame - cache->frames);
 }
 
-static inline struct mpio__link *mpio__link_at(struct mpio_cache *cache,
-					       uint32_t number)
+static inline struct mpio__beside *mpio__beside_at(struct mpio_cache *cache,
+						   uint32_t number)
 {
-	return &cache->links[number - 1];
+	return &cache->beside[number - 1];
 }
 
 static inline uint64_t mpio__frame_key(const struct mpio_cache *cache,

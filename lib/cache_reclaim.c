@@ -173,15 +173,15 @@ static struct mpio__list *list_of(struct mpio_cache *cache,
 void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame)
 {
 	struct mpio__list *list = list_of(cache, frame);
-	const struct mpio__link *self =
-		mpio__link_at(cache, mpio__frame_number(cache, frame));
+	const struct mpio__beside *self =
+		mpio__beside_at(cache, mpio__frame_number(cache, frame));
 
 	if (self->prev != 0)
-		mpio__link_at(cache, self->prev)->next = self->next;
+		mpio__beside_at(cache, self->prev)->next = self->next;
 	else
 		list->head = self->next;
 	if (self->next != 0)
-		mpio__link_at(cache, self->next)->prev = self->prev;
+		mpio__beside_at(cache, self->next)->prev = self->prev;
 	else
 		list->tail = self->prev;
 	list->count--;
@@ -191,12 +191,12 @@ void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame)
 {
 	struct mpio__list *list = list_of(cache, frame);
 	uint32_t number = mpio__frame_number(cache, frame);
-	struct mpio__link *self = mpio__link_at(cache, number);
+	struct mpio__beside *self = mpio__beside_at(cache, number);
 
 	self->prev = 0;
 	self->next = list->head;
 	if (list->head != 0)
-		mpio__link_at(cache, list->head)->prev = number;
+		mpio__beside_at(cache, list->head)->prev = number;
 	else
 		list->tail = number;
 	list->head = number;
@@ -383,7 +383,7 @@ static void free_group(struct mpio_cache *cache)
 		struct mpio__frame *frame = mpio__frame_at(cache, number);
 		uint32_t group = group_of(cache, number);
 
-		number = mpio__link_at(cache, number)->prev;
+		number = mpio__beside_at(cache, number)->prev;
 		if (promote(cache, frame) || group == last)
 			continue;
 		if (group_can_go(cache, group)) {

@@ -384,7 +384,7 @@ static void write_some(struct mpio_cache_mapping *file,
 	/* What is locked may be so by this very thread, if it is nested. */
 	bool waits = !is_nested(file->cache, queue);
 
-	(void)mpio__walk_take(file, queue); /* at once */
+	(void)mpio__walk_take(file, queue); /* nobody has it */
 	/* Errors are told by the error sequence. */
 	(void)walk(file, queue, &wbc, waits);
 	mpio__walk_give(file);
@@ -482,7 +482,7 @@ static uint32_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
 		files[n] = next_file(cache);
 		if (files[n] == NULL)
 			break;
-		(void)mpio__walk_take(files[n], queue); /* at once */
+		(void)mpio__walk_take(files[n], queue); /* nobody has it */
 		error = pass(files[n], queue, &wbc);
 		if (error != 0 && *result == 0)
 			*result = error;

@@ -29,9 +29,6 @@ void *memmove(void *to, const void *from, size_t size);
 void *memset(void *memory, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 
-/* Kept apart from its caller, which it would cost registers or stack. */
-#define MPIO__APART __attribute__((noinline))
-
 /* What follows is shared inside lib/, and never reached through a table. */
 #pragma GCC visibility push(hidden)
 
@@ -294,6 +291,8 @@ void mpio__queue_commit(struct mpio_queue *queue);
 void mpio__queue_commit_last(struct mpio_queue *queue);
 /* Finish what has ended, unless an outer call is doing so. */
 void mpio__queue_finish(struct mpio_queue *queue);
+/* As mpio_queue_poll(), but of this queue alone. */
+int mpio__queue_poll(struct mpio_queue *queue);
 /* Whether anything is in flight, or ended and not finished. */
 bool mpio__queue_is_busy(const struct mpio_queue *queue);
 /* Wait on this queue or, if it is idle, on another of its group. */

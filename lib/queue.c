@@ -514,13 +514,18 @@ void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio)
 
 /* ---- Waiting ---------------------------------------------------------- */
 
+int mpio__queue_poll(struct mpio_queue *queue)
+{
+	return step(queue, false);
+}
+
 int mpio_queue_poll(struct mpio_queue *queue)
 {
 	struct mpio_queue *other = queue;
 	int n = 0;
 
 	do {
-		int result = step(other, false);
+		int result = mpio__queue_poll(other);
 
 		if (result < 0)
 			return result;

@@ -385,6 +385,7 @@ int mpio_queue_open(struct mpio_device *device,
 	int error;
 
 	if (config == NULL || device->ops.submit == NULL ||
+	    (device->ops.reap_sends && device->ops.reap == NULL) ||
 	    !shape_make(&shape, device, config))
 		return -MPIO_EINVAL;
 	error = get_memory(config, shape.size, &memory);
@@ -447,29 +448,37 @@ static void tell_missing(const struct mpio_queue *queue,
 	} while (other != queue);
 }
 
-/* Send what is plugged on any of a group; whether one of them is busy. */
-static bool is_group_busy(struct mpio_queue *queue)
+/*
+ * Send what is plugged on any of a group, and end what is done, whatever the
+ * others say; whether anything ended. *busy: something is still to end.
+ */
+static bool look_at_group(struct mpio_queue *queue, bool *busy)
 {
 	struct mpio_queue *other = queue;
-	bool busy = false;
+	bool ended = false;
 
+	*busy = false;
 	do {
 		mpio__plug_flush(other);
-		busy = busy || mpio__queue_is_busy(other);
+		ended |= mpio__queue_poll(other) > 0;
+		*busy |= mpio__queue_is_busy(other);
 		other = other->group;
 	} while (other != queue);
-	return busy;
+	return ended;
 }
 
 int mpio_queue_close_by(struct mpio_queue *queue,
 			const struct mpio_deadline *deadline)
 {
 	unplug_all(queue);
-	while (is_group_busy(queue)) {
-		if (mpio_queue_poll(queue) > 0)
-			continue;
-		if (deadline->is_over != NULL &&
-		    !deadline->is_over(deadline->ctx))
+	for (;;) {
+		bool busy;
+		bool ended = look_at_group(queue, &busy);
+
+		if (!busy)
+			break;
+		if (ended || (deadline->is_over != NULL &&
+			      !deadline->is_over(deadline->ctx)))
 			continue;
 		if (deadline->missing != NULL)
 			tell_missing(queue, deadline);

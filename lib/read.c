@@ -357,7 +357,7 @@ static inline bool find_place(struct mpio__walk *walk,
 
 		/* What the answer is for has closed a bio of another queue. */
 		if (bio->queue != queue)
-			return false; /* GCOVR_EXCL_LINE: lest it be wrong */
+			return false; /* GCOVR_EXCL_LINE: cannot happen */
 		if (gap <= walk->gap_max) {
 			if (gap != 0)
 				return false;

@@ -66,7 +66,7 @@ for program in "$build"/tests/unit.* "$build"/tests/fault.*; do
 	case $name in
 	*io_uring*) ;;
 	# Sweeps, and long chains, would take hours.
-	fault.sweep | fault.lies | fault.callbacks | fault.chain) ;;
+	fault.sweep | fault.upper* | fault.lies | fault.callbacks | fault.chain) ;;
 	fault.libaio | fault.threads) ;;
 	*) check "$name" "$program" ;;
 	esac

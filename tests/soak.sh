@@ -45,7 +45,9 @@ soak integers sh tests/integers.sh
 soak s390x sh tests/foreign.sh s390x
 soak armhf sh tests/foreign.sh armhf
 
-for name in api extfs get_block read rule uri write; do
+for source in tests/fuzz/fuzz_*.c; do
+	name=${source#tests/fuzz/fuzz_}
+	name=${name%.c}
 	soak "fuzz-$name" env SECONDS_MAX="${SECONDS_MAX:-300}" \
 		sh tests/fuzz.sh --fast "$name"
 done

@@ -83,7 +83,8 @@ struct mpio_cache_config {
 	uint32_t node_count;  /* nodes of the index, about 300 bytes each, for
 			       * 64 neighbouring pages or less; when they run
 			       * out, pages are reclaimed until there is one.
-			       * 0: frame_count / 4 + 64; least 16 */
+			       * 0: frame_count / 4 + 64; least 16, most
+			       * 2^26 - 2 */
 	/* Most frames that hold pages which were used more than once, so that
 	 * those of a scan cannot take their place; in per cent; 0: 75 */
 	uint32_t protected_percent;

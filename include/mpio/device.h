@@ -97,8 +97,9 @@ struct mpio_device_ops {
 	int (*describe)(struct mpio_device *device, char *text, size_t size);
 	/** Close the device. NULL: nothing to do. */
 	void (*close)(struct mpio_device *device);
-	/** Not 0: reap sends what submit has gathered, too, as one call to its
-	 * system can do both. Then commit is not called before it. */
+	/** Not 0: reap sends what submit has gathered, whether it is to wait or
+	 * not, as one call of its system can do both. Then commit need not
+	 * have been called before. Takes a reap. */
 	int reap_sends;
 };
 

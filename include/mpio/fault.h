@@ -26,7 +26,7 @@
  *     errno=EIO        it fails, by a name or a number, and is not done; at
  *                      `submit` it is not taken, at `complete` it was done
  *     short=N          the last N bytes are not moved, and it says so; the
- *                      filter moves no part of a block, either
+ *                      filter `fault` moves whole blocks only
  *     torn=MASK        bit i of MASK: sector i of it is moved; the 65th sector
  *                      is bit 0 again. It says that all is well
  *     drop             it is not done, and says that all is well

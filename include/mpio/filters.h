@@ -114,7 +114,8 @@ int mpio_filter_delay(struct mpio_device *lower,
 		      uint32_t jitter, struct mpio_device **device);
 
 /**
- * Open parts of devices as one.
+ * Open parts of devices as one. One of several parts does not offer PREFLUSH,
+ * for a part can flush itself only: the library flushes all of them first.
  *
  * @param parts  one behind the other; copied
  * @param n      how many; -MPIO_EINVAL for none, for a part that is not inside

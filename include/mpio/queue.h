@@ -123,10 +123,11 @@ size_t mpio_queue_size(const struct mpio_device *device,
  * @param config  read during the call only (the allocator: until close)
  * @param[out] queue  the queue; untouched on failure
  * @return 0, or
- * @retval -MPIO_EINVAL  a device without submit, no memory source, `memory`
- *                       that is not aligned, limits that are no power of two,
- *                       an atomic unit that is larger than an I/O may be, or a
- *                       configuration that is impossible
+ * @retval -MPIO_EINVAL  a device without submit, or with reap_sends and no
+ *                       reap; no memory source, `memory` that is not aligned,
+ *                       limits that are no power of two, an atomic unit that
+ *                       is larger than an I/O may be, or a configuration that
+ *                       is impossible
  * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
  * @retval other         the device's, from opening a channel
  */
@@ -147,11 +148,13 @@ void mpio_queue_close(struct mpio_queue *queue);
 
 /** What mpio_queue_close_by() asks and tells. */
 struct mpio_deadline {
-	/** Whether it is over; asked whenever a look at the device found
-	 * nothing new, so it may sleep a little. NULL: it is over. */
+	/** Whether it is over; asked whenever a look at the devices found
+	 * nothing new, or only an error of theirs, so it may sleep a little.
+	 * NULL: it is over. */
 	bool (*is_over)(void *ctx);
 	/** A bio of the queue or its group that has not ended, when it was
-	 * over: only to be looked at (op, offset, length, ctx). NULL: nobody
+	 * over: only to be looked at. Its offset and length are of what is
+	 * tried now; its ctx is the user's if he filled it. NULL: nobody
 	 * wants to know. */
 	void (*missing)(void *ctx, const struct mpio_bio *bio);
 	void *ctx;
@@ -161,13 +164,14 @@ struct mpio_deadline {
  * Close a queue, but do not wait for ever: for a device that may have lost an
  * I/O. It is looked at, as by mpio_queue_poll(), until nothing is in flight.
  *
- * @param queue     gone after the call if it returns 0, as by
- *                  mpio_queue_close(); else as it was, but unplugged: the
- *                  device still has some of its bios, and the memory and the
- *                  pages they are for; the call may be made again
+ * @param queue     not NULL; gone after the call if it returns 0, as by
+ *                  mpio_queue_close(); else as it was, but unplugged, and with
+ *                  what its group had plugged sent: devices still have some of
+ *                  the bios, and the memory and the pages they are for. The
+ *                  call may be made again
  * @param deadline  used inside the call only; callbacks of ended bios run
  *                  inside, too. Not from a callback.
- * @retval 0
+ * @retval 0                everything has ended, and the queue is closed
  * @retval -MPIO_ETIMEDOUT  it is over, and `missing` was told of each bio that
  *                          had not ended
  */
@@ -260,7 +264,8 @@ int mpio_queue_event_fd(struct mpio_queue *queue);
  * Announce memory that pages or bios of this queue will often lie in, so that
  * a device can prepare it once (pin it, map it for the adapter) and not for
  * every I/O. A device that cannot, or may not lock so much, works as if nothing
- * had been said, and `memory_refused` of the statistics counts it.
+ * had been said, and `memory_refused` of the statistics counts it, but for those
+ * below a filter.
  *
  * @param queue   the calling thread's
  * @param base    of the memory; stays the caller's, and must stay as it is
