@@ -264,8 +264,8 @@ int mpio_queue_event_fd(struct mpio_queue *queue);
  * Announce memory that pages or bios of this queue will often lie in, so that
  * a device can prepare it once (pin it, map it for the adapter) and not for
  * every I/O. A device that cannot, or may not lock so much, works as if nothing
- * had been said, and `memory_refused` of the statistics counts it, but for those
- * below a filter.
+ * had been said, and `memory_refused` of the statistics counts it, unless a filter
+ * is between.
  *
  * @param queue   the calling thread's
  * @param base    of the memory; stays the caller's, and must stay as it is
