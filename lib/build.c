@@ -293,7 +293,10 @@ bool mpio__row_begin(struct mpio__row *row, const struct mpio__walk *walk,
 	const struct mpio_plan_limits *small = &walk->queue->small_limits;
 	const struct mpio_page *first = pages[0];
 	uint32_t size = first->size;
-	uint64_t stop = mpio__add_sat(first->pos, (uint64_t)n * size);
+	uint64_t length = (uint64_t)n * size;
+	/* One that would go behind the end of positions is no row. */
+	uint64_t stop =
+		length <= UINT64_MAX - first->pos ? first->pos + length : 0;
 	uint64_t fit = mpio__min_u32(small->pieces_max, small->segments_max);
 
 	*row = (struct mpio__row){

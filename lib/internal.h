@@ -205,6 +205,7 @@ struct mpio_queue {
 	uint32_t flags;           /* MPIO_QUEUE_* flags */
 	uint32_t care;            /* MPIO__CARE_* flags */
 	bool uncommitted;         /* submits that commit has not pushed yet */
+	bool hurried;             /* closed by a deadline: nobody waits */
 
 	struct mpio_bio *free_large;
 	struct mpio_bio *free_small;
@@ -291,8 +292,6 @@ void mpio__queue_commit(struct mpio_queue *queue);
 void mpio__queue_commit_last(struct mpio_queue *queue);
 /* Finish what has ended, unless an outer call is doing so. */
 void mpio__queue_finish(struct mpio_queue *queue);
-/* As mpio_queue_poll(), but of this queue alone. */
-int mpio__queue_poll(struct mpio_queue *queue);
 /* Whether anything is in flight, or ended and not finished. */
 bool mpio__queue_is_busy(const struct mpio_queue *queue);
 /* Wait on this queue or, if it is idle, on another of its group. */

@@ -72,10 +72,11 @@ void mpio__walk_end(struct mpio__walk *walk)
 
 	mpio__build_send(&walk->build, MPIO_CUT_BATCH_END);
 	mpio__map_boundary(walk);
-	do {
+	mpio__queue_commit_last(queue);
+	for (queue = queue->group; queue != walk->queue; queue = queue->group) {
 		mpio__queue_commit_last(queue);
-		queue = queue->group;
-	} while (queue != walk->queue);
+		mpio__queue_finish(queue); /* commit may end bios, too */
+	}
 }
 
 /* ---- Asking ----------------------------------------------------------- */

@@ -172,7 +172,7 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
 		return false;
 	queue->stats.retries++;
-	if (queue->stats.in_flight > 1)
+	if (queue->stats.in_flight > 1 && !queue->hurried)
 		return reap(queue, true) >= 0;
 	mpio__queue_commit(queue);
 	return ++*refusals < REFUSALS_MAX;
@@ -205,9 +205,12 @@ MPIO__APART static void make_room(struct mpio_queue *queue)
 {
 	struct mpio_stats *stats = &queue->stats;
 
-	while (stats->in_flight >= queue->in_flight_max &&
-	       reap(queue, true) >= 0)
-		;
+	while (stats->in_flight >= queue->in_flight_max) {
+		int n = reap(queue, !queue->hurried);
+
+		if (n < 0 || (n == 0 && queue->hurried))
+			break;
+	}
 	stats->in_flight_peak =
 		mpio__max_u32(stats->in_flight_peak, stats->in_flight + 1);
 	queue->in_flight_known =
@@ -381,7 +384,9 @@ static inline int step(struct mpio_queue *queue, bool wait)
 	int result;
 
 	wait = wait && queue->ended == NULL && queue->stats.in_flight != 0;
-	result = reap(queue, wait);
+	result = reap(queue, wait && !queue->hurried);
+	if (wait && queue->hurried && result == 0)
+		result = -MPIO_ETIMEDOUT;
 	if (result < 0 && queue->ended == NULL)
 		return result;
 	return finish_and_push(queue);
@@ -514,25 +519,22 @@ void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio)
 
 /* ---- Waiting ---------------------------------------------------------- */
 
-int mpio__queue_poll(struct mpio_queue *queue)
-{
-	return step(queue, false);
-}
-
 int mpio_queue_poll(struct mpio_queue *queue)
 {
 	struct mpio_queue *other = queue;
+	int error = 0;
 	int n = 0;
 
 	do {
-		int result = mpio__queue_poll(other);
+		int result = step(other, false);
 
-		if (result < 0)
-			return result;
-		n += result;
+		if (result >= 0)
+			n += result;
+		else if (error == 0)
+			error = result;
 		other = other->group;
 	} while (other != queue);
-	return n;
+	return n != 0 ? n : error;
 }
 
 /* Wait until a bio of this queue has ended for good; 0: none is in flight. */

@@ -448,42 +448,48 @@ static void tell_missing(const struct mpio_queue *queue,
 	} while (other != queue);
 }
 
-/*
- * Send what is plugged on any of a group, and end what is done, whatever the
- * others say; whether anything ended. *busy: something is still to end.
- */
-static bool look_at_group(struct mpio_queue *queue, bool *busy)
+/* From now on nobody waits for a device of a group, or again. */
+static void hurry(struct mpio_queue *queue, bool on)
 {
 	struct mpio_queue *other = queue;
-	bool ended = false;
 
-	*busy = false;
 	do {
-		mpio__plug_flush(other);
-		ended |= mpio__queue_poll(other) > 0;
-		*busy |= mpio__queue_is_busy(other);
+		other->hurried = on;
 		other = other->group;
 	} while (other != queue);
-	return ended;
+}
+
+/* Send what is plugged on any of a group; whether one of them is busy. */
+static bool is_group_busy(struct mpio_queue *queue)
+{
+	struct mpio_queue *other = queue;
+	bool busy = false;
+
+	do {
+		mpio__plug_flush(other);
+		busy |= mpio__queue_is_busy(other);
+		other = other->group;
+	} while (other != queue);
+	return busy;
 }
 
 int mpio_queue_close_by(struct mpio_queue *queue,
 			const struct mpio_deadline *deadline)
 {
-	unplug_all(queue);
-	for (;;) {
-		bool busy;
-		bool ended = look_at_group(queue, &busy);
+	bool late = false;
 
-		if (!busy)
-			break;
-		if (ended || (deadline->is_over != NULL &&
-			      !deadline->is_over(deadline->ctx)))
-			continue;
-		if (deadline->missing != NULL)
-			tell_missing(queue, deadline);
-		return -MPIO_ETIMEDOUT;
+	unplug_all(queue);
+	hurry(queue, true);
+	while (!late && is_group_busy(queue))
+		late = mpio_queue_poll(queue) <= 0 &&
+		       (deadline->is_over == NULL ||
+			deadline->is_over(deadline->ctx));
+	hurry(queue, false);
+	if (!late) {
+		mpio_queue_close(queue);
+		return 0;
 	}
-	mpio_queue_close(queue);
-	return 0;
+	if (deadline->missing != NULL)
+		tell_missing(queue, deadline);
+	return -MPIO_ETIMEDOUT;
 }

@@ -153,8 +153,8 @@ struct mpio_deadline {
 	 * NULL: it is over. */
 	bool (*is_over)(void *ctx);
 	/** A bio of the queue or its group that has not ended, when it was
-	 * over: only to be looked at. Its offset and length are of what is
-	 * tried now; its ctx is the user's if he filled it. NULL: nobody
+	 * over: only to be looked at. Its op, offset and length are of what
+	 * is tried now; its ctx is the user's if he filled it. NULL: nobody
 	 * wants to know. */
 	void (*missing)(void *ctx, const struct mpio_bio *bio);
 	void *ctx;
@@ -206,7 +206,8 @@ void mpio_queue_unplug(struct mpio_queue *queue);
  * End what the device has finished, without waiting.
  *
  * @param queue  the calling thread's; callbacks run inside
- * @return how many bios ended, or a negative errno of the device
+ * @return how many bios ended, on all queues of its group; if none, 0 or a
+ *         negative errno of a device
  */
 int mpio_queue_poll(struct mpio_queue *queue);
 
@@ -264,8 +265,8 @@ int mpio_queue_event_fd(struct mpio_queue *queue);
  * Announce memory that pages or bios of this queue will often lie in, so that
  * a device can prepare it once (pin it, map it for the adapter) and not for
  * every I/O. A device that cannot, or may not lock so much, works as if nothing
- * had been said, and `memory_refused` of the statistics counts it, unless a filter
- * is between.
+ * had been said, and `memory_refused` of the statistics counts it, unless a
+ * filter is between.
  *
  * @param queue   the calling thread's
  * @param base    of the memory; stays the caller's, and must stay as it is

@@ -348,6 +348,23 @@ static void a_queue_of_no_group_is_a_lie(void **state)
 	mpio_queue_close(foreign);
 }
 
+/* A device may end bios when it is told to begin them. */
+static void what_ends_on_another_queue_at_once_is_finished_at_once(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->two = true;
+	mock_asynchronous(&rig->b);
+	rig->b.prompt = true;
+	map_blocks(rig, 0, 4, 100)->queue = rig->other;
+	add_pages(rig, 0, 4, 1);
+	rig_open(rig);
+	rig->map[0].queue = rig->other;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(rig->frames[0].reads, 1);
+	assert_page(rig, 0, "b100 b101 b102 b103");
+}
+
 /* The other device's size counts, not that of the queue of the call. */
 static void the_end_of_the_device_that_holds_the_extent_counts(void **state)
 {
@@ -441,6 +458,8 @@ int main(void)
 		RIG_TEST(a_remembered_hole_may_be_stale_too),
 		RIG_TEST(dirty_pages_ask_too),
 		RIG_TEST(an_extent_may_lie_on_another_queue_of_the_group),
+		RIG_TEST(
+			what_ends_on_another_queue_at_once_is_finished_at_once),
 		RIG_TEST(bios_of_every_queue_are_pushed_when_the_call_returns),
 		RIG_TEST(
 			writes_of_every_queue_are_pushed_when_the_call_returns),

@@ -160,6 +160,21 @@ static void pages_may_lie_at_the_end_of_all_numbers(void **state)
 		assert_int_equal(rig->frames[i].reads, 1);
 }
 
+/* Its end has no number. Nor does a row of pages go on behind it. */
+static void but_not_the_very_last(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t first = (UINT64_MAX >> 10) - 7;
+
+	rig->answer = answer_low;
+	add_pages(rig, first, 4, 2);
+	rig_open(rig);
+	rig->mapping.size = UINT64_MAX;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(rig->frames[0].reads, 1);
+	assert_int_equal(rig->frames[1].reads, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +187,7 @@ int main(void)
 		RIG_TEST(an_error_that_is_no_errno_is_told_as_one),
 		RIG_TEST(bios_end_where_the_devices_memory_may),
 		RIG_TEST(pages_may_lie_at_the_end_of_all_numbers),
+		RIG_TEST(but_not_the_very_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

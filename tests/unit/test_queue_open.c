@@ -414,6 +414,48 @@ static void closing_too_late_names_what_is_missing(void **state)
 	assert_int_equal(rig->ios[2].ends, 1);
 }
 
+/* Not even to make room, for what was plugged or has to be tried again. */
+static void closing_by_a_deadline_never_waits(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig->config.in_flight_max = 1;
+	rig->watch = WATCH_CALLS;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	mpio_queue_plug(rig->queue);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 9, 1);
+	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
+	assert_int_equal(patience.missing_count, 2);
+	assert_int_equal(mpio_queue_stats(rig->queue)->in_flight, 2);
+	assert_null(strstr(rig->trace, "wait"));
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+}
+
+/* A device that fails keeps nobody from the others of the group. */
+static void a_failing_device_does_not_hide_what_others_have_done(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	mock_asynchronous(&rig->b);
+	rig->two = true;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	start_io(rig, rig->other, MPIO_BIO_READ, 0, 9, 1);
+	rig->a.reap_error = -MPIO_EIO;
+	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
+	assert_int_equal(patience.missing_count, 1);
+	assert_int_equal(patience.missing[0], 7);
+	assert_int_equal(rig->ios[1].ends, 1);
+	assert_int_equal(mpio_queue_poll(rig->queue), -MPIO_EIO);
+	rig->a.reap_error = 0;
+}
+
 static void a_queue_leaves_its_group_when_it_is_closed(void **state)
 {
 	struct rig *rig = *state;
@@ -457,6 +499,8 @@ int main(void)
 		RIG_TEST(closing_sends_and_ends_everything),
 		RIG_TEST(closing_in_time_ends_everything),
 		RIG_TEST(closing_too_late_names_what_is_missing),
+		RIG_TEST(closing_by_a_deadline_never_waits),
+		RIG_TEST(a_failing_device_does_not_hide_what_others_have_done),
 		RIG_TEST(a_queue_leaves_its_group_when_it_is_closed),
 	};
 
