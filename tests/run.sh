@@ -107,7 +107,10 @@ vectors='^vectors'
 enumeration='^enumerat'
 budgets='^instructions$'
 # Long ones about the library's logic: gcc and the sanitizers have seen to it.
-sweeps='^(fault\.(sweep|upper)|power\.cuts|simulation\.(same|other)|conformance\.device\.self)'
+sweeps='^(fault\.(sweep|upper)|power\.cuts|simulation\.(same|other))'
+# Of these one run is enough: tests of tests, and the longest of the system's
+# calls.
+once='self-test|^fault\.libaio'
 # Those of the system's calls: no matter of how wide a pointer is.
 call_sweeps='^fault\.(upper_|libaio|threads)'
 threads='^(conformance\.device|unit\.(threads|libaio|io_uring|posix|cache|file_threads))'
@@ -118,16 +121,16 @@ stage_gcc() {
 }
 
 stage_clang() {
-	build clang && run_tests clang -E "$sweeps|$budgets"
+	build clang && run_tests clang -E "$sweeps|$once|$budgets"
 }
 
 stage_asan() {
-	build asan && run_tests asan
+	build asan && run_tests asan -E "$once|$budgets"
 }
 
 # What has threads, or may be used by many.
 stage_tsan() {
-	build tsan && run_tests tsan -R "$threads"
+	build tsan && run_tests tsan -R "$threads" -E "$once"
 }
 
 stage_m32() {
@@ -141,7 +144,7 @@ stage_m32() {
 			-DCMAKE_REQUIRE_FIND_PACKAGE_Cmocka=OFF'
 	fi
 	# shellcheck disable=SC2086
-	build m32 $cmocka && run_tests m32 -E "$call_sweeps|$budgets"
+	build m32 $cmocka && run_tests m32 -E "$call_sweeps|$once|$budgets"
 }
 
 stage_freestanding() {
