@@ -113,6 +113,8 @@ sweeps='^(fault\.(sweep|upper)|power\.cuts|simulation\.(same|other))'
 once='self-test|^fault\.libaio'
 # Those of the system's calls: no matter of how wide a pointer is.
 call_sweeps='^fault\.(upper_|libaio|threads)'
+# Devices in memory like others, which take long when threads are watched.
+alike='device\.(page|example|sim-odd)'
 threads='^(conformance\.device|unit\.(threads|libaio|io_uring|posix|cache|file_threads))'
 
 stage_gcc() {
@@ -130,7 +132,7 @@ stage_asan() {
 
 # What has threads, or may be used by many.
 stage_tsan() {
-	build tsan && run_tests tsan -R "$threads" -E "$once"
+	build tsan && run_tests tsan -R "$threads" -E "$once|$alike"
 }
 
 stage_m32() {

@@ -35,7 +35,7 @@ static struct {
 	mode_t mode;           /* of a file; 0: what it is */
 	ino_t inode;           /* of the first that is asked; 0: its own */
 	dev_t device;          /* the same */
-	long file_system;      /* 0: what it is */
+	uint32_t file_system;  /* 0: what it is */
 	const char *sysfs;     /* what is in its files; NULL: what there is */
 	bool is_asked;         /* direct I/O is asked for by statx */
 	uint32_t alignment;    /* its answer; 0: it cannot be had */
@@ -486,7 +486,7 @@ static void requests_are_kept_to_what_a_disk_takes(void **state)
 
 static void a_file_in_memory_has_no_gaps(void **state)
 {
-	static const long types[] = {0x01021994, 0x858458f6};
+	static const uint32_t types[] = {0x01021994, 0x858458f6};
 	struct mpio_device *device;
 	char text[400];
 
