@@ -107,7 +107,7 @@ vectors='^vectors'
 enumeration='^enumerat'
 budgets='^instructions$'
 # Long ones about the library's logic: gcc and the sanitizers have seen to it.
-sweeps='^(fault\.(sweep|upper)|power\.cuts|simulation\.(same|other))'
+sweeps='^(fault\.(sweep|upper|threads)|power\.cuts|simulation\.(same|other)|unit\.io_uring_faults)'
 # Of these one run is enough: tests of tests, and the longest of the system's
 # calls.
 once='self-test|^fault\.libaio'
