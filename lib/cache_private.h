@@ -2,7 +2,8 @@
 /*
  * What the sources of the cache share:
  *
- *     cache.c            open and close, files, grabbing and putting pages
+ *     cache_open.c       open and close
+ *     cache.c            files, grabbing and putting pages
  *     cache_io.c         what the core calls, and reading
  *     cache_write.c      writing into pages, moving the end, forgetting
  *     cache_index.c      which frame holds a page; dirty tags; ordered walks
