@@ -72,6 +72,7 @@ struct mock_device {
 	uint32_t refuse;   /* so many submits are refused, with `refusal` */
 	int refusal;
 	int reap_error;     /* what reap returns, having done nothing */
+	uint32_t lapses;    /* so many reaps fail with -MPIO_EREMOTEIO */
 	int open_error;     /* what channel_open returns */
 	int fd;             /* what event_fd returns */
 	int register_error; /* what register_memory returns */

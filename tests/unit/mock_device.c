@@ -239,6 +239,10 @@ static int reap(struct mpio_device *device, void *channel, int wait)
 	trace(mock->rig, WATCH_CALLS, wait ? "wait" : "reap");
 	if (mock->reap_error != 0)
 		return mock->reap_error;
+	if (mock->lapses != 0) {
+		mock->lapses--;
+		return -MPIO_EREMOTEIO;
+	}
 	if (device->ops.reap_sends)
 		mock->pushed = mock->pending_count;
 	if (wait && mock->pushed == 0) {

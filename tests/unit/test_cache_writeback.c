@@ -41,18 +41,6 @@ static void a_sync_waits_for_a_slow_device(void **state)
 	assert_disk(&cached->rig->a, 109, "f9 f10");
 }
 
-/* A device that cannot say for a while what has ended. */
-static int (*reap_well)(struct mpio_device *device, void *channel, int wait);
-static uint32_t lapses;
-
-static int reap_badly(struct mpio_device *device, void *channel, int wait)
-{
-	if (lapses == 0)
-		return reap_well(device, channel, wait);
-	lapses--;
-	return -MPIO_EREMOTEIO;
-}
-
 static void a_walk_is_not_given_up_while_its_pages_are_out(void **state)
 {
 	struct cached *cached = *state;
@@ -60,11 +48,9 @@ static void a_walk_is_not_given_up_while_its_pages_are_out(void **state)
 
 	mock_asynchronous(&cached->rig->a);
 	cached->rig->a.slow = true;
-	reap_well = cached->rig->a.device.ops.reap;
-	cached->rig->a.device.ops.reap = reap_badly;
 	cached_open(cached, 400, 64);
 	assert_int_equal(write_blocks(cached, 0, 4), 0);
-	lapses = 10;
+	cached->rig->a.lapses = 10;
 	assert_int_equal(
 		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
 		0);
@@ -72,12 +58,12 @@ static void a_walk_is_not_given_up_while_its_pages_are_out(void **state)
 	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
 	/* One that never can is given up. */
 	assert_int_equal(write_blocks(cached, 0, 4), 0);
-	lapses = UINT32_MAX;
+	cached->rig->a.lapses = UINT32_MAX;
 	assert_int_equal(
 		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
 		-MPIO_EREMOTEIO);
 	assert_int_equal(mpio_cache_stats(cached->cache).writing, 1);
-	lapses = 0;
+	cached->rig->a.lapses = 0;
 	assert_int_equal(sync_file(cached), 0);
 	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
 }
