@@ -9,9 +9,10 @@
  *     ... | sent, or there     | held back     |
  *         ^ handed over next   ^ neighbours that wait for more of them
  *
- * Pages that follow each other gather behind `held`. They are sent, as one
- * run, when they are as long as may be combined, when what was named next does
- * not follow, or when the consumer has come to them. How many are taken ahead
+ * Pages that follow each other, or lie no further apart than the queue reads
+ * across, gather behind `held`. They are sent, as one run, when they are as
+ * long as may be combined, when what was named next does not follow, or when
+ * the consumer has come to them. How many are taken ahead
  * of the consumer at all is the distance. It begins at 0, so that a stream
  * whose pages are there anyway takes none before it is wanted.
  *
@@ -35,6 +36,7 @@ struct mpio_stream {
 	const struct mpio_stream_ops *ops;
 	void *ctx;
 	uint32_t combine_bytes;
+	uint32_t gap_max;      /* bytes between pages of a run */
 	uint32_t distance_max; /* pages */
 	uint32_t runs_max;
 
@@ -258,11 +260,15 @@ static bool take(struct mpio_stream *stream)
 static bool continues(const struct mpio_stream *stream)
 {
 	const struct mpio_page *last;
+	uint64_t step;
 
 	if (stream->held == stream->tail)
 		return true;
 	last = *place(stream, stream->tail - 1);
-	return stream->pos > last->pos && stream->pos - last->pos == last->size;
+	if (stream->pos <= last->pos)
+		return false;
+	step = stream->pos - last->pos;
+	return step >= last->size && step - last->size <= stream->gap_max;
 }
 
 /* Whether another page of the last one's size is too much for the run. */
@@ -459,6 +465,7 @@ int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,
 	made->mapping = mapping;
 	made->combine_bytes = mpio__min_u32(
 		made->combine_bytes, mpio_queue_limits(queue)->bytes_max);
+	made->gap_max = mpio_queue_limits(queue)->gap_max;
 	if (config->memory == NULL)
 		made->allocator = *allocator;
 	*stream = made;

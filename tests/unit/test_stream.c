@@ -218,6 +218,25 @@ static void the_queues_limit_bounds_what_is_combined(void **state)
 	close_reader(&reader);
 }
 
+/* Gaps of a page are crossed; one of two pages is too large. */
+static void pages_a_gap_apart_are_read_together(void **state)
+{
+	struct reader reader = {.config.combine_bytes = 4 * PAGE};
+	struct rig *rig = *state;
+
+	rig->config.gap_bytes = PAGE;
+	name(&reader, 10, 2, 5);
+	name(&reader, 21, 1, 1);
+	open_reader(&reader, rig, false);
+	for (uint32_t i = 0; i < 5; i++)
+		expect_page(&reader, 10 + 2 * i);
+	expect_page(&reader, 21);
+	expect_end(&reader, 0);
+	assert_trace(rig, "read 120+14, read 136+2, read 142+2");
+	assert_int_equal(stats_of(&reader)->runs, 3);
+	close_reader(&reader);
+}
+
 static void pages_named_backwards_are_read_one_by_one(void **state)
 {
 	struct reader reader = {.name_count = 3, .names = {2, 1, 0}};
@@ -984,6 +1003,7 @@ int main(void)
 		RIG_TEST(pages_come_in_the_order_in_which_they_were_named),
 		RIG_TEST(neighbours_are_read_together),
 		RIG_TEST(the_queues_limit_bounds_what_is_combined),
+		RIG_TEST(pages_a_gap_apart_are_read_together),
 		RIG_TEST(pages_named_backwards_are_read_one_by_one),
 		RIG_TEST(without_waiting_nothing_is_taken_ahead),
 		RIG_TEST(a_device_that_is_in_time_is_not_waited_for),
