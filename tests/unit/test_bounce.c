@@ -57,6 +57,30 @@ static void a_device_that_takes_any_memory_gets_it(void **state)
 	assert_int_equal(stats(rig)->bounces, 0);
 }
 
+/* One piece of three is at an odd address, whichever it is. */
+static void each_piece_of_memory_is_looked_at(void **state)
+{
+	struct rig *rig = *state;
+	_Alignas(512) unsigned char memory[8 * BLOCK];
+
+	open_bouncing(rig, 512, SMALL_POOL);
+	for (uint32_t odd = 0; odd < 3; odd++) {
+		struct mock_io *io =
+			make_io(rig, rig->queue, MPIO_BIO_READ, 0, 100, 3);
+
+		mpio_bio_reset(io->bio, MPIO_BIO_READ, 0);
+		for (uint32_t i = 0; i < 3; i++)
+			assert_int_equal(mpio_bio_add(io->bio,
+						      memory + 2 * i * BLOCK +
+							      (i == odd),
+						      BLOCK),
+					 0);
+		submit_io(io);
+		assert_int_equal(stats(rig)->bounces, odd + 1);
+	}
+	assert_data(memory + 1 + 4 * BLOCK, "a102");
+}
+
 static void memory_that_is_aligned_does_not_bounce(void **state)
 {
 	struct rig *rig = *state;
@@ -554,6 +578,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_device_that_takes_any_memory_gets_it),
+		RIG_TEST(each_piece_of_memory_is_looked_at),
 		RIG_TEST(memory_that_is_aligned_does_not_bounce),
 		RIG_TEST(a_slot_is_the_window),
 		RIG_TEST(a_block_may_be_less_than_the_alignment),

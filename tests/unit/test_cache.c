@@ -74,6 +74,75 @@ memory_comes_from_an_allocator_and_frames_from_elsewhere(void **state)
 	assert_int_equal(used, 0);
 }
 
+static void *no_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+	(void)ctx, (void)ptr, (void)old_size, (void)new_size;
+	return NULL;
+}
+
+static void without_memory_there_is_no_cache(void **state)
+{
+	struct mpio_allocator allocator = {.resize = no_resize};
+	struct mpio_cache_config config = {.frame_count = 8,
+					   .allocator = &allocator};
+	struct mpio_cache *cache = NULL;
+
+	(void)state;
+	assert_int_equal(mpio_cache_open(&config, &cache), -MPIO_ENOMEM);
+	assert_null(cache);
+}
+
+/* A file that is still used stays as it was. */
+static void a_file_with_a_page_in_use_is_not_detached(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	cached_open(cached, 8, 16);
+	queue = cached->rig->queue;
+	assert_int_equal(mpio_cache_get(&cached->other, queue, 0, &page), 0);
+	assert_int_equal(mpio_cache_detach(&cached->other, queue), -MPIO_EBUSY);
+	assert_non_null(cached->other.cache);
+	mpio_cache_put(page);
+	assert_int_equal(mpio_cache_detach(&cached->other, queue), 0);
+	assert_null(cached->other.cache);
+	assert_int_equal(mpio_cache_attach(cached->cache, &cached->other), 0);
+}
+
+/*
+ * The end of the file moves to where no page is, as far behind one as all that
+ * the index of pages has room for, of each height.
+ */
+static void the_end_cuts_no_page_but_its_own(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	uint64_t base = 0;
+
+	cached_open(cached, 8, 16);
+	queue = cached->rig->queue;
+	cached->rig->mapping.size = (uint64_t)1 << 40;
+	for (uint64_t all = 64; all <= (uint64_t)1 << 24; all *= 64) {
+		uint64_t key = base + 5;
+		struct mpio_page *page;
+
+		assert_int_equal(mpio_cache_resize(&cached->file, queue,
+						   (uint64_t)1 << 40),
+				 0);
+		assert_int_equal(
+			mpio_cache_get(&cached->file, queue, key * PAGE, &page),
+			0);
+		memset(page->data, 0x5a, PAGE);
+		assert_int_equal(mpio_cache_resize(&cached->file, queue,
+						   (all + key) * PAGE + BLOCK),
+				 0);
+		assert_int_equal(((unsigned char *)page->data)[PAGE - 1], 0x5a);
+		mpio_cache_put(page);
+		base = all;
+	}
+}
+
 static void a_file_that_does_not_fit_is_refused(void **state)
 {
 	struct cached *cached = *state;
@@ -743,6 +812,9 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(
 			memory_comes_from_an_allocator_and_frames_from_elsewhere),
+		cmocka_unit_test(without_memory_there_is_no_cache),
+		CACHED_TEST(a_file_with_a_page_in_use_is_not_detached),
+		CACHED_TEST(the_end_cuts_no_page_but_its_own),
 		CACHED_TEST(a_file_that_does_not_fit_is_refused),
 		CACHED_TEST(a_page_is_read_once),
 		CACHED_TEST(files_do_not_share_pages),

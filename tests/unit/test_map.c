@@ -292,6 +292,30 @@ static void an_extent_may_lie_on_another_queue_of_the_group(void **state)
 	assert_int_equal(mpio_queue_stats(rig->other)->reads, 1);
 }
 
+static void bios_of_all_of_three_queues_are_pushed(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue_config config = {0};
+	struct mpio_queue *third;
+
+	mock_asynchronous(&rig->a);
+	mock_asynchronous(&rig->b);
+	open_two(rig);
+	config.group = rig->queue;
+	config.memory_size = mpio_queue_size(&rig->b.device, &config);
+	config.memory = malloc(config.memory_size);
+	assert_int_equal(mpio_queue_open(&rig->b.device, &config, &third), 0);
+	map_blocks(rig, 0, 4, 100)->queue = rig->other;
+	map_blocks(rig, 4, 4, 104)->queue = third;
+	add_pages(rig, 0, 4, 2);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_int_equal(mpio_queue_stats(rig->other)->commits, 1);
+	assert_int_equal(mpio_queue_stats(third)->commits, 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	mpio_queue_close(third);
+	free(config.memory);
+}
+
 static void bios_of_every_queue_are_pushed_when_the_call_returns(void **state)
 {
 	struct rig *rig = *state;
@@ -461,6 +485,7 @@ int main(void)
 		RIG_TEST(
 			what_ends_on_another_queue_at_once_is_finished_at_once),
 		RIG_TEST(bios_of_every_queue_are_pushed_when_the_call_returns),
+		RIG_TEST(bios_of_all_of_three_queues_are_pushed),
 		RIG_TEST(
 			writes_of_every_queue_are_pushed_when_the_call_returns),
 		RIG_TEST(a_queue_of_no_group_is_a_lie),

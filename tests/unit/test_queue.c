@@ -190,6 +190,50 @@ static void the_descriptor_is_the_devices(void **state)
 	assert_int_equal(mpio_queue_event_fd(rig->other), -1);
 }
 
+static void a_device_that_fails_hides_no_end_on_another(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	mock_asynchronous(&rig->b);
+	rig->two = true;
+	rig_open(rig);
+	start_io(rig, rig->other, MPIO_BIO_READ, 0, 5, 1);
+	rig->a.reap_error = -MPIO_EREMOTEIO;
+	assert_int_equal(mpio_queue_poll(rig->queue), 1);
+	assert_int_equal(mpio_queue_poll(rig->queue), -MPIO_EREMOTEIO);
+	rig->a.reap_error = 0;
+}
+
+static void ignore_event(void *ctx, const struct mpio_event *event)
+{
+	(void)ctx;
+	(void)event;
+}
+
+/* Also by a queue that has more to care for. */
+static void each_kind_of_bio_is_counted(void **state)
+{
+	struct rig *rig = *state;
+	const struct mpio_stats *stats;
+
+	rig->config.event = ignore_event;
+	rig_open(rig);
+	stats = mpio_queue_stats(rig->queue);
+	start_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 5, 2);
+	assert_int_equal(stats->writes, 1);
+	assert_int_equal(stats->bytes_written, 2 * BLOCK);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 5, 3);
+	assert_int_equal(stats->reads, 1);
+	assert_int_equal(stats->bytes_read, 3 * BLOCK);
+	assert_int_equal(stats->flushes, 0);
+	assert_int_equal(stats->discards, 0);
+	assert_int_equal(mpio_queue_flush(rig->queue), 0);
+	assert_int_equal(stats->flushes, 1);
+	assert_int_equal(stats->writes, 1);
+	assert_int_equal(stats->discards, 0);
+}
+
 /* ---- In flight ---------------------------------------------------------- */
 
 static void no_more_bios_are_in_flight_than_may_be(void **state)
@@ -549,6 +593,8 @@ int main(void)
 		RIG_TEST(an_error_of_the_device_is_told),
 		RIG_TEST(waiting_sends_what_is_plugged),
 		RIG_TEST(the_descriptor_is_the_devices),
+		RIG_TEST(a_device_that_fails_hides_no_end_on_another),
+		RIG_TEST(each_kind_of_bio_is_counted),
 		RIG_TEST(no_more_bios_are_in_flight_than_may_be),
 		RIG_TEST(one_in_flight_is_enough_for_pages),
 		RIG_TEST(

@@ -179,6 +179,13 @@ static void a_mapping_with_an_impossible_block_size_is_refused(void **state)
 	dirty_all(rig);
 	rig->mapping.block_size = 1000;
 	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	rig->mapping.block_size = 0;
+	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	page_at(rig, 0)->flags |= MPIO_PAGE_LOCKED;
+	assert_int_equal(
+		mpio_read_page(rig->queue, &rig->mapping, page_at(rig, 0)),
+		-MPIO_EINVAL);
+	page_at(rig, 0)->flags &= ~MPIO_PAGE_LOCKED;
 	rig->mapping.block_size = BLOCK;
 	assert_flags(rig, 0, "uptodate dirty");
 }
@@ -271,6 +278,87 @@ static void pages_that_are_named_wrongly_stop_the_walk(void **state)
 	page_at(rig, 1)->size = 4 * BLOCK;
 }
 
+/* ---- The first of two errors --------------------------------------------- */
+
+/* When the marked pages are written, not when they are marked. */
+static size_t lies_at_last(struct mpio_mapping *mapping, uint64_t pos,
+			   uint64_t end, uint32_t flags,
+			   struct mpio_page **pages, size_t pages_max)
+{
+	struct rig *rig = mapping->host;
+
+	(void)end;
+	if (pos != 0)
+		return flags & MPIO_PAGE_TOWRITE ? pages_max + 1 : 0;
+	pages[0] = page_at(rig, 0);
+	pages[1] = page_at(
+		rig, flags & MPIO_PAGE_TOWRITE && rig->names_max == 2 ? 0 : 1);
+	return 2;
+}
+
+/* The first page has no room, and then something else goes wrong. */
+static struct rig *open_without_room(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 4, 0)->error = -MPIO_EDQUOT;
+	map_blocks(rig, 4, 4, 104);
+	add_pages(rig, 0, 4, 2);
+	dirty_all(rig);
+	return rig;
+}
+
+static void a_page_named_wrongly_is_not_the_first_error(void **state)
+{
+	struct rig *rig = open_without_room(state);
+
+	rig->ops.next_dirty = lies_at_last;
+	rig_open(rig);
+	rig->names_max = 2; /* the first page again */
+	assert_int_equal(sync_all(rig), -MPIO_EDQUOT);
+	rig->names_max = 0; /* more pages than there is room for */
+	assert_int_equal(sync_all(rig), -MPIO_EDQUOT);
+}
+
+static void a_page_that_stays_locked_is_not_the_first_error(void **state)
+{
+	struct rig *rig = open_without_room(state);
+
+	rig_open(rig);
+	page_at(rig, 1)->flags |= MPIO_PAGE_LOCKED;
+	assert_int_equal(sync_all(rig), -MPIO_EDQUOT);
+	page_at(rig, 1)->flags &= ~MPIO_PAGE_LOCKED;
+}
+
+static void
+a_device_that_cannot_be_waited_for_is_not_the_first_error(void **state)
+{
+	struct rig *rig = open_without_room(state);
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	rig->a.reap_error = -MPIO_EREMOTEIO;
+	assert_int_equal(sync_all(rig), -MPIO_EDQUOT);
+	rig->a.reap_error = 0;
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(rig->frames[1].writes, 1);
+}
+
+static void a_page_of_another_mapping_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_mapping other;
+
+	open_with_pages(rig, 4, 1);
+	dirty_all(rig);
+	other = rig->mapping;
+	assert_int_equal(
+		mpio_write_page(rig->queue, &other, page_at(rig, 0), NULL),
+		-MPIO_EINVAL);
+	assert_flags(rig, 0, "uptodate dirty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +372,11 @@ int main(void)
 		RIG_TEST(a_device_that_cannot_be_waited_for_is_told),
 		RIG_TEST(a_mapping_without_next_dirty_cannot_be_walked),
 		RIG_TEST(a_mapping_with_an_impossible_block_size_is_refused),
+		RIG_TEST(a_page_named_wrongly_is_not_the_first_error),
+		RIG_TEST(a_page_that_stays_locked_is_not_the_first_error),
+		RIG_TEST(
+			a_device_that_cannot_be_waited_for_is_not_the_first_error),
+		RIG_TEST(a_page_of_another_mapping_is_refused),
 		RIG_TEST(pages_that_are_named_wrongly_stop_the_walk),
 	};
 
