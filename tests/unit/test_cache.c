@@ -92,6 +92,44 @@ static void without_memory_there_is_no_cache(void **state)
 	assert_null(cache);
 }
 
+static void without_a_frame_none_is_taken(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *pages[4], *page;
+
+	cached_open(cached, 32, 4);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(mpio_cache_get(&cached->file,
+						cached->rig->queue,
+						(uint64_t)i * PAGE, &pages[i]),
+				 0);
+	assert_int_equal(mpio_cache_get(&cached->file, cached->rig->queue,
+					4 * PAGE, &page),
+			 -MPIO_ENOMEM);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 0);
+	for (uint32_t i = 0; i < 4; i++)
+		mpio_cache_put(pages[i]);
+	use_page(cached, 4);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 0);
+}
+
+/* Nor when the file grows again. */
+static void what_is_behind_the_end_is_not_written(void **state)
+{
+	struct cached *cached = *state;
+	struct rig *rig = cached->rig;
+
+	cached_open(cached, 4, 4);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, rig->queue, BLOCK),
+			 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, rig->queue, PAGE), 0);
+	rig->watch = WATCH_IO;
+	rig->trace[0] = '\0';
+	assert_int_equal(sync_file(cached), 0);
+	assert_trace(rig, "write 100+1");
+}
+
 /* A file that is still used stays as it was. */
 static void a_file_with_a_page_in_use_is_not_detached(void **state)
 {
@@ -813,6 +851,8 @@ int main(void)
 		cmocka_unit_test(
 			memory_comes_from_an_allocator_and_frames_from_elsewhere),
 		cmocka_unit_test(without_memory_there_is_no_cache),
+		CACHED_TEST(without_a_frame_none_is_taken),
+		CACHED_TEST(what_is_behind_the_end_is_not_written),
 		CACHED_TEST(a_file_with_a_page_in_use_is_not_detached),
 		CACHED_TEST(the_end_cuts_no_page_but_its_own),
 		CACHED_TEST(a_file_that_does_not_fit_is_refused),

@@ -259,12 +259,28 @@ static size_t names_an_unfit_one(struct mpio_mapping *mapping, uint64_t pos,
 	return 1;
 }
 
+static size_t names_an_unfit_second(struct mpio_mapping *mapping, uint64_t pos,
+				    uint64_t end, uint32_t flags,
+				    struct mpio_page **pages, size_t pages_max)
+{
+	(void)pos;
+	(void)end;
+	(void)flags;
+	(void)pages_max;
+	pages[0] = page_at(mapping->host, 0);
+	pages[1] = page_at(mapping->host, 1);
+	pages[1]->size = BLOCK + 1;
+	pages[1]->pos = 4 * BLOCK;
+	return 2;
+}
+
 static void pages_that_are_named_wrongly_stop_the_walk(void **state)
 {
 	size_t (*const names[])(struct mpio_mapping *, uint64_t, uint64_t,
 				uint32_t, struct mpio_page **, size_t) = {
-		names_max_and_one,        names_backwards,    names_the_first,
-		names_an_overlapping_one, names_an_unfit_one,
+		names_max_and_one,  names_backwards,
+		names_the_first,    names_an_overlapping_one,
+		names_an_unfit_one, names_an_unfit_second,
 	};
 	struct rig *rig = *state;
 
