@@ -228,9 +228,13 @@ static void each_kind_of_bio_is_counted(void **state)
 	assert_int_equal(stats->bytes_read, 3 * BLOCK);
 	assert_int_equal(stats->flushes, 0);
 	assert_int_equal(stats->discards, 0);
+	start_io(rig, rig->queue, MPIO_BIO_WRITE, MPIO_BIO_FUA, 9, 1);
+	assert_int_equal(stats->writes, 2);
+	assert_int_equal(stats->bytes_written, 3 * BLOCK);
+	assert_int_equal(stats->flushes, 0);
 	assert_int_equal(mpio_queue_flush(rig->queue), 0);
 	assert_int_equal(stats->flushes, 1);
-	assert_int_equal(stats->writes, 1);
+	assert_int_equal(stats->writes, 2);
 	assert_int_equal(stats->discards, 0);
 }
 
