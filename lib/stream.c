@@ -37,6 +37,7 @@ struct mpio_stream {
 	void *ctx;
 	uint32_t combine_bytes;
 	uint32_t gap_max;      /* bytes between pages of a run */
+	uint32_t gap_percent;  /* most of it that may be gaps */
 	uint32_t distance_max; /* pages */
 	uint32_t runs_max;
 
@@ -45,7 +46,6 @@ struct mpio_stream {
 	uint32_t held;
 	uint32_t tail;
 	uint32_t landed;          /* before it, no page is on its way */
-	uint32_t held_bytes;      /* how long the run is that is held back */
 	uint32_t mask;            /* of a position: its place in `pages` */
 	struct mpio_page **pages; /* all that were taken */
 	struct mpio_page **run;   /* room for a run in one piece */
@@ -103,7 +103,6 @@ static void drop_held(struct mpio_stream *stream)
 {
 	give_back(stream, stream->held, stream->tail);
 	stream->tail = stream->held;
-	stream->held_bytes = 0;
 }
 
 /* 0 when a page is not on its way any more, or a negative errno. */
@@ -170,8 +169,6 @@ static bool send(struct mpio_stream *stream, uint32_t flags)
 		stream->run[i] = *place(stream, stream->held + i);
 	sent = mpio_readahead(stream->queue, stream->mapping, stream->run, n,
 			      flags);
-	for (int i = 0; i < sent; i++)
-		stream->held_bytes -= stream->run[i]->size;
 	if (sent > 0) {
 		stream->held += (uint32_t)sent;
 		note_run(stream);
@@ -249,18 +246,19 @@ static bool take(struct mpio_stream *stream)
 	stream->has_pos = false;
 	if (found == MPIO_STREAM_READ) {
 		*place(stream, stream->tail++) = page;
-		stream->held_bytes += page->size;
 	} else {
 		pass_by(stream, page, found);
 	}
 	return true;
 }
 
-/* Whether the page that was named can join the run that is held back. */
+/* Whether the page that was named can join the run that is held back: the queue
+ * would read across what lies between. */
 static bool continues(const struct mpio_stream *stream)
 {
 	const struct mpio_page *last;
 	uint64_t step;
+	uint64_t gap;
 
 	if (stream->held == stream->tail)
 		return true;
@@ -268,19 +266,29 @@ static bool continues(const struct mpio_stream *stream)
 	if (stream->pos <= last->pos)
 		return false;
 	step = stream->pos - last->pos;
-	return step >= last->size && step - last->size <= stream->gap_max;
+	if (step < last->size)
+		return false;
+	gap = step - last->size;
+	return gap <= stream->gap_max &&
+	       gap * 100 <= stream->gap_percent * step;
 }
 
-/* Whether another page of the last one's size is too much for the run. */
+/*
+ * Whether another page of the last one's size is too much for the run. What
+ * lies between its pages counts, too: it may be read.
+ */
 static bool is_full(const struct mpio_stream *stream)
 {
 	const struct mpio_page *last;
+	uint64_t end;
 
 	if (stream->held == stream->tail)
 		return false;
 	last = *place(stream, stream->tail - 1);
+	end = last->pos + 2 * (uint64_t)last->size;
 	return stream->tail - stream->held >= stream->run_pages ||
-	       stream->held_bytes + last->size > stream->combine_bytes;
+	       end - (*place(stream, stream->held))->pos >
+		       stream->combine_bytes;
 }
 
 /* Send what is held back, if it may go now; whether some of it has. */
@@ -466,6 +474,7 @@ int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,
 	made->combine_bytes = mpio__min_u32(
 		made->combine_bytes, mpio_queue_limits(queue)->bytes_max);
 	made->gap_max = mpio_queue_limits(queue)->gap_max;
+	made->gap_percent = mpio_queue_limits(queue)->gap_percent;
 	if (config->memory == NULL)
 		made->allocator = *allocator;
 	*stream = made;

@@ -15,7 +15,7 @@
  *
  * Two distances are kept apart. How much is combined into one I/O is a matter
  * of the device: pages that follow each other, or lie no further apart than the
- * queue's largest gap, are held back until they are `combine_bytes` long, the
+ * queue reads across, are held back until they span `combine_bytes`, the
  * next one lies elsewhere, or they are wanted. How
  * far ahead pages are taken is a matter of the consumer: not at all at first;
  * twice as far each time it really had to wait for the device; one page less

@@ -221,7 +221,7 @@ static void the_queues_limit_bounds_what_is_combined(void **state)
 /* Gaps of a page are crossed; one of two pages is too large. */
 static void pages_a_gap_apart_are_read_together(void **state)
 {
-	struct reader reader = {.config.combine_bytes = 4 * PAGE};
+	struct reader reader = {.config.combine_bytes = 7 * PAGE};
 	struct rig *rig = *state;
 
 	rig->config.gap_bytes = PAGE;
@@ -234,6 +234,26 @@ static void pages_a_gap_apart_are_read_together(void **state)
 	expect_end(&reader, 0);
 	assert_trace(rig, "read 120+14, read 136+2, read 142+2");
 	assert_int_equal(stats_of(&reader)->runs, 3);
+	close_reader(&reader);
+}
+
+/* A gap that the queue would not cross holds nothing back. */
+static void a_gap_that_is_too_much_of_a_read_ends_the_run(void **state)
+{
+	struct reader reader = {.config.combine_bytes = 16 * PAGE};
+	struct rig *rig = *state;
+
+	rig->config.gap_bytes = 4 * PAGE;
+	rig->config.gap_percent = 50;
+	name(&reader, 10, 3, 3);
+	name(&reader, 18, 1, 1);
+	open_reader(&reader, rig, false);
+	for (uint32_t i = 0; i < 3; i++) {
+		expect_page(&reader, 10 + 3 * i);
+		assert_int_equal(stats_of(&reader)->runs, i + 1);
+	}
+	expect_page(&reader, 18);
+	assert_trace(rig, "read 120+2, read 126+2, read 132+6");
 	close_reader(&reader);
 }
 
@@ -1004,6 +1024,7 @@ int main(void)
 		RIG_TEST(neighbours_are_read_together),
 		RIG_TEST(the_queues_limit_bounds_what_is_combined),
 		RIG_TEST(pages_a_gap_apart_are_read_together),
+		RIG_TEST(a_gap_that_is_too_much_of_a_read_ends_the_run),
 		RIG_TEST(pages_named_backwards_are_read_one_by_one),
 		RIG_TEST(without_waiting_nothing_is_taken_ahead),
 		RIG_TEST(a_device_that_is_in_time_is_not_waited_for),
