@@ -115,8 +115,11 @@ static struct frame *find_victim(struct db *db)
 /* The frame of a page; its flags tell whether it is to be read. */
 static int claim(struct db *db, uint64_t index, struct mpio_page **page)
 {
-	struct frame *frame = (struct frame *)db->heap.pages[index];
+	struct frame *frame;
 
+	if (db->failed != 0 || index >= db->heap.count)
+		return db->failed != 0 ? db->failed : -MPIO_EINVAL;
+	frame = (struct frame *)db->heap.pages[index];
 	if (frame == NULL) {
 		frame = find_victim(db);
 		if (frame == NULL)
@@ -142,11 +145,8 @@ static int claim(struct db *db, uint64_t index, struct mpio_page **page)
 static int find_row(struct db *db, uint64_t row, struct row **at)
 {
 	struct mpio_page *page;
-	int error =
-		row / PAGE_ROWS < db->heap.count ? db->failed : -MPIO_EINVAL;
+	int error = claim(db, row / PAGE_ROWS, &page);
 
-	if (error == 0)
-		error = claim(db, row / PAGE_ROWS, &page);
 	if (error != 0)
 		return error;
 	if (!(page->flags & (MPIO_PAGE_LOCKED | MPIO_PAGE_UPTODATE))) {

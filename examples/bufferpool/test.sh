@@ -5,16 +5,13 @@
 #
 # Tests the engine of that build, of libmpio or of this folder alone: errors and
 # power cuts with some seeds, what the cuts find if something is left out, and
-# the benchmark on a small scale. Exit code 77: something is missing.
+# what the benchmark refuses. Exit code 77: something is missing.
 set -u
 if [ $# -lt 1 ]; then
 	sed -n '4,8s/^# \{0,1\}//p' "$0"
 	exit 1
 fi
 build=$1
-if [ -d "$build/examples/bufferpool" ]; then
-	build=$build/examples/bufferpool
-fi
 build=$(cd "$build" && pwd) || exit 1
 if [ ! -x "$build/bufferpool-bench" ]; then
 	echo "there is no $build/bufferpool-bench"
