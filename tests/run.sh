@@ -7,7 +7,7 @@
 #     sh tests/run.sh quick        the stage gcc alone
 #     sh tests/run.sh STAGE...     some of them: gcc clang asan tsan m32
 #                                  freestanding vectors enumeration budgets
-#                                  examples
+#                                  examples real
 #
 # Stops at the first stage that fails, with what failed. Ends with a summary
 # and, on a line of its own, 'N passed, N failed', counted over all tests.
@@ -16,7 +16,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-all='gcc clang asan tsan m32 freestanding vectors enumeration budgets examples'
+all='gcc clang asan tsan m32 freestanding vectors enumeration budgets examples real'
 jobs=${JOBS:-$(nproc)}
 logs=build/logs
 passed=0
@@ -172,6 +172,23 @@ stage_examples() {
 	fi
 	# It stops by itself; if it does not, that is a failure too.
 	build release && timeout 300 sh examples/extfs/test.sh build/release
+}
+
+# Software of others on the library; counts what its own summary says.
+stage_real() {
+	result=0
+	sh tests/run-real.sh >"$logs/real.log" 2>&1 || result=$?
+	cat "$logs/real.log"
+	last=$(tail -n 1 "$logs/real.log")
+	case $last in
+	*' passed, '*' failed') ;;
+	*) return 1 ;;
+	esac
+	passed=$((passed + ${last%% *}))
+	bad=${last#*, }
+	failed=$((failed + ${bad% failed}))
+	counts=$last
+	return "$result"
 }
 
 # ---- All of it ----------------------------------------------------------
