@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+#
+# Read by scripts: starts the application in a machine of QEMU's, and counts
+# what the disk is asked for, by QEMU's own trace.
+
+# The firmware for a machine, or nothing.
+firmware() { # x86_64|aarch64
+	case $1 in
+	x86_64) set -- /usr/share/OVMF/OVMF_CODE_4M.fd \
+		/usr/share/OVMF/OVMF_CODE.fd ;;
+	aarch64) set -- /usr/share/qemu-efi-aarch64/QEMU_EFI.fd ;;
+	esac
+	for image in "$@"; do
+		if [ -e "$image" ]; then
+			echo "$image"
+			return
+		fi
+	done
+}
+
+# Can a machine be started here?
+can_boot() { # x86_64|aarch64
+	command -v "qemu-system-$1" >/dev/null && [ -n "$(firmware "$1")" ]
+}
+
+# Boot; what was printed goes to NAME.log, the disk's requests to NAME.trace.
+# Gives QEMU's own status: 33 if all was well, 35 if not, 124 if it took too
+# long. A disk is virtio, nvme or ahci, and may have properties behind it.
+boot() { # NAME x86_64|aarch64 DISK APPLICATION IMAGE [OPTIONS]
+	name=$1 machine=$2 disk=$3 application=$4 image=$5 words=${6-}
+	properties=
+	case $disk in
+	*,*) properties=,${disk#*,} disk=${disk%%,*} ;;
+	esac
+	case $disk in
+	virtio) device=virtio-blk-pci events=virtio_blk_handle_read ;;
+	nvme) device=nvme,serial=1 events=pci_nvme_read ;;
+	ahci) device=ide-hd events=ide_exec_cmd ;;
+	esac
+	case $machine in
+	x86_64) set -- -machine q35,accel=tcg -cpu qemu64 \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 \
+		-drive "if=pflash,format=raw,readonly=on,file=$(firmware "$machine")" ;;
+	aarch64) set -- -machine virt,accel=tcg -cpu cortex-a57 \
+		-semihosting-config enable=on,target=native \
+		-bios "$(firmware "$machine")" ;;
+	esac
+	case $image in
+	blkdebug:*) ;;
+	*) set -- "$@" -snapshot ;;
+	esac
+	status=0
+	rm -f "$name.trace"
+	timeout "${BOOT_SECONDS:-120}" "qemu-system-$machine" "$@" -m 512 \
+		-nodefaults -display none -serial stdio -no-reboot -net none \
+		-trace "$events" -D "$name.trace" \
+		-kernel "$application" -append "qemu $words" \
+		-drive "if=none,id=disk,format=raw,file=$image,rerror=report" \
+		-device "$device,drive=disk$properties" \
+		</dev/null >"$name.raw" 2>&1 || status=$?
+	# Only what can be read, without what moves a cursor.
+	tr -d '\r' <"$name.raw" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g' |
+		sed -n '/^mpio-uefi/,$p' >"$name.log"
+	return $status
+}

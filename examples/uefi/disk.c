@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A read of the firmware takes one piece of memory; so a bio has one, too, and
+ * goes on as long as its blocks follow each other both on the disk and in
+ * memory. There is no largest transfer that one could ask the firmware for:
+ * what is too long for an adapter is cut by its driver.
+ *
+ * With BLOCK_IO2 a read ends when its event is signalled. Drivers look for what
+ * has ended on a timer's tick, which is rough. So who waits for a single block,
+ * as for metadata, is better served by a call that waits for the adapter
+ * itself.
+ */
+#include "disk.h"
+
+/* Shorter reads are not worth a tick of the firmware's timer. */
+#define ASYNCHRONOUS_MIN (256u * 1024u)
+
+static int error_of(efi_status status)
+{
+	switch (status) {
+	case EFI_SUCCESS:
+		return 0;
+	case EFI_NOT_READY:
+	case EFI_OUT_OF_RESOURCES:
+		return -MPIO_EAGAIN;
+	case EFI_INVALID_PARAMETER:
+	case EFI_BAD_BUFFER_SIZE:
+		return -MPIO_EINVAL;
+	case EFI_NO_MEDIA:
+		return -MPIO_ENXIO;
+	case EFI_MEDIA_CHANGED:
+		return -MPIO_ESTALE;
+	case EFI_TIMEOUT:
+		return -MPIO_ETIMEDOUT;
+	default:
+		return -MPIO_EIO;
+	}
+}
+
+static uint64_t lba_of(const struct disk *disk, const struct mpio_bio *bio)
+{
+	return bio->offset / disk->io->media->block_size;
+}
+
+/* Read, and wait for it. */
+static int read_now(struct disk *disk, struct mpio_bio *bio)
+{
+	struct efi_block_io *io = disk->io;
+
+	disk->requests++;
+	mpio_bio_end(bio,
+		     error_of(io->read(io, io->media->id, lba_of(disk, bio),
+				       bio->length, bio->vecs->base)));
+	return 0;
+}
+
+static int disk_submit(struct mpio_device *device, void *channel,
+		       struct mpio_bio *bio)
+{
+	struct disk *disk = (struct disk *)device;
+	struct efi_block_io2 *io2 = disk->io2;
+	uint32_t i = 0;
+	int error;
+
+	(void)channel;
+	if (io2 == NULL || bio->length < ASYNCHRONOUS_MIN)
+		return read_now(disk, bio);
+	while (i < DISK_DEPTH && disk->bios[i] != NULL)
+		i++;
+	if (i == DISK_DEPTH)
+		return -MPIO_EAGAIN;
+	error = error_of(io2->read(io2, io2->media->id, lba_of(disk, bio),
+				   &disk->tokens[i], bio->length,
+				   bio->vecs->base));
+	if (!error) {
+		disk->requests++;
+		disk->bios[i] = bio;
+	}
+	return error;
+}
+
+static void end(struct disk *disk, uint32_t i)
+{
+	struct mpio_bio *bio = disk->bios[i];
+
+	disk->bios[i] = NULL;
+	mpio_bio_end(bio, error_of(disk->tokens[i].status));
+}
+
+static int disk_reap(struct mpio_device *device, void *channel, int wait)
+{
+	struct disk *disk = (struct disk *)device;
+	efi_event events[DISK_DEPTH];
+	uint32_t tokens[DISK_DEPTH];
+	size_t pending = 0, index;
+	int ended = 0;
+
+	(void)channel;
+	for (uint32_t i = 0; i < DISK_DEPTH; i++) {
+		if (disk->bios[i] == NULL)
+			continue;
+		if (disk->boot->check_event(disk->tokens[i].event) ==
+		    EFI_SUCCESS) {
+			end(disk, i);
+			ended++;
+		} else {
+			events[pending] = disk->tokens[i].event;
+			tokens[pending++] = i;
+		}
+	}
+	if (ended > 0 || pending == 0 || !wait)
+		return ended;
+	if (disk->boot->wait_for_event(pending, events, &index))
+		return -MPIO_EIO;
+	end(disk, tokens[index]);
+	return 1;
+}
+
+static bool make_asynchronous(struct disk *disk)
+{
+	for (uint32_t i = 0; i < DISK_DEPTH; i++)
+		if (disk->boot->create_event(0, 0, NULL, NULL,
+					     &disk->tokens[i].event))
+			return false;
+	return true;
+}
+
+bool disk_open(struct disk *disk, struct efi_boot_services *boot,
+	       efi_handle handle, bool asynchronous)
+{
+	static const struct efi_guid guid = EFI_BLOCK_IO_GUID;
+	static const struct efi_guid guid2 = EFI_BLOCK_IO2_GUID;
+	const struct efi_block_media *media;
+	uint32_t alignment, size;
+
+	*disk = (struct disk){.boot = boot};
+	if (boot->handle_protocol(handle, &guid, (void **)&disk->io))
+		return false;
+	media = disk->io->media;
+	size = media->block_size;
+	if (!media->present || size < 512 || (size & (size - 1)) ||
+	    media->last_block >= UINT64_MAX / size)
+		return false;
+	alignment = media->alignment;
+	if (alignment & (alignment - 1))
+		alignment = EFI_PAGE_SIZE; /* against the specification */
+	disk->device = (struct mpio_device){
+		.ops = {.submit = disk_submit},
+		.limits = {.logical_block_size = size,
+			   .memory_alignment = alignment,
+			   .segments_max = 1,
+			   .features = MPIO_DEVICE_READONLY},
+		.size = (media->last_block + 1) * size,
+	};
+	if (asynchronous &&
+	    !boot->handle_protocol(handle, &guid2, (void **)&disk->io2)) {
+		disk->device.ops.reap = disk_reap;
+		if (!make_asynchronous(disk)) {
+			disk_close(disk);
+			return false;
+		}
+	}
+	return true;
+}
+
+void disk_close(struct disk *disk)
+{
+	for (uint32_t i = 0; i < DISK_DEPTH; i++)
+		if (disk->tokens[i].event != NULL)
+			disk->boot->close_event(disk->tokens[i].event);
+}

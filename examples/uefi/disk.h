@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Disk: a libmpio device over the firmware's block protocols.
+ */
+#ifndef DISK_H
+#define DISK_H
+
+#include "efi.h"
+
+#include <mpio/mpio.h>
+
+/* Reads on their way at once. */
+#define DISK_DEPTH 16u
+
+struct disk {
+	struct mpio_device device; /* first */
+	struct efi_boot_services *boot;
+	struct efi_block_io *io;
+	struct efi_block_io2 *io2; /* NULL: each read waits */
+	uint32_t requests;         /* made of the firmware so far */
+	struct efi_block_token tokens[DISK_DEPTH];
+	struct mpio_bio *bios[DISK_DEPTH]; /* of each token; NULL: free */
+};
+
+/*
+ * Open the disk behind a handle; false: there is none. What the firmware has
+ * to allocate is allocated here.
+ */
+bool disk_open(struct disk *disk, struct efi_boot_services *boot,
+	       efi_handle handle, bool asynchronous);
+void disk_close(struct disk *disk);
+
+#endif
