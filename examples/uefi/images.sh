@@ -4,49 +4,49 @@
 # and debugfs, without mounting.
 
 # Bytes that look like no others: counted, and the same each time.
-make_file() { # FILE MIB
-	awk -v n=$(($2 * 32768)) 'BEGIN {
-		for (i = 0; i < n; i++)
+make_file() { # FILE KIB
+	awk -v n=$(($2 * 32)) 'BEGIN {
+		for (i = 1; i <= n; i++)
 			printf "%031x\n", (i * 2654435761) % 4503599627370496
 	}' >"$1"
 }
 
-# A volume with the file in one piece, as far as it goes.
-make_image() { # IMAGE FILE MIB MKE2FS-ARGUMENTS...
-	image=$1 file=$2 mib=$3
-	shift 3
-	rm -f "$image"
-	mke2fs -q -F "$@" "$image" "${mib}M" || return 1
-	printf 'mkdir /boot\nwrite %s /boot/kernel\n' "$file" |
-		debugfs -w -f - "$image" >"$image.log" 2>&1
-	grep -q 'write:' "$image.log" && return 1
-	return 0
-}
-
-# The same with the file in pieces of about so many blocks: what is free is
-# broken up first, by taking one block each so often.
-make_fragmented() { # IMAGE FILE MIB PIECE MKE2FS-ARGUMENTS...
-	image=$1 file=$2 mib=$3 piece=$4
+# A volume with a file as /boot/kernel. PIECE is 0, or about how many blocks
+# of it are to lie together: what is free is broken up first, by taking a block
+# each so often.
+make_image() { # IMAGE FILE KIB PIECE MKE2FS-ARGUMENTS...
+	image=$1 file=$2 kib=$3 piece=$4
 	shift 4
 	rm -f "$image"
-	mke2fs -q -F "$@" "$image" "${mib}M" || return 1
+	truncate -s "${kib}K" "$image"
+	mke2fs -q -F "$@" "$image" "${kib}k" || return 1
 	blocks=$(dumpe2fs -h "$image" 2>&1 |
 		awk '/^Block count/ { print $3 }')
-	# Where nothing is yet; the pieces are of uneven length.
-	awk -v n="$blocks" -v piece="$piece" 'BEGIN {
-		for (at = 100; at < n; at += piece / 2 + (at * 7919) % piece)
-			printf "setb %d\n", at
-	}' >"$image.holes"
-	printf 'mkdir /boot\nwrite %s /boot/kernel\n' "$file" >>"$image.holes"
-	debugfs -w -f "$image.holes" "$image" >"$image.log" 2>&1
-	rm -f "$image.holes"
-	grep -q '^write:' "$image.log" && return 1
-	return 0
+	{
+		# Uneven pieces, from where nothing is yet.
+		[ "$piece" -eq 0 ] || awk -v n="$blocks" -v piece="$piece" '
+		BEGIN {
+			for (at = 100; at < n; at += length_of(k++))
+				printf "setb %d\n", at
+		}
+		function length_of(k) {
+			return 2 + int(piece / 2) + (k * 37) % (piece + 1)
+		}'
+		printf 'mkdir /boot\nwrite %s /boot/kernel\n' "$file"
+	} >"$image.script"
+	debugfs -w -f "$image.script" "$image" >"$image.log" 2>&1
+	rm -f "$image.script"
+	if ! debugfs -R 'cat /boot/kernel' "$image" 2>/dev/null |
+		cmp -s - "$file"; then
+		cat "$image.log"
+		return 1
+	fi
+	rm -f "$image.log"
 }
 
 # How many requests a disk is to see at least, if none is larger than so many
-# bytes: one for each run of blocks, as debugfs lists them, one for each block
-# of the file's own metadata, and those by which it is found: the superblock,
+# bytes: one for each run of blocks that lie together on the disk and in the
+# file, as debugfs lists them, one for each block of the file's own metadata, and those by which it is found: the superblock,
 # then the group's descriptor, inode and block of two directories, and the
 # file's inode.
 least_requests() { # IMAGE BYTES
@@ -69,13 +69,17 @@ least_requests() { # IMAGE BYTES
 		/^\([0-9]+(-[0-9]+)?\):[0-9]+(-[0-9]+)?$/ {
 			split($0, part, ":")
 			split(part[2], place, "-")
-			end = place[2] == "" ? place[1] : place[2]
-			if (place[1] != last + 1) {
+			count = 1
+			if (place[2] != "")
+				count += place[2] - place[1]
+			block = substr(part[1], 2) + 0
+			if (place[1] != last + 1 || block != next_block) {
 				finish()
 				run = 0
 			}
-			run += end - place[1] + 1
-			last = end
+			run += count
+			last = place[1] + count - 1
+			next_block = block + count
 		}
 		END {
 			finish()

@@ -233,10 +233,6 @@ static bool load(struct efi_boot_services *boot)
 	if (error)
 		return told(options.path, error);
 	for (uint32_t i = 0; well && i < options.rounds; i++) {
-		/* As if the machine had just begun. */
-		error = ext_open(&volume, volume.queue);
-		if (error)
-			return told("the volume", error);
 		well = measure_read(&loader);
 		if (well && options.compare)
 			well = measure_others(&loader, options.paged && i == 0);

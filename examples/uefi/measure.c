@@ -113,10 +113,14 @@ static bool failed(const char *name, const char *why)
 static bool read_in_windows(struct loader *loader, const char *name,
 			    const struct ext_window *window)
 {
+	struct mpio_queue *queue = loader->volume->queue;
 	struct count before = begin(loader);
 	struct ext_file *file = loader->file;
-	int error = ext_find(loader->volume, loader->path, file);
+	int error = ext_open(loader->volume, queue);
 
+	before.metadata = 0; /* counted anew from here on */
+	if (!error)
+		error = ext_find(loader->volume, loader->path, file);
 	if (error)
 		return failed(name, mpio_strerror(error));
 	if (file->mapping.size > loader->capacity)

@@ -20,8 +20,8 @@ struct loader {
 };
 
 /*
- * Find the file and read it into place, and print a line of what it took.
- * Tells whether that went well.
+ * Open the volume anew, find the file and read it into place, and print a line
+ * of what it took. Tells whether that went well.
  */
 bool measure_read(struct loader *loader);
 
