@@ -425,11 +425,11 @@ int mpio_file_advise(struct mpio_file *file, uint64_t start, uint64_t end,
 	switch (advice) {
 	case MPIO_ADVICE_NORMAL:
 		file->once = false;
-		file->advice = advice;
+		file->advice = (uint32_t)advice;
 		return 0;
 	case MPIO_ADVICE_SEQUENTIAL:
 	case MPIO_ADVICE_RANDOM:
-		file->advice = advice;
+		file->advice = (uint32_t)advice;
 		return 0;
 	case MPIO_ADVICE_NOREUSE:
 		file->once = true;
