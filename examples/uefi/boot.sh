@@ -35,7 +35,7 @@ boot() { # NAME x86_64|aarch64 DISK APPLICATION IMAGE [OPTIONS]
 	case $disk in
 	virtio) device=virtio-blk-pci events=virtio_blk_handle_read ;;
 	nvme) device=nvme,serial=1 events=pci_nvme_read ;;
-	ahci) device=ide-hd events=ide_exec_cmd ;;
+	ahci) device=ide-hd events=ide_dma_cb ;;
 	esac
 	case $machine in
 	x86_64) set -- -machine q35,accel=tcg -cpu qemu64 \
@@ -62,4 +62,41 @@ boot() { # NAME x86_64|aarch64 DISK APPLICATION IMAGE [OPTIONS]
 	tr -d '\r' <"$name.raw" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g' |
 		sed -n '/^mpio-uefi/,$p' >"$name.log"
 	return $status
+}
+
+# How many requests the disk got for the file in the first round: what is between
+# two reads of its second block, of which there were so many in all since the
+# application began.
+requests_of() { # NAME MARKS
+	awk -v marks="$2" '
+	/ sector 1 nsectors 1$|count 512 lba 0x1$|sector_num=1 n=1 / {
+		counts[++n] = since
+		since = 0
+		next
+	}
+	/virtio_blk_handle_read|pci_nvme_read|cmd=DMA READ/ { since++ }
+	END { print counts[n - marks + 2] }' "$1.trace"
+}
+
+# Marks of so many rounds, each with those it is compared with.
+marks_of() { # ROUNDS compare|paged|''
+	case $2 in
+	compare) echo $((5 * $1)) ;;
+	paged) echo $((5 * $1 + 1)) ;;
+	*) echo $((2 * $1)) ;;
+	esac
+}
+
+# The largest request of a kind of disk, as its driver in the firmware cuts them.
+largest() { # DISK
+	case $1 in
+	virtio*) echo 1073741824 ;;
+	nvme*) echo 524288 ;;
+	ahci*) echo 131072 ;; # of 28-bit commands
+	esac
+}
+
+# As zlib has it, from the end of what gzip makes.
+crc_of() { # FILE
+	gzip -1 -c "$1" | tail -c 8 | od -An -tx4 -N4 | tr -d ' '
 }

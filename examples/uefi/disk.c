@@ -6,14 +6,15 @@
  * what is too long for an adapter is cut by its driver.
  *
  * With BLOCK_IO2 a read ends when its event is signalled. Drivers look for what
- * has ended on a timer's tick, which is rough. So who waits for a single block,
- * as for metadata, is better served by a call that waits for the adapter
- * itself.
+ * has ended on a tick of the firmware's timer, 10 ms perhaps, and a read that
+ * waits for the adapter itself first waits for all of those. So only long reads
+ * are worth it: the driver cuts one into many commands that are under way
+ * together. It does for NVMe; that for AHCI sends one each tick.
  */
 #include "disk.h"
 
-/* Shorter reads are not worth a tick of the firmware's timer. */
-#define ASYNCHRONOUS_MIN (256u * 1024u)
+/* Shorter reads are done sooner than the timer ticks. */
+#define ASYNCHRONOUS_MIN (4u << 20)
 
 static int error_of(efi_status status)
 {
@@ -125,8 +126,30 @@ static bool make_asynchronous(struct disk *disk)
 	return true;
 }
 
+/* Is it a namespace of an NVMe adapter, or a part of one? */
+static bool is_nvme(struct efi_boot_services *boot, efi_handle handle)
+{
+	static const struct efi_guid guid = EFI_DEVICE_PATH_GUID;
+	const struct efi_device_path *path;
+
+	if (boot->handle_protocol(handle, &guid, (void **)&path))
+		return false;
+	while (path->type != EFI_PATH_END) {
+		uint32_t length = path->length[0] | (uint32_t)path->length[1]
+							    << 8;
+
+		if (path->type == EFI_PATH_MESSAGING &&
+		    path->subtype == EFI_PATH_NVME)
+			return true;
+		if (length < sizeof(*path))
+			return false;
+		path = (const void *)((const char *)path + length);
+	}
+	return false;
+}
+
 bool disk_open(struct disk *disk, struct efi_boot_services *boot,
-	       efi_handle handle, bool asynchronous)
+	       efi_handle handle, enum disk_way way)
 {
 	static const struct efi_guid guid = EFI_BLOCK_IO_GUID;
 	static const struct efi_guid guid2 = EFI_BLOCK_IO2_GUID;
@@ -152,7 +175,8 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 			   .features = MPIO_DEVICE_READONLY},
 		.size = (media->last_block + 1) * size,
 	};
-	if (asynchronous &&
+	if ((way == DISK_ASYNC ||
+	     (way == DISK_BEST && is_nvme(boot, handle))) &&
 	    !boot->handle_protocol(handle, &guid2, (void **)&disk->io2)) {
 		disk->device.ops.reap = disk_reap;
 		if (!make_asynchronous(disk)) {

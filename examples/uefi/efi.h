@@ -56,6 +56,24 @@ struct efi_guid {
 		}                                                              \
 	}
 
+#define EFI_DEVICE_PATH_GUID                                                   \
+	{                                                                      \
+		0x09576e91, 0x6d3f, 0x11d2,                                    \
+		{                                                              \
+			0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b         \
+		}                                                              \
+	}
+
+#define EFI_PATH_MESSAGING 3
+#define EFI_PATH_NVME 0x17
+#define EFI_PATH_END 0x7f
+
+/* A step from the machine to a device; the next one follows. */
+struct efi_device_path {
+	uint8_t type, subtype;
+	uint8_t length[2]; /* bytes, the lower first */
+};
+
 struct efi_table_header {
 	uint64_t signature;
 	uint32_t revision, size, crc, reserved;

@@ -3,11 +3,13 @@
  * mpio-uefi: reads a kernel from an ext2 or ext4 volume into place, as a boot
  * loader does, and tells what it took.
  *
- *     mpio-uefi.efi [file=PATH] [rounds=N] [compare] [paged] [sync] [qemu]
+ *     mpio-uefi.efi [file=PATH] [rounds=N] [compare] [paged]
+ *                   [sync | async] [qemu]
  *
  * PATH is /boot/kernel if nothing is said. `compare` reads the same without the
- * library beside it, `paged` also a page at a time, the first time. `sync` does
- * without BLOCK_IO2. With `qemu`, the machine ends with a status of its own;
+ * library beside it, `paged` also a page at a time, the first time. BLOCK_IO2 is
+ * used where that is faster, with `sync` never, with `async` where there is one.
+ * With `qemu`, the machine ends with a status of its own;
  * else the application returns to the firmware.
  */
 #include "disk.h"
@@ -24,7 +26,7 @@
 static struct options {
 	char path[PATH_SIZE];
 	uint32_t rounds;
-	bool compare, paged, sync, qemu;
+	bool compare, paged, sync, async, qemu;
 } options = {.path = "/boot/kernel", .rounds = 1};
 
 /* All memory that reading takes. */
@@ -79,6 +81,7 @@ static bool take_option(const uint16_t *text, const uint16_t *end)
 	} flags[] = {{"compare", &options.compare},
 		     {"paged", &options.paged},
 		     {"sync", &options.sync},
+		     {"async", &options.async},
 		     {"qemu", &options.qemu}};
 	const uint16_t *value;
 
@@ -165,12 +168,15 @@ static int open_volume(struct efi_boot_services *boot)
 		.memory_size = sizeof(queue_memory),
 	};
 	size_t n = find_handles(boot, EFI_BY_PROTOCOL, &guid);
+	enum disk_way way = options.sync    ? DISK_SYNC
+			    : options.async ? DISK_ASYNC
+					    : DISK_BEST;
 	int error, worst = -MPIO_ENODEV;
 
 	for (size_t i = 0; i < n; i++) {
 		struct mpio_queue *queue;
 
-		if (!disk_open(&disk, boot, handles[i], !options.sync))
+		if (!disk_open(&disk, boot, handles[i], way))
 			continue;
 		error = mpio_queue_open(&disk.device, &config, &queue);
 		if (!error) {

@@ -4,8 +4,9 @@
  *
  *     NAME: BYTES bytes, crc CRC, N requests, M of metadata, T s
  *
- * Between them the second block of the disk is read, alone, which nothing else
- * does then: so that who traces the disk's requests can tell them apart.
+ * Before each and after the first and the last the second block of the disk is
+ * read, alone, which nothing else does then: so that who traces the disk's
+ * requests can tell them apart.
  */
 #include "machine.h"
 #include "measure.h"
@@ -140,7 +141,10 @@ static bool read_in_windows(struct loader *loader, const char *name,
 
 bool measure_read(struct loader *loader)
 {
-	return read_in_windows(loader, "read", &loader->window);
+	bool well = read_in_windows(loader, "read", &loader->window);
+
+	mark(loader->disk);
+	return well;
 }
 
 /* Where the file lies, as a list; 0: too much for it, or an error. */
