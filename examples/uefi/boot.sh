@@ -26,7 +26,7 @@ can_boot() { # x86_64|aarch64
 # Boot; what was printed goes to NAME.log, the disk's requests to NAME.trace.
 # Gives QEMU's own status: 33 if all was well, 35 if not, 124 if it took too
 # long. A disk is virtio, nvme or ahci, and may have properties behind it.
-boot() { # NAME x86_64|aarch64 DISK APPLICATION IMAGE [OPTIONS]
+boot() ( # NAME x86_64|aarch64 DISK APPLICATION IMAGE [OPTIONS]
 	name=$1 machine=$2 disk=$3 application=$4 image=$5 words=${6-}
 	properties=
 	case $disk in
@@ -61,8 +61,8 @@ boot() { # NAME x86_64|aarch64 DISK APPLICATION IMAGE [OPTIONS]
 	# Only what can be read, without what moves a cursor.
 	tr -d '\r' <"$name.raw" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g' |
 		sed -n '/^mpio-uefi/,$p' >"$name.log"
-	return $status
-}
+	exit $status
+)
 
 # How many requests the disk got for the file in the first round: what is between
 # two reads of its second block, of which there were so many in all since the
@@ -78,13 +78,20 @@ requests_of() { # NAME MARKS
 	END { print counts[n - marks + 2] }' "$1.trace"
 }
 
-# Marks of so many rounds, each with those it is compared with.
-marks_of() { # ROUNDS compare|paged|''
-	case $2 in
-	compare) echo $((5 * $1)) ;;
-	paged) echo $((5 * $1 + 1)) ;;
-	*) echo $((2 * $1)) ;;
-	esac
+# How often the next of them lay before the one it followed; of virtio alone.
+steps_back_of() { # NAME MARKS
+	awk -v marks="$2" '
+	{ sector = $(NF - 2) }
+	/ sector 1 nsectors 1$/ {
+		counts[++n] = back
+		back = last = 0
+		next
+	}
+	/virtio_blk_handle_read/ {
+		back += sector < last
+		last = sector
+	}
+	END { print counts[n - marks + 2] }' "$1.trace"
 }
 
 # The largest request of a kind of disk, as its driver in the firmware cuts them.

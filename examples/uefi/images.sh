@@ -14,7 +14,7 @@ make_file() { # FILE KIB
 # A volume with a file as /boot/kernel. PIECE is 0, or about how many blocks
 # of it are to lie together: what is free is broken up first, by taking a block
 # each so often.
-make_image() { # IMAGE FILE KIB PIECE MKE2FS-ARGUMENTS...
+make_image() ( # IMAGE FILE KIB PIECE MKE2FS-ARGUMENTS...
 	image=$1 file=$2 kib=$3 piece=$4
 	shift 4
 	rm -f "$image"
@@ -42,7 +42,7 @@ make_image() { # IMAGE FILE KIB PIECE MKE2FS-ARGUMENTS...
 		return 1
 	fi
 	rm -f "$image.log"
-}
+)
 
 # How many requests a disk is to see at least, if none is larger than so many
 # bytes: one for each run of blocks that lie together on the disk and in the

@@ -84,6 +84,11 @@ make_file kernel-1k 3001
 make_image small.img kernel-1k 8192 30 -t ext4 -b 1024 || fail image
 
 good virtio-1k-pieces x86_64 virtio 1k.img kernel
+# Data are asked for before the indirect block behind them: that is what the
+# boundary flag is for. Finding the file may go back and forth.
+back=$(steps_back_of virtio-1k-pieces 2)
+[ "$back" -le 8 ] || fail "the disk had to step back $back times"
+echo "ok - the disk stepped back $back times"
 good nvme-4k x86_64 nvme 4k.img kernel
 good ahci-1k x86_64 ahci small.img kernel-1k
 good nvme-blocks-of-4k x86_64 \

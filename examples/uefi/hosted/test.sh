@@ -90,6 +90,9 @@ debugfs -w -R 'fallocate /boot/kernel 0 4000' ext4-unwritten.img \
 	>debugfs.log 2>&1
 debugfs -R 'ex /boot/kernel' ext4-unwritten.img 2>&1 | grep -q Uninit ||
 	fail "nothing is preallocated"
+block=$(debugfs -R 'bmap /boot/kernel 1000' ext4-unwritten.img 2>/dev/null)
+dd if=small of=ext4-unwritten.img bs=1024 count=1 seek="$block" conv=notrunc \
+	status=none
 right ext4-unwritten sparse
 
 # What cannot be read is told.
@@ -127,6 +130,6 @@ echo 'ok - the other blocks are as they were'
 # Whatever is changed.
 EXT_IMAGES=ext4-1k-pieces.img:ext2-old.img:ext4-byte.img:ext2-sparse.img
 export EXT_IMAGES
-"$build/mpio-ext-fuzz" "${INPUTS:-20000}" "${SEED:-1}" >fuzz.log 2>&1 ||
-	fail "$(cat fuzz.log)"
+timeout 200 "$build/mpio-ext-fuzz" "${INPUTS:-20000}" "${SEED:-1}" >fuzz.log 2>&1 ||
+	fail "the fuzzer: $(cat fuzz.log)"
 echo "ok - $(cat fuzz.log)"
