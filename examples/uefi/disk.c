@@ -10,11 +10,20 @@
  * waits for the adapter itself first waits for all of those. So only long reads
  * are worth it: the driver cuts one into many commands that are under way
  * together. It does for NVMe; that for AHCI sends one each tick.
+ *
+ * Behind a long run of a file lies what tells of the next one, often: a block of
+ * pointers. To ask for it alone costs as much as some 100 KiB. So a long read
+ * goes on for a little, over memory that was announced, which is then put back
+ * as it was; and if that block is asked for, it is there.
  */
 #include "disk.h"
 
 /* Shorter reads are done sooner than the timer ticks. */
 #define ASYNCHRONOUS_MIN (4u << 20)
+/* Nor do shorter ones go on. */
+#define MORE_MIN (16 * DISK_MORE)
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
 
 static int error_of(efi_status status)
 {
@@ -43,15 +52,79 @@ static uint64_t lba_of(const struct disk *disk, const struct mpio_bio *bio)
 	return bio->offset / disk->io->media->block_size;
 }
 
-/* Read, and wait for it. */
-static int read_now(struct disk *disk, struct mpio_bio *bio)
+static int read_bytes(struct disk *disk, const struct mpio_bio *bio,
+		      size_t size)
 {
 	struct efi_block_io *io = disk->io;
 
 	disk->requests++;
-	mpio_bio_end(bio,
-		     error_of(io->read(io, io->media->id, lba_of(disk, bio),
-				       bio->length, bio->vecs->base)));
+	return error_of(io->read(io, io->media->id, lba_of(disk, bio), size,
+				 bio->vecs->base));
+}
+
+/* May a read go on behind its end: on the disk, and in memory, into which no
+ * other read goes meanwhile? */
+static bool may_read_more(const struct disk *disk, const struct mpio_bio *bio)
+{
+	size_t at = (uintptr_t)bio->vecs->base - (uintptr_t)disk->place;
+	uint64_t end = bio->offset + bio->length;
+
+	return disk->io2 == NULL && bio->length >= MORE_MIN &&
+	       at < disk->place_size &&
+	       disk->place_size - at >= bio->length + (size_t)DISK_MORE &&
+	       disk->device.size - end >= DISK_MORE &&
+	       disk->io->media->block_size <= DISK_MORE;
+}
+
+static int read_more(struct disk *disk, struct mpio_bio *bio)
+{
+	unsigned char *behind = (unsigned char *)bio->vecs->base + bio->length;
+	int error;
+
+	memcpy(disk->saved, behind, DISK_MORE);
+	error = read_bytes(disk, bio, bio->length + (size_t)DISK_MORE);
+	if (!error) {
+		memcpy(disk->more, behind, DISK_MORE);
+		disk->more_offset = bio->offset + bio->length;
+		disk->more_length = DISK_MORE;
+	}
+	memcpy(behind, disk->saved, DISK_MORE);
+	return error;
+}
+
+/* Is it what was read behind another read? */
+static bool take_more(const struct disk *disk, const struct mpio_bio *bio)
+{
+	uint64_t at = bio->offset - disk->more_offset;
+
+	if (!(bio->flags & MPIO_BIO_META) || at >= disk->more_length ||
+	    bio->length > disk->more_length - at)
+		return false;
+	memcpy(bio->vecs->base, disk->more + at, bio->length);
+	return true;
+}
+
+/* Read, and wait for it. */
+static int read_now(struct disk *disk, struct mpio_bio *bio)
+{
+	int error = 0;
+
+	/* What fails in one piece may be good without the bytes behind it. */
+	if (!take_more(disk, bio) &&
+	    (!may_read_more(disk, bio) || read_more(disk, bio)))
+		error = read_bytes(disk, bio, bio->length);
+	mpio_bio_end(bio, error);
+	return 0;
+}
+
+static int disk_register(struct mpio_device *device, void *channel, void *base,
+			 size_t length)
+{
+	struct disk *disk = (struct disk *)device;
+
+	(void)channel;
+	disk->place = base;
+	disk->place_size = length;
 	return 0;
 }
 
@@ -168,7 +241,8 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	if (alignment & (alignment - 1))
 		alignment = EFI_PAGE_SIZE; /* against the specification */
 	disk->device = (struct mpio_device){
-		.ops = {.submit = disk_submit},
+		.ops = {.submit = disk_submit,
+			.register_memory = disk_register},
 		.limits = {.logical_block_size = size,
 			   .memory_alignment = alignment,
 			   .segments_max = 1,

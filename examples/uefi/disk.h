@@ -12,6 +12,9 @@
 /* Reads on their way at once. */
 #define DISK_DEPTH 16u
 
+/* Bytes that are read behind what was asked for. */
+#define DISK_MORE 4096u
+
 struct disk {
 	struct mpio_device device; /* first */
 	struct efi_boot_services *boot;
@@ -20,6 +23,12 @@ struct disk {
 	uint32_t requests;         /* made of the firmware so far */
 	struct efi_block_token tokens[DISK_DEPTH];
 	struct mpio_bio *bios[DISK_DEPTH]; /* of each token; NULL: free */
+	unsigned char *place; /* memory that was announced: may be written to */
+	size_t place_size;
+	uint64_t more_offset; /* where on the disk `more` is from, */
+	uint32_t more_length; /* and how much of it there is */
+	_Alignas(16) unsigned char more[DISK_MORE];
+	_Alignas(16) unsigned char saved[DISK_MORE];
 };
 
 /* DISK_BEST takes BLOCK_IO2 where that is faster, the others whatever is. */

@@ -206,7 +206,8 @@ static int make_place(struct efi_boot_services *boot, struct loader *loader)
 				 &address))
 		return -MPIO_ENOMEM;
 	loader->memory = (unsigned char *)address;
-	return 0;
+	return mpio_queue_register_memory(volume.queue, loader->memory,
+					  (size_t)loader->capacity);
 }
 
 static bool told(const char *what, int error)

@@ -117,8 +117,10 @@ static bool read_in_windows(struct loader *loader, const char *name,
 	struct mpio_queue *queue = loader->volume->queue;
 	struct count before = begin(loader);
 	struct ext_file *file = loader->file;
-	int error = ext_open(loader->volume, queue);
+	int error;
 
+	loader->disk->more_length = 0; /* that is from another way */
+	error = ext_open(loader->volume, queue);
 	before.metadata = 0; /* counted anew from here on */
 	if (!error)
 		error = ext_find(loader->volume, loader->path, file);
