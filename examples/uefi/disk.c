@@ -69,7 +69,7 @@ static bool may_read_more(const struct disk *disk, const struct mpio_bio *bio)
 	size_t at = (uintptr_t)bio->vecs->base - (uintptr_t)disk->place;
 	uint64_t end = bio->offset + bio->length;
 
-	return disk->io2 == NULL && bio->length >= MORE_MIN &&
+	return disk->under_way == 0 && bio->length >= MORE_MIN &&
 	       at < disk->place_size &&
 	       disk->place_size - at >= bio->length + (size_t)DISK_MORE &&
 	       disk->device.size - end >= DISK_MORE &&
@@ -149,6 +149,7 @@ static int disk_submit(struct mpio_device *device, void *channel,
 	if (!error) {
 		disk->requests++;
 		disk->bios[i] = bio;
+		disk->under_way++;
 	}
 	return error;
 }
@@ -158,6 +159,7 @@ static void end(struct disk *disk, uint32_t i)
 	struct mpio_bio *bio = disk->bios[i];
 
 	disk->bios[i] = NULL;
+	disk->under_way--;
 	mpio_bio_end(bio, error_of(disk->tokens[i].status));
 }
 

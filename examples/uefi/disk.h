@@ -23,6 +23,7 @@ struct disk {
 	uint32_t requests;         /* made of the firmware so far */
 	struct efi_block_token tokens[DISK_DEPTH];
 	struct mpio_bio *bios[DISK_DEPTH]; /* of each token; NULL: free */
+	uint32_t under_way;                /* so many of those */
 	unsigned char *place; /* memory that was announced: may be written to */
 	size_t place_size;
 	uint64_t more_offset; /* where on the disk `more` is from, */
