@@ -3,6 +3,8 @@
 # Read by scripts: images with a kernel in them, /boot/kernel, made by mke2fs
 # and debugfs, without mounting.
 
+PATH=$PATH:/usr/sbin:/sbin
+
 # Bytes that look like no others: counted, and the same each time.
 make_file() { # FILE KIB
 	awk -v n=$(($2 * 32)) 'BEGIN {

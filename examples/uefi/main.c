@@ -41,10 +41,11 @@ static efi_handle handles[HANDLES_MAX];
 /* ---- Options ------------------------------------------------------------ */
 
 /* If an option begins so, what comes behind that; else NULL. */
-static const uint16_t *behind(const uint16_t *text, const char *name)
+static const uint16_t *behind(const uint16_t *text, const uint16_t *end,
+			      const char *name)
 {
 	while (*name != '\0')
-		if (*text++ != (unsigned char)*name++)
+		if (text == end || *text++ != (unsigned char)*name++)
 			return NULL;
 	return text;
 }
@@ -85,12 +86,12 @@ static bool take_option(const uint16_t *text, const uint16_t *end)
 		     {"qemu", &options.qemu}};
 	const uint16_t *value;
 
-	if ((value = behind(text, "file=")) != NULL)
+	if ((value = behind(text, end, "file=")) != NULL)
 		return take_path(value, end);
-	if ((value = behind(text, "rounds=")) != NULL)
+	if ((value = behind(text, end, "rounds=")) != NULL)
 		return take_rounds(value, end);
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		value = behind(text, flags[i].name);
+		value = behind(text, end, flags[i].name);
 		if (value != NULL && is_end(value, end)) {
 			*flags[i].value = true;
 			return true;
@@ -99,7 +100,17 @@ static bool take_option(const uint16_t *text, const uint16_t *end)
 	return false;
 }
 
-/* They are words in 16 bits, with a 0 behind the last. */
+static bool is_program(const uint16_t *text, const uint16_t *end)
+{
+	const uint16_t *at = text;
+
+	while (!is_end(at, end))
+		at++;
+	return at - text >= 4 && at[-4] == '.' && (at[-3] | 32) == 'e' &&
+	       (at[-2] | 32) == 'f' && (at[-1] | 32) == 'i';
+}
+
+/* They are words in 16 bits, perhaps with a 0 behind the last. */
 static bool take_options(efi_handle image, struct efi_boot_services *boot)
 {
 	static const struct efi_guid guid = EFI_LOADED_IMAGE_GUID;
@@ -111,7 +122,11 @@ static bool take_options(efi_handle image, struct efi_boot_services *boot)
 	    loaded->options == NULL || loaded->options_size < 2)
 		return true;
 	text = loaded->options;
-	end = text + loaded->options_size / 2 - 1; /* no look past the 0 */
+	end = text + loaded->options_size / 2;
+	/* A shell has the program's name before them. */
+	if (is_program(text, end))
+		while (!is_end(text, end))
+			text++;
 	while (text < end && *text != 0) {
 		if (*text == ' ') {
 			text++;

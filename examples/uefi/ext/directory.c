@@ -116,6 +116,8 @@ int ext_find(struct ext_volume *volume, const char *path, struct ext_file *file)
 			break;
 		if (name.length > NAME_MAX)
 			return -MPIO_ENAMETOOLONG;
+		if ((file->mode & EXT_TYPE) == EXT_SYMLINK)
+			return -MPIO_EOPNOTSUPP;
 		if ((file->mode & EXT_TYPE) != EXT_DIRECTORY)
 			return -MPIO_ENOTDIR;
 		status = search(file, name, &number);

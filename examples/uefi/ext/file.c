@@ -168,5 +168,11 @@ int ext_read(struct ext_file *file, const struct ext_window *window,
 		if ((size_t)taken < n)
 			return -MPIO_EINVAL;
 	}
+	if (pos + length > file->mapping.size) {
+		uint64_t from =
+			file->mapping.size > pos ? file->mapping.size - pos : 0;
+
+		memset(to + (size_t)from, 0, (size_t)(length - from));
+	}
 	return file->error;
 }

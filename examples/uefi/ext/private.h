@@ -15,6 +15,7 @@ int memcmp(const void *a, const void *b, size_t size);
 #define EXT_TYPE 0xf000u
 #define EXT_DIRECTORY 0x4000u
 #define EXT_REGULAR 0x8000u
+#define EXT_SYMLINK 0xa000u
 
 /* Of an inode's flags. */
 #define EXT_ENCRYPTED 0x800u

@@ -276,6 +276,8 @@ static int read_at(uint64_t pos, uint64_t *sum)
 	for (uint32_t i = 0; i < GUARD; i++)
 		check(room[i] == POISON && room[GUARD + full + i] == POISON,
 		      "nothing beside the memory is written");
+	for (uint64_t i = length; i < full; i++)
+		check(room[GUARD + i] == 0, "past the end are zeros");
 	/* Of what was changed nothing is known. */
 	if (change_count == 0)
 		*sum = add_up(*sum, room + GUARD, length);
