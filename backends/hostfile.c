@@ -28,6 +28,9 @@
 
 #define SECTOR 512u
 
+/* The most that a file can have, in whole blocks of any size. */
+#define GROWN_SIZE ((uint64_t)INT64_MAX & ~(uint64_t)0xffff)
+
 static uint32_t max_u32(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;
@@ -161,7 +164,10 @@ static int open_tail(struct mpio__hostfile *file, const char *path, int flags)
 
 static bool is_sound(const struct mpio_posix_config *config)
 {
-	return !config->create || (config->size != 0 && !config->readonly);
+	if (config->grows && config->size != 0)
+		return false;
+	return !config->create ||
+	       ((config->size != 0 || config->grows) && !config->readonly);
 }
 
 /*
@@ -224,10 +230,12 @@ static int size_up(struct mpio__hostfile *file,
 	if (fstat(file->fd, &st) != 0)
 		return mpio_error_from_host(errno);
 	if (S_ISBLK(st.st_mode))
-		return config->size != 0 ? -MPIO_EINVAL : size_up_disk(file);
+		return config->size != 0 || config->grows ? -MPIO_EINVAL
+							  : size_up_disk(file);
 	if (!S_ISREG(st.st_mode))
 		return -MPIO_EINVAL; /* replaced since it was looked at */
 	device->size = (uint64_t)st.st_size;
+	file->grows = config->grows;
 	*extend = config->size > device->size;
 	if (*extend && config->readonly)
 		return -MPIO_EROFS;
@@ -274,7 +282,8 @@ static int set_up(struct mpio__hostfile *file, const char *path,
 	file->device.limits.features = find_features(file, config->readonly);
 	if (config->direct) {
 		error = go_direct(file);
-		if (error == 0 && file->device.size % file->unit != 0)
+		if (error == 0 && !file->grows &&
+		    file->device.size % file->unit != 0)
 			error = open_tail(file, path, flags);
 		if (error != 0)
 			return error;
@@ -283,6 +292,8 @@ static int set_up(struct mpio__hostfile *file, const char *path,
 	mpio__disk_find(file);
 	if (config->measure)
 		mpio__disk_measure(file);
+	if (file->grows)
+		file->device.size = GROWN_SIZE;
 	if (extend && ftruncate(file->fd, (off_t)config->size) != 0)
 		return mpio_error_from_host(errno);
 	return 0;

@@ -68,6 +68,7 @@ struct mpio__hostfile {
 	bool block_device;
 	bool direct;
 	bool in_memory; /* tmpfs or the like */
+	bool grows;     /* behind its end it reads as zeros */
 	struct mpio__disk disk;
 	char chosen[160]; /* why 'file:' took this backend, or empty */
 };

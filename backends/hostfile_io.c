@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #if MPIO__HAVE_DISCARD
@@ -66,6 +67,21 @@ static int gather(struct mpio__window *window, const struct mpio_bio *bio,
 		at += vec->length;
 	}
 	return count;
+}
+
+/* What lies behind the end of a file that grows. */
+static void clear(const struct mpio_bio *bio, size_t start)
+{
+	size_t at = 0; /* bytes of the bio before this piece */
+
+	for (uint32_t i = 0; i < bio->vec_count; i++) {
+		const struct mpio_iovec *vec = &bio->vecs[i];
+		size_t skip = start > at ? start - at : 0;
+
+		if (skip < vec->length)
+			memset((char *)vec->base + skip, 0, vec->length - skip);
+		at += vec->length;
+	}
 }
 
 static ssize_t write_durably(int fd, const struct iovec *vecs, int count,
@@ -120,6 +136,11 @@ static int move(const struct mpio__hostfile *file, int fd, uint32_t unit,
 			continue;
 		if (moved < 0)
 			return mpio_error_from_host(errno);
+		if (file->grows && bio->op == MPIO_BIO_READ &&
+		    (uint32_t)moved < unit) {
+			clear(bio, done + (uint32_t)moved);
+			return 0;
+		}
 		if (moved == 0)
 			return -MPIO_EIO; /* the file has become shorter */
 		stuck = (uint32_t)moved < unit ? stuck + 1 : 0;

@@ -27,6 +27,8 @@ static int take_shared(struct mpio_posix_config *config, const char *name,
 		return taken(mpio__switch_parse(value, &config->readonly));
 	if (strcmp(name, "create") == 0)
 		return taken(mpio__switch_parse(value, &config->create));
+	if (strcmp(name, "grows") == 0)
+		return taken(mpio__switch_parse(value, &config->grows));
 	if (strcmp(name, "measure") == 0)
 		return taken(mpio__switch_parse(value, &config->measure));
 	if (strcmp(name, "size") == 0)

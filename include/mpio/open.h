@@ -10,6 +10,7 @@
  *     posix:PATH?direct=1     past the system's page cache
  *     posix:PATH?readonly=1   not to be written
  *     posix:PATH?create=1&size=1G
+ *     posix:PATH?grows=1      a file that writes behind its end extend
  *     posix:PATH?measure=1    time the disk: how large a gap is cheap?
  *     threads:PATH?threads=4  the same, asynchronous by a pool of threads
  *     libaio:PATH             ... by libaio

@@ -37,11 +37,18 @@ extern "C" {
 struct mpio_posix_config {
 	bool direct;   /* O_DIRECT: past the system's page cache */
 	bool readonly; /* O_RDONLY; writes fail with -MPIO_EROFS */
-	bool create;   /* make the file if it is not there; needs `size` */
+	bool create;   /* make the file if it is not there; needs `size` or
+			* `grows` */
 	uint64_t size; /* bytes of the device; 0: as many as there are. A file
 			* that is smaller is extended (sparse); what a larger
 			* one has behind is left alone. Not for block
 			* devices. */
+	bool grows;    /* a file that is still to become longer, and no block
+			* device: the device is as large as a file can be, what
+			* lies behind the file's end reads as zeros, and a
+			* write there extends it. Blocks are written whole, so
+			* who wants an odd end cuts the file itself. Not with
+			* `size`. */
 	bool measure;  /* time a few reads of what there is, to find how
 			* large a gap is read as fast as another I/O is
 			* begun. That takes 18 MiB that are there; with
@@ -60,7 +67,8 @@ struct mpio_posix_config {
  * @return 0, or a negative errno:
  * @retval -MPIO_EINVAL  neither a file nor a block device; it cannot do direct
  *                       I/O; or the config contradicts itself: create without
- *                       size, readonly with create, a size for a block device
+ *                       size, readonly with create, a size for a block device,
+ *                       grows with size or for a block device
  * @retval -MPIO_EROFS   readonly, and the file is smaller than `size`
  * @retval -MPIO_EFBIG   `size` is more than a file can have
  * @retval -MPIO_ENOMEM  no memory
