@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Databases: what all connections of this process to one file share.
+ *
+ * One device, one queue and one cache, used under one lock: a page that one
+ * connection has read, or is still reading, is there for the others.
+ *
+ * POSIX locks, by which the default VFS keeps processes apart, have a trap:
+ * closing any descriptor of a file drops all locks that the process has on it.
+ * So a database has one descriptor of its own, the device is opened through
+ * that, and both are closed when the last connection is gone, on all ways.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct database *list;
+
+static char lent_name[32];
+static struct mpio_device *lent;
+
+int mpiovfs_lend_device(const char *name, struct mpio_device *device)
+{
+	if (strlen(name) >= sizeof(lent_name) || *name == '\0')
+		return -1;
+	pthread_mutex_lock(&list_lock);
+	memcpy(lent_name, name, strlen(name) + 1);
+	lent = device;
+	pthread_mutex_unlock(&list_lock);
+	return 0;
+}
+
+struct mpio_device *lent_device(const char *name)
+{
+	return lent != NULL && strcmp(name, lent_name) == 0 ? lent : NULL;
+}
+
+/* ---- Device, queue, cache ----------------------------------------------- */
+
+static const char *plain_backend(const struct options *options)
+{
+	if (options->backend[0] != '\0')
+		return options->backend;
+	/* Past the system's page cache many I/Os in flight are worth a ring;
+	 * calls that it answers from memory are not. */
+	return options->direct ? "file" : "posix";
+}
+
+static int open_plain(struct database *database, const struct options *options,
+		      bool direct)
+{
+	const char *backend = plain_backend(options);
+	char uri[128];
+
+	snprintf(uri, sizeof(uri),
+		 "%s:/proc/self/fd/%d?grows=1&direct=%d&readonly=%d%s", backend,
+		 database->fd, direct, !database->writable,
+		 strcmp(backend, "io_uring") == 0 ? "&roaming=1" : "");
+	return mpio_device_open(uri, &database->device);
+}
+
+static int open_device(struct database *database, const struct options *options)
+{
+	int error;
+
+	if (options->device[0] != '\0') {
+		database->ops = &raw_ops;
+		database->device = lent_device(options->device);
+		database->lent = database->device != NULL;
+		return database->lent ? 0
+				      : mpio_device_open(options->device,
+							 &database->device);
+	}
+	database->ops = &plain_ops;
+	error = open_plain(database, options, options->direct);
+	if (error != -MPIO_EINVAL || !options->direct)
+		return error;
+	sqlite3_log(SQLITE_WARNING, "mpio: no direct I/O on this file system");
+	return open_plain(database, options, false);
+}
+
+/* As large as the database's own pages, if they are larger than memory's. */
+static uint32_t choose_page_size(const struct database *database)
+{
+	unsigned char bytes[2] = {0, 0};
+	uint32_t size;
+
+	if (database->ops != &plain_ops ||
+	    pread(database->fd, bytes, sizeof(bytes), 16) != sizeof(bytes))
+		return 4096;
+	size = (uint32_t)bytes[0] << 8 | bytes[1];
+	if (size == 1) /* which stands for 64 KiB */
+		size = 65536;
+	return size > 4096 && (size & (size - 1)) == 0 ? size : 4096;
+}
+
+static int open_cache(struct database *database, const struct options *options)
+{
+	uint32_t page_size = choose_page_size(database);
+	uint64_t count = options->cache / page_size;
+	struct mpio_cache_config config = {
+		.page_size = page_size,
+		.allocator = &database->allocator,
+	};
+	int error;
+
+	if (count > (UINT32_C(1) << 31))
+		return -MPIO_ENOMEM;
+	error = mpio_frames_alloc(&database->frames, page_size, (size_t)count);
+	if (error != 0)
+		return error;
+	config.frame_count = (uint32_t)count;
+	config.frame_memory = database->frames.base;
+	return mpio_cache_open(&config, &database->cache);
+}
+
+/* Blocks as small as the device and the cache allow. */
+static uint32_t choose_block_size(const struct database *database)
+{
+	uint32_t least =
+		mpio_cache_page_size(database->cache) / MPIO_CACHE_BLOCKS_MAX;
+	uint32_t block = database->device->limits.logical_block_size;
+
+	if (block < 512)
+		block = 512;
+	return block > least ? block : least;
+}
+
+static int attach(struct database *database)
+{
+	uint32_t block = choose_block_size(database);
+
+	/* A disk of larger blocks than the cache's pages has to cut them. */
+	if (block > mpio_cache_page_size(database->cache))
+		block = mpio_cache_page_size(database->cache);
+	database->mapping_ops.get_block = database->ops->get_block;
+	database->mapping.mapping = (struct mpio_mapping){
+		.ops = &database->mapping_ops,
+		.host = database,
+		.block_size = block,
+	};
+	return mpio_cache_attach(database->cache, &database->mapping);
+}
+
+static int open_queue(struct database *database)
+{
+	struct mpio_queue_config config = {.allocator = &database->allocator};
+
+	return mpio_queue_open(database->device, &config, &database->queue);
+}
+
+static void shut(struct database *database)
+{
+	if (database->mapping.cache != NULL) {
+		(void)mpio_cache_drop(&database->mapping, database->queue, 0,
+				      UINT64_MAX);
+		(void)mpio_cache_detach(&database->mapping, database->queue);
+	}
+	mpio_cache_close(database->cache);
+	mpio_queue_close(database->queue);
+	if (!database->lent)
+		mpio_device_close(database->device);
+	mpio_frames_free(&database->frames);
+	database->cache = NULL;
+	database->queue = NULL;
+	database->device = NULL;
+	database->mapping = (struct mpio_cache_mapping){0};
+}
+
+static int start(struct database *database, const struct options *options)
+{
+	int error;
+
+	database->allocator = mpio_allocator_libc();
+	database->readahead = options->readahead;
+	error = open_device(database, options);
+	if (error == 0)
+		error = open_queue(database);
+	if (error == 0)
+		error = open_cache(database, options);
+	if (error == 0)
+		error = attach(database);
+	if (error != 0) {
+		sqlite3_log(SQLITE_CANTOPEN, "mpio: cannot open: %s",
+			    mpio_strerror(error));
+		shut(database);
+	}
+	return error;
+}
+
+/* ---- The list ----------------------------------------------------------- */
+
+static struct database *find(const struct stat *st)
+{
+	struct database *database = list;
+
+	while (database != NULL &&
+	       (database->dev != st->st_dev || database->ino != st->st_ino))
+		database = database->next;
+	return database;
+}
+
+static int make(const struct stat *st, int fd, bool writable,
+		const struct options *options, struct database **made)
+{
+	struct database *database = calloc(1, sizeof(*database));
+
+	if (database == NULL) {
+		close(fd);
+		return SQLITE_NOMEM;
+	}
+	pthread_mutex_init(&database->lock, NULL);
+	database->dev = st->st_dev;
+	database->ino = st->st_ino;
+	database->fd = fd;
+	database->spare = -1;
+	database->writable = writable;
+	database->next = list;
+	list = database;
+	*made = database;
+	return start(database, options) == 0 ? SQLITE_OK : SQLITE_CANTOPEN;
+}
+
+static void unmake(struct database *database)
+{
+	struct database **at = &list;
+
+	while (*at != database)
+		at = &(*at)->next;
+	*at = database->next;
+	if (database->device != NULL)
+		shut(database);
+	close(database->fd);
+	if (database->spare >= 0)
+		close(database->spare);
+	pthread_mutex_destroy(&database->lock);
+	free(database);
+}
+
+/* With the list locked. The file is opened only if it is not open yet. */
+static int find_or_make(const char *path, const struct options *options,
+			struct database **database)
+{
+	struct stat st;
+	bool writable = true;
+	int fd;
+
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return SQLITE_NOTFOUND;
+	*database = find(&st);
+	if (*database != NULL)
+		return SQLITE_OK;
+	/* To write, if that can be: others may come who want to. */
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		writable = false;
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return SQLITE_NOTFOUND;
+	if (fstat(fd, &st) != 0) {
+		close(fd);
+		return SQLITE_NOTFOUND;
+	}
+	*database = find(&st);
+	if (*database == NULL)
+		return make(&st, fd, writable, options, database);
+	/* Replaced in between, by one that is open. */
+	if ((*database)->spare < 0)
+		(*database)->spare = fd;
+	return SQLITE_OK;
+}
+
+int database_open(const char *path, bool writable,
+		  const struct options *options, struct database **database)
+{
+	struct database *found = NULL;
+	int rc;
+
+	pthread_mutex_lock(&list_lock);
+	rc = find_or_make(path, options, &found);
+	if (rc == SQLITE_OK && writable && !found->writable)
+		rc = SQLITE_NOTFOUND;
+	if (rc == SQLITE_OK) {
+		found->users++;
+		*database = found;
+	} else if (found != NULL && found->users == 0) {
+		unmake(found);
+	}
+	pthread_mutex_unlock(&list_lock);
+	return rc;
+}
+
+void database_close(struct database *database)
+{
+	pthread_mutex_lock(&list_lock);
+	if (--database->users == 0)
+		unmake(database);
+	pthread_mutex_unlock(&list_lock);
+}
+
+static void rescue(struct database *database)
+{
+	struct mpio_writeback_control wbc = {
+		.sync_mode = MPIO_SYNC_ALL,
+		.reason = MPIO_REASON_SYNC,
+		.nr_to_write = MPIO_WRITE_ALL,
+	};
+
+	if (mpio_cache_writepages(&database->mapping, database->queue, &wbc) ==
+	    0)
+		(void)database->ops->settle(database);
+}
+
+/*
+ * A program that exits with a transaction open has written some pages with the
+ * default VFS, and its journal says which; so it is here.
+ */
+void database_rescue(void)
+{
+	struct database *database;
+
+	if (pthread_mutex_trylock(&list_lock) != 0)
+		return;
+	for (database = list; database != NULL; database = database->next) {
+		if (pthread_mutex_trylock(&database->lock) != 0)
+			continue;
+		if (database->dirty && database->device != NULL)
+			rescue(database);
+		pthread_mutex_unlock(&database->lock);
+	}
+	pthread_mutex_unlock(&list_lock);
+}
