@@ -101,10 +101,15 @@ static int after_writing(struct mpio_file *file)
 	struct database *database = connection->database;
 	int error = 0;
 
+	if (connection->told)
+		return 0;
 	if (database->dirty)
 		error = database->ops->settle(database);
-	if (error == 0)
+	if (error == 0) {
 		database->dirty = false;
+		database->gathers = false;
+		database->written = database->held = 0;
+	}
 	if (error == 0 && connection->sync_flags != 0)
 		error = database->ops->flush(connection,
 					     connection->sync_flags);
@@ -127,6 +132,8 @@ static void publish(struct connection *connection)
 	(void)mpio_cache_drop(&database->mapping, database->queue, 0,
 			      UINT64_MAX);
 	database->dirty = false;
+	database->gathers = false;
+	database->written = database->held = 0;
 	database->stamp.known = false;
 }
 
@@ -174,6 +181,15 @@ void connection_detach(struct connection *connection)
 
 /* ---- Bytes -------------------------------------------------------------- */
 
+/* What SQLite reads to see whether its own cache is old. */
+#define COUNTER_AT 24
+#define COUNTER_LENGTH 16
+
+/* Of what is written and not committed, one part in so many is held back, and
+ * at most so much. */
+#define HELD_PART 16
+#define HELD_MOST (UINT64_C(1) << 20)
+
 static int read_bytes(struct connection *connection, void *buffer, int n,
 		      uint64_t pos)
 {
@@ -182,8 +198,10 @@ static int read_bytes(struct connection *connection, void *buffer, int n,
 	int64_t done;
 	int rc = SQLITE_OK;
 
-	/* Nobody keeps others from writing now. */
-	if (connection->level == SQLITE_LOCK_NONE)
+	/* Nobody keeps others from writing now, or SQLite itself wants to know
+	 * whether they have. */
+	if (connection->level == SQLITE_LOCK_NONE ||
+	    (pos == COUNTER_AT && n == COUNTER_LENGTH))
 		rc = connection_look(connection);
 	if (rc != SQLITE_OK)
 		return rc;
@@ -215,6 +233,43 @@ static int x_read(sqlite3_file *file, void *buffer, int n, sqlite3_int64 pos)
 	return rc;
 }
 
+/*
+ * SQLite writes page 1 when it commits, and never else: then all that comes is
+ * written back together, when it says that it is done. What it writes before
+ * makes room in its cache, or was asked for by sqlite3_db_cacheflush(). That
+ * promises the bytes to be in the file; so no more is held back than pays for
+ * large writes.
+ */
+static int pass_on(struct connection *connection, uint64_t pos, uint64_t n)
+{
+	struct database *database = connection->database;
+	struct mpio_writeback_control wbc = {
+		.sync_mode = MPIO_SYNC_ALL,
+		.reason = MPIO_REASON_RECLAIM,
+		.nr_to_write = MPIO_WRITE_ALL,
+	};
+	int error;
+
+	if (pos == 0)
+		database->gathers = true;
+	database->written += n;
+	database->held += n;
+	if (database->gathers ||
+	    (database->held < database->written / HELD_PART &&
+	     database->held < HELD_MOST))
+		return 0;
+	error = mpio_cache_writepages(&database->mapping, database->queue,
+				      &wbc);
+	if (error == 0) {
+		database->held = 0;
+	} else { /* told now, and not by the next sync again */
+		connection->told = true;
+		(void)mpio_file_sync_range(connection->file, 1, 1);
+		connection->told = false;
+	}
+	return error;
+}
+
 static int write_bytes(struct connection *connection, const void *bytes, int n,
 		       uint64_t pos)
 {
@@ -241,6 +296,8 @@ static int write_bytes(struct connection *connection, const void *bytes, int n,
 	    0)
 		error = mpio_file_truncate(connection->file,
 					   round_up(database, database->size));
+	if (error == 0)
+		error = pass_on(connection, pos, (uint64_t)n);
 	return sqlite_error(connection, error, SQLITE_IOERR_WRITE);
 }
 
@@ -513,6 +570,7 @@ static int write_back(struct connection *connection)
 
 	if (enter(connection)) {
 		rc = connection_sync(connection, 0);
+		connection->database->gathers = false;
 		leave(connection);
 	}
 	return rc;
@@ -556,6 +614,12 @@ static int x_file_control(sqlite3_file *file, int op, void *argument)
 	case SQLITE_FCNTL_COMMIT_PHASETWO:
 	case SQLITE_FCNTL_CKPT_DONE:
 		rc = write_back(connection);
+		break;
+	case SQLITE_FCNTL_CKPT_START:
+		if (enter(connection)) {
+			connection->database->gathers = true;
+			leave(connection);
+		}
 		break;
 	case SQLITE_FCNTL_MMAP_SIZE:
 		return set_mapped(connection, argument);

@@ -117,6 +117,9 @@ struct database {
 	uint64_t size; /* bytes; mapping.size is that in whole blocks */
 	bool dirty;    /* something is to be written back, */
 	const struct connection *writer; /* by who has written last */
+	bool gathers;      /* a commit or checkpoint is going on */
+	uint64_t written;  /* bytes, since something was to be written back, */
+	uint64_t held;     /* and of them those that are not yet */
 	uint64_t reserved; /* bytes; up to here there is room; 0: who knows */
 	uint64_t piece;    /* bytes; of the next reservation */
 	struct stamp stamp;
@@ -144,23 +147,23 @@ static inline uint64_t round_up(const struct database *database, uint64_t size)
 
 /* ---- Connections -------------------------------------------------------- */
 
-struct log;
-
 /* An open main database file. The default VFS's file follows it. */
 struct connection {
 	sqlite3_file base;
 	sqlite3_file *real;
 	struct database *database; /* NULL: all is left to `real` */
 	struct mpio_file *file;
-	struct log *log;  /* of a write-ahead log that is open, or NULL */
-	int level;        /* SQLITE_LOCK_* */
-	int error;        /* the last errno */
-	int sync_flags;   /* of the sync going on; 0: only write back */
-	bool mapped;      /* mmap is on: `real` does everything */
-	const char *name; /* SQLite's */
+	int level;      /* SQLITE_LOCK_* */
+	int error;      /* the last errno */
+	int sync_flags; /* of the sync going on; 0: only write back */
+	bool told;      /* this sync is to do nothing but tell errors */
+	bool mapped;    /* mmap is on: `real` does everything */
 };
 
 extern const sqlite3_io_methods connection_methods;
+
+/* A write-ahead log on top of the default VFS's file, which is open. */
+void log_init(sqlite3_file *file, sqlite3_file *real);
 
 /* Bytes; with the database's lock held. SQLITE_* */
 int connection_attach(struct connection *connection);

@@ -40,6 +40,24 @@ static int join(struct connection *connection, const char *name, int flags)
 	return rc;
 }
 
+static sqlite3_file *real_of(sqlite3_file *file)
+{
+	return (sqlite3_file *)((char *)file + REAL_OFFSET);
+}
+
+static int open_log(const char *name, sqlite3_file *file, int flags,
+		    int *flags_out)
+{
+	sqlite3_file *real = real_of(file);
+	int rc;
+
+	real->pMethods = NULL;
+	rc = below->xOpen(below, name, real, flags, flags_out);
+	if (real->pMethods != NULL)
+		log_init(file, real);
+	return rc;
+}
+
 static int open_database(const char *name, sqlite3_file *file, int flags,
 			 int *flags_out)
 {
@@ -48,8 +66,7 @@ static int open_database(const char *name, sqlite3_file *file, int flags,
 	int rc;
 
 	*connection = (struct connection){
-		.real = (sqlite3_file *)((char *)file + REAL_OFFSET),
-		.name = name,
+		.real = real_of(file),
 	};
 	connection->real->pMethods = NULL;
 	rc = below->xOpen(below, name, connection->real, flags, &got);
@@ -74,6 +91,8 @@ static int x_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file,
 	file->pMethods = NULL;
 	if (name != NULL && (flags & SQLITE_OPEN_MAIN_DB))
 		return open_database(name, file, flags, flags_out);
+	if (flags & SQLITE_OPEN_WAL)
+		return open_log(name, file, flags, flags_out);
 	return below->xOpen(below, name, file, flags, flags_out);
 }
 

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The write-ahead log: SQLite writes a header and a page for each frame, and
+ * nobody may look at them before the frame that commits them is there. So they
+ * are gathered, and go to the default VFS's file in one write with that frame,
+ * which also brings its error to where SQLite expects it.
+ *
+ *     header page | header page | ... | header that commits, page
+ *     \____________________ one write ______________________/
+ *
+ * Everything else (another place, a read of them, a sync, ...) writes what is
+ * gathered first, and goes the usual way.
+ */
+#include "private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The default VFS writes no more at once. */
+#define ROOM ((size_t)0x1ffff)
+
+/* The layout of a log, as SQLite's documentation of its format has it. */
+#define LOG_HEADER 32
+#define FRAME_HEADER 24
+#define PAGE_SIZE_AT 8   /* in the log's header, 4 bytes, the highest first */
+#define COMMIT_SIZE_AT 4 /* in a frame's: 0, unless it commits */
+
+struct log {
+	sqlite3_file base;
+	sqlite3_file *real;
+	unsigned char *bytes; /* that are gathered */
+	size_t length;
+	sqlite3_int64 start; /* in the file */
+	uint32_t page_size;  /* 0: not known yet */
+	bool in_frame;       /* its header was gathered, its page is next, */
+	bool commits;        /* and it commits */
+};
+
+static struct log *log_of(sqlite3_file *file)
+{
+	return (struct log *)file;
+}
+
+static uint32_t number_at(const unsigned char *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+	       (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* ---- Gathering ---------------------------------------------------------- */
+
+/* What cannot be written is SQLite's to write again: it is told. */
+static int write_gathered(struct log *log)
+{
+	size_t length = log->length;
+
+	log->length = 0;
+	log->in_frame = false;
+	if (length == 0)
+		return SQLITE_OK;
+	return log->real->pMethods->xWrite(log->real, log->bytes, (int)length,
+					   log->start);
+}
+
+static int append(struct log *log, const void *bytes, int n, sqlite3_int64 pos)
+{
+	int rc;
+
+	if (log->length + (size_t)n > ROOM) {
+		rc = write_gathered(log);
+		if (rc != SQLITE_OK)
+			return rc;
+	}
+	if (log->length == 0)
+		log->start = pos;
+	memcpy(log->bytes + log->length, bytes, (size_t)n);
+	log->length += (size_t)n;
+	return SQLITE_OK;
+}
+
+static uint32_t page_size_of(struct log *log)
+{
+	unsigned char bytes[4];
+
+	if (log->page_size == 0 &&
+	    log->real->pMethods->xRead(log->real, bytes, sizeof(bytes),
+				       PAGE_SIZE_AT) == SQLITE_OK)
+		log->page_size = number_at(bytes);
+	return log->page_size;
+}
+
+static bool is_frame_header(struct log *log, int n, sqlite3_int64 pos)
+{
+	uint32_t size;
+
+	if (n != FRAME_HEADER || pos < LOG_HEADER)
+		return false;
+	size = page_size_of(log);
+	return size >= 512 && size <= 65536 &&
+	       (pos - LOG_HEADER) % (FRAME_HEADER + size) == 0;
+}
+
+static int write_frame_header(struct log *log, const unsigned char *bytes,
+			      sqlite3_int64 pos)
+{
+	int rc = append(log, bytes, FRAME_HEADER, pos);
+
+	log->in_frame = rc == SQLITE_OK;
+	log->commits = number_at(bytes + COMMIT_SIZE_AT) != 0;
+	return rc;
+}
+
+static int write_page(struct log *log, const void *bytes, int n,
+		      sqlite3_int64 pos)
+{
+	int rc = append(log, bytes, n, pos);
+
+	log->in_frame = false;
+	return rc == SQLITE_OK && log->commits ? write_gathered(log) : rc;
+}
+
+static int x_write(sqlite3_file *file, const void *bytes, int n,
+		   sqlite3_int64 pos)
+{
+	struct log *log = log_of(file);
+	bool follows = pos == log->start + (sqlite3_int64)log->length;
+	int rc = SQLITE_OK;
+
+	if (log->bytes == NULL)
+		log->bytes = malloc(ROOM);
+	if (log->in_frame && follows && n == (int)log->page_size)
+		return write_page(log, bytes, n, pos);
+	if (!follows || log->in_frame)
+		rc = write_gathered(log);
+	if (rc != SQLITE_OK)
+		return rc;
+	if (log->bytes != NULL && is_frame_header(log, n, pos))
+		return write_frame_header(log, bytes, pos);
+	if (pos == 0)
+		log->page_size = 0; /* a new log begins */
+	rc = write_gathered(log);
+	if (rc != SQLITE_OK)
+		return rc;
+	return log->real->pMethods->xWrite(log->real, bytes, n, pos);
+}
+
+/* ---- Everything else ---------------------------------------------------- */
+
+static int x_read(sqlite3_file *file, void *bytes, int n, sqlite3_int64 pos)
+{
+	struct log *log = log_of(file);
+	int rc = SQLITE_OK;
+
+	if (log->length != 0 && pos + n > log->start)
+		rc = write_gathered(log);
+	if (rc != SQLITE_OK)
+		return rc;
+	return log->real->pMethods->xRead(log->real, bytes, n, pos);
+}
+
+static int x_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+	struct log *log = log_of(file);
+	int rc = write_gathered(log);
+
+	log->page_size = 0;
+	if (rc != SQLITE_OK)
+		return rc;
+	return log->real->pMethods->xTruncate(log->real, size);
+}
+
+static int x_sync(sqlite3_file *file, int flags)
+{
+	struct log *log = log_of(file);
+	int rc = write_gathered(log);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	return log->real->pMethods->xSync(log->real, flags);
+}
+
+static int x_file_size(sqlite3_file *file, sqlite3_int64 *size)
+{
+	struct log *log = log_of(file);
+	int rc = write_gathered(log);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	return log->real->pMethods->xFileSize(log->real, size);
+}
+
+static int x_close(sqlite3_file *file)
+{
+	struct log *log = log_of(file);
+	int rc;
+
+	(void)write_gathered(log); /* nothing that was committed */
+	rc = log->real->pMethods->xClose(log->real);
+	free(log->bytes);
+	return rc;
+}
+
+static int x_lock(sqlite3_file *file, int level)
+{
+	struct log *log = log_of(file);
+
+	return log->real->pMethods->xLock(log->real, level);
+}
+
+static int x_unlock(sqlite3_file *file, int level)
+{
+	struct log *log = log_of(file);
+
+	return log->real->pMethods->xUnlock(log->real, level);
+}
+
+static int x_check_reserved_lock(sqlite3_file *file, int *result)
+{
+	struct log *log = log_of(file);
+
+	return log->real->pMethods->xCheckReservedLock(log->real, result);
+}
+
+static int x_file_control(sqlite3_file *file, int op, void *argument)
+{
+	struct log *log = log_of(file);
+
+	return log->real->pMethods->xFileControl(log->real, op, argument);
+}
+
+static int x_sector_size(sqlite3_file *file)
+{
+	struct log *log = log_of(file);
+
+	return log->real->pMethods->xSectorSize(log->real);
+}
+
+static int x_device_characteristics(sqlite3_file *file)
+{
+	struct log *log = log_of(file);
+
+	return log->real->pMethods->xDeviceCharacteristics(log->real);
+}
+
+static const sqlite3_io_methods log_methods = {
+	.iVersion = 1,
+	.xClose = x_close,
+	.xRead = x_read,
+	.xWrite = x_write,
+	.xTruncate = x_truncate,
+	.xSync = x_sync,
+	.xFileSize = x_file_size,
+	.xLock = x_lock,
+	.xUnlock = x_unlock,
+	.xCheckReservedLock = x_check_reserved_lock,
+	.xFileControl = x_file_control,
+	.xSectorSize = x_sector_size,
+	.xDeviceCharacteristics = x_device_characteristics,
+};
+
+_Static_assert(sizeof(struct log) <= sizeof(struct connection),
+	       "a VFS has one size for all its files");
+
+void log_init(sqlite3_file *file, sqlite3_file *real)
+{
+	*log_of(file) = (struct log){
+		.base.pMethods = &log_methods,
+		.real = real,
+		.start = -1,
+	};
+}
