@@ -27,8 +27,8 @@
 #include <unistd.h>
 
 #define TRANSACTIONS 6u
-#define STATES_MOST 24u
-#define DRAWN 12u
+#define STATES_MOST 16u
+#define DRAWN 6u
 #define NAME_MAX_ 512
 
 /* A file's bytes; NULL: there is no file. */
