@@ -49,11 +49,7 @@ struct mpio_device *lent_device(const char *name)
 
 static const char *plain_backend(const struct options *options)
 {
-	if (options->backend[0] != '\0')
-		return options->backend;
-	/* Past the system's page cache many I/Os in flight are worth a ring;
-	 * calls that it answers from memory are not. */
-	return options->direct ? "file" : "posix";
+	return options->backend[0] != '\0' ? options->backend : "file";
 }
 
 static int open_plain(struct database *database, const struct options *options,

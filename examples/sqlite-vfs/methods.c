@@ -185,10 +185,11 @@ void connection_detach(struct connection *connection)
 #define COUNTER_AT 24
 #define COUNTER_LENGTH 16
 
-/* Of what is written and not committed, one part in so many is held back, and
- * at most so much. */
+/* Of what is written and not committed, one part in so many is held back; of
+ * more than a little, half, and at most so much. */
 #define HELD_PART 16
-#define HELD_MOST (UINT64_C(1) << 20)
+#define LITTLE (UINT64_C(256) << 10)
+#define HELD_MOST (UINT64_C(4) << 20)
 
 static int read_bytes(struct connection *connection, void *buffer, int n,
 		      uint64_t pos)
@@ -248,15 +249,16 @@ static int pass_on(struct connection *connection, uint64_t pos, uint64_t n)
 		.reason = MPIO_REASON_RECLAIM,
 		.nr_to_write = MPIO_WRITE_ALL,
 	};
+	uint64_t most;
 	int error;
 
 	if (pos == 0)
 		database->gathers = true;
 	database->written += n;
 	database->held += n;
+	most = database->written / (database->written < LITTLE ? HELD_PART : 2);
 	if (database->gathers ||
-	    (database->held < database->written / HELD_PART &&
-	     database->held < HELD_MOST))
+	    (database->held < most && database->held < HELD_MOST))
 		return 0;
 	error = mpio_cache_writepages(&database->mapping, database->queue,
 				      &wbc);

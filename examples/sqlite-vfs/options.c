@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHE_DEFAULT (UINT64_C(16) << 20)
+#define CACHE_DEFAULT (UINT64_C(64) << 20)
 #define CACHE_LEAST (UINT64_C(256) << 10)
 #define CACHE_MOST (UINT64_C(1) << 40)
 #define READAHEAD_DEFAULT (UINT64_C(1) << 20)

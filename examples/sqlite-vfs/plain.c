@@ -29,8 +29,9 @@
 #define COUNTER_SIZE 22
 #define WAL_VERSION 2
 
-/* Room is reserved from this size of a transaction on, in growing pieces. */
-#define PIECE_LEAST (UINT64_C(1) << 20)
+/* A transaction that makes the file so much longer has room reserved, in growing
+ * pieces. */
+#define PIECE_LEAST (UINT64_C(16) << 20)
 #define PIECE_MOST (UINT64_C(64) << 20)
 
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,

@@ -11,6 +11,7 @@
  *     raw.c        the same in a device: a partition, or a simulated disk
  *     options.c    URI parameters
  *     log.c        the write-ahead log, its writes gathered
+ *     loadable.c   the ways into programs that know nothing of it
  *
  *     connection  connection        one each sqlite3_file
  *          \        /
@@ -43,7 +44,7 @@ extern const sqlite3_api_routines *sqlite3_api;
 /* ---- Options ------------------------------------------------------------ */
 
 struct options {
-	char backend[16];   /* empty: as fits */
+	char backend[16];   /* empty: the best that works */
 	char device[512];   /* URI, or a lent device's name; empty: none */
 	uint64_t cache;     /* bytes */
 	uint64_t readahead; /* bytes, of the largest window */
