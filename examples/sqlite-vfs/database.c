@@ -25,6 +25,7 @@
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct database *list;
+static pid_t owner; /* the process that opened them */
 
 static char lent_name[32];
 static struct mpio_device *lent;
@@ -284,6 +285,7 @@ int database_open(const char *path, bool writable,
 	int rc;
 
 	pthread_mutex_lock(&list_lock);
+	owner = getpid();
 	rc = find_or_make(path, options, &found);
 	if (rc == SQLITE_OK && writable && !found->writable)
 		rc = SQLITE_NOTFOUND;
@@ -326,6 +328,8 @@ void database_rescue(void)
 {
 	struct database *database;
 
+	if (getpid() != owner) /* a child after fork() leaves them alone */
+		return;
 	if (pthread_mutex_trylock(&list_lock) != 0)
 		return;
 	for (database = list; database != NULL; database = database->next) {

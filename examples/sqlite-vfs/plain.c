@@ -7,7 +7,10 @@
  * looked at whenever SQLite takes a lock under which it reads. The kernel's
  * clock ticks slowly: a change so soon after the last look may leave the same
  * time. Then SQLite's change counter is asked, too, which every transaction in
- * rollback mode moves; where there is none, what is cached is forgotten.
+ * rollback mode moves; where there is none, what is cached is forgotten. After
+ * writes of our own the time is set, to the nanosecond, which no tick gives
+ * again; and after they have ended, since the kernel sets it when they begin,
+ * and others may look in between.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

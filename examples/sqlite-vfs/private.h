@@ -3,8 +3,8 @@
  * What the parts of the VFS know of each other.
  *
  *     vfs.c        the VFS: opening, and what is handed on to the default one
- *     methods.c    a connection: locks, reads, writes, and what SQLite says of
- *                  them
+ *     methods.c    a connection: locks, and all that SQLite says
+ *     bytes.c      its bytes, in and out of the cache
  *     database.c   what all connections of a process to one file share: device,
  *                  queue, cache; bytes in and out
  *     plain.c      where blocks lie in a plain file, and who else has changed it
@@ -166,13 +166,26 @@ extern const sqlite3_io_methods connection_methods;
 /* A write-ahead log on top of the default VFS's file, which is open. */
 void log_init(sqlite3_file *file, sqlite3_file *real);
 
-/* Bytes; with the database's lock held. SQLITE_* */
 int connection_attach(struct connection *connection);
 void connection_detach(struct connection *connection);
+
+/*
+ * What follows is called with the database's lock held, and gives SQLITE_*
+ * results.
+ */
 /* Whether others have changed the file; if so, forget what is cached. */
 int connection_look(struct connection *connection);
 /* Write back; with flags of xSync, make it durable, too. */
 int connection_sync(struct connection *connection, int sync_flags);
+/* Write back, if it was this one that wrote: others will read. */
+void connection_publish(struct connection *connection);
+int connection_read(struct connection *connection, void *buffer, int n,
+		    uint64_t pos);
+int connection_write(struct connection *connection, const void *bytes, int n,
+		     uint64_t pos);
+int connection_truncate(struct connection *connection, uint64_t size);
+/* The default VFS may have made the file longer. */
+void connection_see_size(struct connection *connection);
 
 /* An errno of libmpio as an error of SQLite. */
 int sqlite_error(struct connection *connection, int error, int otherwise);

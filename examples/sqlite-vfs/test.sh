@@ -330,7 +330,14 @@ while [ $i -lt "$kills" ]; do
 			<kill.sql >said 2>errors &
 	fi
 	pid=$!
-	sleep "0.0$((3 + i * 7 % 7))"
+	# Not before it has begun, but for some.
+	tries=0
+	while [ $((i % 10)) -ne 9 ] && [ $tries -lt 100 ] &&
+		! grep -q '^[0-9]' said; do
+		sleep 0.01
+		tries=$((tries + 1))
+	done
+	sleep "0.0$((i * 7 % 5))"
 	kill -9 $pid
 	wait $pid 2>/dev/null
 	after=$(stock k.db 'SELECT k FROM k')
