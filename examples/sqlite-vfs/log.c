@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The write-ahead log: SQLite writes a header and a page for each frame, and
- * nobody may look at them before the frame that commits them is there. So they
- * are gathered, and go to the default VFS's file in one write with that frame,
- * which also brings its error to where SQLite expects it.
+ * The write-ahead log: SQLite writes a header and a page for each frame, which
+ * here are one write. Nobody may look at frames before the one that commits
+ * them is there; so those of a large transaction are gathered, and go to the
+ * default VFS's file in large writes, the last one with that frame, which also
+ * brings its error to where SQLite expects it. A small transaction may be
+ * looked for in the file before it ends, and is not held back.
  *
- *     header page | header page | ... | header that commits, page
- *     \____________________ one write ______________________/
+ *     header page | header page | ... | header page | header that commits, page
+ *     \__ write _/ \__ write _/       \______________ one write ____________/
  *
  * Everything else (another place, a read of them, a sync, ...) writes what is
  * gathered first, and goes the usual way.
@@ -18,6 +20,9 @@
 
 /* The default VFS writes no more at once. */
 #define ROOM ((size_t)0x1ffff)
+
+/* A transaction is a large one behind so many bytes. */
+#define LITTLE (UINT64_C(256) << 10)
 
 /* The layout of a log, as SQLite's documentation of its format has it. */
 #define LOG_HEADER 32
@@ -31,6 +36,7 @@ struct log {
 	unsigned char *bytes; /* that are gathered */
 	size_t length;
 	sqlite3_int64 start; /* in the file */
+	uint64_t frames;     /* bytes, since the last that committed */
 	uint32_t page_size;  /* 0: not known yet */
 	bool in_frame;       /* its header was gathered, its page is next, */
 	bool commits;        /* and it commits */
@@ -114,9 +120,14 @@ static int write_page(struct log *log, const void *bytes, int n,
 		      sqlite3_int64 pos)
 {
 	int rc = append(log, bytes, n, pos);
+	bool hold;
 
 	log->in_frame = false;
-	return rc == SQLITE_OK && log->commits ? write_gathered(log) : rc;
+	log->frames += (uint64_t)n;
+	hold = !log->commits && log->frames > LITTLE;
+	if (log->commits)
+		log->frames = 0;
+	return rc == SQLITE_OK && !hold ? write_gathered(log) : rc;
 }
 
 static int x_write(sqlite3_file *file, const void *bytes, int n,
@@ -258,8 +269,7 @@ static const sqlite3_io_methods log_methods = {
 	.xDeviceCharacteristics = x_device_characteristics,
 };
 
-_Static_assert(sizeof(struct log) <= sizeof(struct connection),
-	       "a VFS has one size for all its files");
+_Static_assert(sizeof(struct log) <= FILE_ROOM, "a file of ours has that");
 
 void log_init(sqlite3_file *file, sqlite3_file *real)
 {

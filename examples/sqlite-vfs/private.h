@@ -148,7 +148,11 @@ static inline uint64_t round_up(const struct database *database, uint64_t size)
 
 /* ---- Connections -------------------------------------------------------- */
 
-/* An open main database file. The default VFS's file follows it. */
+/* A VFS has one size for all its files. Of ours, the first bytes are this VFS's,
+ * and behind them comes the default VFS's own file. */
+#define FILE_ROOM 128
+
+/* An open main database file. */
 struct connection {
 	sqlite3_file base;
 	sqlite3_file *real;

@@ -12,10 +12,8 @@ static sqlite3_vfs *below; /* the VFS that was the default */
 
 /* ---- Opening ------------------------------------------------------------ */
 
-/* Ours is laid out for any type that the file below may begin with. */
-#define REAL_OFFSET                                                            \
-	((sizeof(struct connection) + sizeof(max_align_t) - 1) /               \
-	 sizeof(max_align_t) * sizeof(max_align_t))
+_Static_assert(sizeof(struct connection) <= FILE_ROOM,
+	       "a file of ours has that");
 
 /* The file is open by the VFS below: open it by libmpio, too. */
 static int join(struct connection *connection, const char *name, int flags)
@@ -42,7 +40,7 @@ static int join(struct connection *connection, const char *name, int flags)
 
 static sqlite3_file *real_of(sqlite3_file *file)
 {
-	return (sqlite3_file *)((char *)file + REAL_OFFSET);
+	return (sqlite3_file *)((char *)file + FILE_ROOM);
 }
 
 static int open_log(const char *name, sqlite3_file *file, int flags,
@@ -222,7 +220,7 @@ int mpiovfs_register(int make_default)
 			return SQLITE_ERROR;
 		if (ours.szOsFile == 0)
 			(void)atexit(database_rescue);
-		ours.szOsFile = (int)REAL_OFFSET + below->szOsFile;
+		ours.szOsFile = (int)FILE_ROOM + below->szOsFile;
 		ours.mxPathname = below->mxPathname;
 	}
 	return sqlite3_vfs_register(&ours, make_default);
