@@ -36,6 +36,7 @@ struct log {
 	unsigned char *bytes; /* that are gathered */
 	size_t length;
 	sqlite3_int64 start; /* in the file */
+	sqlite3_int64 end;   /* of the last write; -1: there was none */
 	uint64_t frames;     /* bytes, since the last that committed */
 	uint32_t page_size;  /* 0: not known yet */
 	bool in_frame;       /* its header was gathered, its page is next, */
@@ -130,22 +131,23 @@ static int write_page(struct log *log, const void *bytes, int n,
 	return rc == SQLITE_OK && !hold ? write_gathered(log) : rc;
 }
 
-static int x_write(sqlite3_file *file, const void *bytes, int n,
-		   sqlite3_int64 pos)
+/*
+ * Only what goes on where the last write ended is a new frame. Headers are also
+ * written alone, over old ones, when frames before them were changed.
+ */
+static int write_any(struct log *log, const void *bytes, int n,
+		     sqlite3_int64 pos)
 {
-	struct log *log = log_of(file);
-	bool follows = pos == log->start + (sqlite3_int64)log->length;
+	bool follows = pos == log->end;
 	int rc = SQLITE_OK;
 
-	if (log->bytes == NULL)
-		log->bytes = malloc(ROOM);
 	if (log->in_frame && follows && n == (int)log->page_size)
 		return write_page(log, bytes, n, pos);
 	if (!follows || log->in_frame)
 		rc = write_gathered(log);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (log->bytes != NULL && is_frame_header(log, n, pos))
+	if (log->bytes != NULL && follows && is_frame_header(log, n, pos))
 		return write_frame_header(log, bytes, pos);
 	if (pos == 0)
 		log->page_size = 0; /* a new log begins */
@@ -153,6 +155,19 @@ static int x_write(sqlite3_file *file, const void *bytes, int n,
 	if (rc != SQLITE_OK)
 		return rc;
 	return log->real->pMethods->xWrite(log->real, bytes, n, pos);
+}
+
+static int x_write(sqlite3_file *file, const void *bytes, int n,
+		   sqlite3_int64 pos)
+{
+	struct log *log = log_of(file);
+	int rc;
+
+	if (log->bytes == NULL)
+		log->bytes = malloc(ROOM);
+	rc = write_any(log, bytes, n, pos);
+	log->end = rc == SQLITE_OK ? pos + n : -1;
+	return rc;
 }
 
 /* ---- Everything else ---------------------------------------------------- */
@@ -276,6 +291,6 @@ void log_init(sqlite3_file *file, sqlite3_file *real)
 	*log_of(file) = (struct log){
 		.base.pMethods = &log_methods,
 		.real = real,
-		.start = -1,
+		.end = -1,
 	};
 }
