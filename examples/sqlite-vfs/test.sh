@@ -167,6 +167,32 @@ printf 'PRAGMA mmap_size=1000000; SELECT count(*) FROM t; PRAGMA mpio;
 	tail -n 1 log | grep -qx ok || fail 'mmap' log errors
 echo 'ok - it is the VFS that did it'
 
+# What is committed is in the files, whatever becomes of the process; also when
+# SQLite has changed frames that were in the log already.
+for mode in delete wal; do
+	rm -f c.db* copy.db*
+	cat <<-EOF | ours c.db || fail 'a copy' log errors
+	PRAGMA synchronous=OFF;
+	PRAGMA page_size=1024;
+	PRAGMA journal_mode=$mode;
+	PRAGMA cache_size=10;
+	CREATE TABLE t(x PRIMARY KEY);
+	INSERT INTO t SELECT randomblob(800) FROM generate_series(1, 16);
+	BEGIN;
+	INSERT INTO t SELECT randomblob(800) FROM t;
+	SAVEPOINT one;
+	INSERT INTO t SELECT randomblob(800) FROM t, (VALUES(1), (2), (3));
+	ROLLBACK TO one;
+	INSERT INTO t SELECT randomblob(800) FROM t, (VALUES(1), (2), (3));
+	COMMIT;
+	.shell for name in c.db*; do cp \$name copy\${name#c}; done
+	EOF
+	whole copy.db "what is committed, $mode"
+	[ "$(stock copy.db 'SELECT count(*) FROM t')" = 128 ] ||
+		fail "what is committed is not in the file, $mode"
+done
+echo 'ok - what is committed is in the files'
+
 # Writes are few: a bulk insert of some 25 MB.
 for mode in delete wal; do
 	rm -f b.db*
