@@ -4,6 +4,7 @@
  *
  *     manager.c   the io_manager: what libext2fs calls
  *     transfer.c  reading and writing, and whom to tell of bad blocks
+ *     ahead.c     what is read ahead of whom
  *     zero.c      discard and zero-out
  *     disk.c      a disk: device, queue and cache; shared by channels
  *     disks.c     all that are open; what a fork and an exit do to them
@@ -118,6 +119,19 @@ struct disk {
 	uint64_t asked_write_bytes;
 };
 
+/* Somebody who reads on and on; bytes and places on the disk. */
+struct reader {
+	uint64_t last;   /* up to here was read, */
+	uint64_t ahead;  /* up to here was read ahead, */
+	uint64_t mark;   /* and who comes past it starts the next window */
+	uint64_t wanted; /* bytes that were read since the last one */
+	uint64_t used;   /* when; by the channel's count of reads */
+	uint32_t window; /* bytes of the last one; 0: there was none */
+	uint32_t reads;  /* that went on; 0: there is nobody */
+};
+
+#define E2IO_READERS 8u
+
 /* What a channel is to libext2fs is `io`; this is its private_data. */
 struct channel {
 	struct channel *next;
@@ -127,6 +141,8 @@ struct channel {
 	uint64_t offset; /* bytes; where the file system begins */
 	bool writable;
 	struct struct_io_stats stats;
+	struct reader readers[E2IO_READERS];
+	uint64_t reads;
 };
 
 /* `flags` are IO_FLAG_*; 0 or a negative errno. */
@@ -177,6 +193,11 @@ errcode_t channel_write_back(struct channel *channel, uint64_t start,
 			     uint64_t end);
 /* To what libext2fs knows. */
 errcode_t errcode_of(int error);
+
+/* ---- ahead.c ------------------------------------------------------------ */
+
+/* Before a read: begin to read what will be wanted after it. */
+void channel_note_read(struct channel *channel, uint64_t pos, size_t length);
 
 /* ---- zero.c ------------------------------------------------------------- */
 

@@ -73,6 +73,7 @@ static int set_up(struct channel *channel, const char *name)
 		free(channel->io);
 		return error;
 	}
+	(void)mpio_file_advise(&channel->file, 0, 0, MPIO_ADVICE_RANDOM);
 	channel->next = disk->channels;
 	disk->channels = channel;
 	return 0;

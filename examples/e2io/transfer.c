@@ -174,6 +174,20 @@ static errcode_t read_units(struct channel *channel, const struct call *call,
 	return first;
 }
 
+/* The disk ends inside the call. It is told of as one: how much there was is
+ * what a caller may want to know. */
+static errcode_t came_short(struct channel *channel, const struct call *call,
+			    int count, char *data, size_t done)
+{
+	io_channel io = channel->io;
+
+	memset(data + done, 0, call->length - done);
+	if (io->read_error == NULL)
+		return EXT2_ET_SHORT_READ;
+	return io->read_error(io, call->block, count, data, call->length,
+			      (int)done, EXT2_ET_SHORT_READ);
+}
+
 errcode_t channel_read(struct channel *channel, uint64_t block, int count,
 		       void *data)
 {
@@ -189,10 +203,12 @@ errcode_t channel_read(struct channel *channel, uint64_t block, int count,
 		return errcode_of(error);
 	disk->asked_reads++;
 	disk->asked_read_bytes += call.length;
-	(void)read_whole(channel, data, &call, &done);
+	channel_note_read(channel, call.pos, call.length);
+	error = read_whole(channel, data, &call, &done);
 	if (done == call.length)
 		return 0;
-	return read_units(channel, &call, data, done);
+	return error != 0 ? read_units(channel, &call, data, done)
+			  : came_short(channel, &call, count, data, done);
 }
 
 /* ---- What could not be written ------------------------------------------ */

@@ -135,6 +135,11 @@ errcode_t channel_discard(struct channel *channel, uint64_t block,
 		return EBADF;
 	if (!range_of(channel, block, count, &range))
 		return EXT2_ET_INVALID_ARGUMENT;
+	/* Behind the end of a file there is nothing to be discarded. */
+	if (range.end > disk->device->size)
+		range.end = disk->device->size;
+	if (range.start >= range.end)
+		return 0;
 	inner = inner_of(disk, &range);
 	error = mpio_cache_drop(&disk->file, disk->queue, inner.start,
 				inner.end);
