@@ -1,0 +1,462 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+#     sh examples/e2io/test.sh BUILD-DIR [WORK-DIR]
+#
+# Tests the io_manager of that build: Debian's own e2fsprogs, unmodified, make,
+# fill, check, resize and read file systems of 24 kinds through it, and each
+# image is to be, byte for byte, what they make without it. Then bad sectors, of
+# which e2fsck is to mend the same as without it; other URIs, and fuse2fs.
+# Exit code 77: nothing was tested, something is missing.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+
+if [ $# -lt 1 ]; then
+	sed -n '4,12s/^# \{0,1\}//p' "$0"
+	exit 1
+fi
+build=$(cd "$1" && pwd)
+preload=$build/libmpio-e2io-preload.so
+if [ ! -e "$preload" ]; then
+	echo "skipped: there is no $preload (libext2fs-dev is missing, or" \
+		"the build is not position independent)"
+	exit 77
+fi
+for program in mke2fs debugfs e2fsck resize2fs dumpe2fs e2image; do
+	if ! command -v $program >/dev/null; then
+		echo "skipped: no $program (Debian: e2fsprogs)"
+		exit 77
+	fi
+done
+case $(LD_PRELOAD=$preload mke2fs -V 2>&1) in
+*ERROR*)
+	echo "skipped: $preload cannot be loaded into other programs"
+	exit 77
+	;;
+esac
+
+# Images are flushed ever so often: they lie in memory if there is room. But
+# direct I/O takes a disk.
+room=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
+if [ $# -ge 2 ]; then
+	mkdir -p "$2"
+	work=$(mktemp -d "$2/e2io.XXXXXX")
+elif [ "${room:-0}" -gt 1000000 ] && [ -w /dev/shm ]; then
+	work=$(mktemp -d /dev/shm/e2io.XXXXXX)
+else
+	work=$(mktemp -d)
+fi
+work=$(cd "$work" && pwd)
+disk=$(mktemp -d "${2:-${TMPDIR:-/tmp}}/e2io-disk.XXXXXX")
+disk=$(cd "$disk" && pwd)
+mounted=
+clean_up() {
+	if [ -n "$mounted" ]; then
+		umount "$mounted" 2>/dev/null || :
+	fi
+	rm -rf "$work" "$disk"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+cd "$work"
+
+unset MPIO_E2IO MPIO_E2IO_URI MPIO_E2IO_NAME MPIO_E2IO_STATS
+export E2FSPROGS_FAKE_TIME=1700000000
+id=01234567-89ab-cdef-0123-456789abcdef
+
+fail() {
+	echo "not ok - $*"
+	exit 1
+}
+
+ours() { # PROGRAM ARGUMENTS...
+	LD_PRELOAD="$preload" "$@"
+}
+
+# ---- The tree -----------------------------------------------------------
+
+text() { # BYTES FIRST
+	seq "$2" 1999999999 2>/dev/null | head -c "$1"
+}
+
+make_tree() {
+	mkdir -p tree/a/b
+	text 3000000 100000000 >tree/big
+	text 100 1 >tree/a/small
+	printf x >tree/a/one
+	: >tree/empty
+	for size in 1023 1024 1025 4095 4096 4097 12288 12289 274432 274433
+	do
+		text $size $size >tree/a/n$size
+	done
+	for i in $(seq 200); do
+		echo "$i" >tree/a/b/file_with_a_rather_long_name_$i
+	done
+	truncate -s 20M tree/sparse
+	for at in 0 1 244 1280 5119; do
+		text 4096 ${at}00 | dd of=tree/sparse bs=4096 seek=$at \
+			conv=notrunc 2>/dev/null
+	done
+	ln -s big tree/link
+	ln -s "$(text 100 1 | tr '\n' /)" tree/longlink
+	ln tree/big tree/hard
+	(cd tree && find . -type f | sort | xargs sha256sum) >tree.sums
+	# Times of access are in the images, too.
+	find tree -exec touch -h -d @1600000000 {} +
+	(cd tree && find . -type f -exec cat {} + >/dev/null &&
+		find . -type l -exec readlink {} + >/dev/null)
+	# To be written by debugfs, into a directory of its own.
+	{
+		echo 'mkdir /filled'
+		(cd tree/a && find . -maxdepth 1 -type f | sort) |
+			sed 's|^\./\(.*\)|write tree/a/\1 /filled/\1|'
+		echo 'rm /filled/n4096'
+		echo 'write tree/a/n274433 /filled/again'
+	} >fill.debugfs
+}
+
+# What a program prints, but for its version.
+said() { # FILE
+	grep -v '^[a-z0-9]* 1\.[0-9.]* (' "$1" || :
+}
+
+same_words() { # WHAT
+	said stock.out >stock.said
+	said ours.out >ours.said
+	cmp -s stock.said ours.said || {
+		diff stock.said ours.said | head -n 20
+		fail "$1: it does not say the same"
+	}
+}
+
+# Two images that are the same, but for how many KiB were ever written to each:
+# that is in every superblock (bytes 376 to 383), with a checksum (1020 to 1023).
+same_images() { # WHAT
+	if cmp -s stock/image ours/image; then
+		return
+	fi
+	[ "$(stat -c %s stock/image)" = "$(stat -c %s ours/image)" ] ||
+		fail "$1: the images are not of one size"
+	cmp -l stock/image ours/image | awk '{
+		at = ($1 - 1) % 1024
+		if (at >= 376 && at < 384 || at >= 1020)
+			places[($1 - 1 - at) / 1024]
+		else
+			print "byte " $1
+	}
+	END { for (place in places) print "superblock " place }' >differ
+	if grep -m 3 byte differ; then
+		fail "$1: the images differ"
+	fi
+	while read -r _ place; do
+		magic=$(od -An -tx1 -j $((place * 1024 + 56)) -N 2 ours/image)
+		[ "$magic" = ' 53 ef' ] ||
+			fail "$1: the images differ at KiB $place"
+	done <differ
+}
+
+# Do it to both images, with unix_io and without; the same must come of it.
+both() { # WHAT PROGRAM ARGUMENTS-BEFORE-THE-NAME... [-- ARGUMENTS-BEHIND]
+	what=$1
+	shift
+	before= behind= place=before
+	for word in "$@"; do
+		if [ "$word" = -- ]; then
+			place=behind
+		elif [ $place = before ]; then
+			before="$before $word"
+		else
+			behind="$behind $word"
+		fi
+	done
+	stock_code=0 ours_code=0
+	cd stock
+	# shellcheck disable=SC2086
+	$before image $behind >../stock.out 2>&1 </dev/null || stock_code=$?
+	cd ../ours
+	# shellcheck disable=SC2086
+	ours $before image $behind >../ours.out 2>&1 </dev/null || ours_code=$?
+	cd ..
+	[ $stock_code = $ours_code ] || {
+		cat ours.out
+		fail "$what: exit code $ours_code, not $stock_code"
+	}
+	same_words "$what"
+	same_images "$what"
+}
+
+# Every file out of the image, and its hash.
+read_back() { # WHAT
+	rm -rf out
+	mkdir out
+	ours debugfs -R "rdump / out" ours/image >/dev/null 2>&1
+	(cd out && sha256sum -c --quiet ../tree.sums) ||
+		fail "$1: files differ"
+	rm -rf out
+}
+
+# ---- 24 kinds -----------------------------------------------------------
+
+kinds=0
+kind() { # NAME MKE2FS-ARGUMENTS...
+	kind=$1
+	shift
+	for how in stock ours; do
+		rm -f $how/image
+		truncate -s 64M $how/image
+	done
+	both "$kind made" mke2fs -q -F -U $id -E hash_seed=$id "$@" \
+		-d ../tree
+	[ $stock_code = 0 ] || fail "$kind: not made"
+	both "$kind filled" debugfs -w -f ../fill.debugfs
+	both "$kind checked" e2fsck -fn
+	[ $stock_code = 0 ] || fail "$kind: not sound"
+	read_back "$kind"
+	both "$kind enlarged" resize2fs -f -- 80M
+	both "$kind shrunk" resize2fs -f -- 48M
+	both "$kind checked again" e2fsck -fn
+	# resize2fs 1.47.0 may harm file systems with clusters; the same harm.
+	if [ $stock_code = 0 ]; then
+		read_back "$kind, resized"
+	elif [ $kind != bigalloc ]; then
+		fail "$kind: no longer sound"
+	fi
+	kinds=$((kinds + 1))
+}
+
+test_kinds() {
+	for type in ext2 ext3 ext4; do
+		for block in 1024 2048 4096; do
+			kind $type-$block -t $type -b $block
+		done
+	done
+	for block in 8192 65536; do
+		kind ext2-$block -t ext2 -b $block
+		kind ext4-$block -t ext4 -b $block
+	done
+	kind noext -t ext4 -O ^extents,^64bit
+	kind nocsum -t ext4 -O ^metadata_csum,^64bit
+	kind bigalloc -t ext4 -O bigalloc -C 65536
+	kind rev0 -t ext2 -r 0 -O none
+	kind noidx -t ext2 -O ^dir_index,^filetype
+	kind i128 -t ext2 -I 128
+	kind ss2 -t ext4 -O sparse_super2
+	kind noflex -t ext4 -O ^flex_bg
+	kind metabg -t ext4 -O meta_bg,^resize_inode
+	kind eainode -t ext4 -O ea_inode
+	printf '5000\n5001\n9000\n' >bad-blocks
+	kind badblocks -t ext2 -b 1024 -l ../bad-blocks
+	echo "ok - $kinds kinds: made, filled, checked, resized, read back;" \
+		"each image is what it is on unix_io"
+}
+
+# ---- Bad sectors --------------------------------------------------------
+
+# A number out of what dumpe2fs or debugfs say.
+group_block() { # WORDS
+	dumpe2fs sound 2>/dev/null | sed -n "s/.*$1 at \([0-9]*\).*/\1/p" |
+		sed -n 2p
+}
+
+file_block() { # PATH BLOCK
+	debugfs -R "bmap $1 $2" sound 2>/dev/null
+}
+
+# e2fsck of an image with a block that cannot be read, until it is written.
+mend() { # WHAT BLOCK
+	at=$(($2 * 1024))
+	[ $at -gt 0 ] || fail "no place for a bad $1"
+	cp --sparse=always sound stock/image
+	cp --sparse=always sound ours/image
+	stock_code=0 ours_code=0
+	(cd stock && BAD_SECTORS=$at+1024 LD_PRELOAD=$build/e2io-bad-sectors.so \
+		e2fsck -fy image) >stock.out 2>&1 || stock_code=$?
+	uri="fault:read:range=$at+1024:errno=EIO"
+	uri="$uri,write:range=$at+1024:set=2:posix:%s"
+	(cd ours && MPIO_E2IO_URI=$uri ours e2fsck -fy image) \
+		>ours.out 2>&1 || ours_code=$?
+	[ $stock_code = $ours_code ] ||
+		fail "bad $1: exit code $ours_code, not $stock_code"
+	grep -q 'Error reading block' stock.out ||
+		fail "bad $1: e2fsck did not read it"
+	same_words "bad $1"
+	same_images "bad $1"
+	e2fsck -fn ours/image >/dev/null 2>&1 || fail "bad $1: not mended"
+	mended="$mended $1,"
+}
+
+# e2fsck of a damaged image with a block that cannot be written.
+refuse() { # WHAT BLOCK
+	at=$(($2 * 1024))
+	stock_code=0 ours_code=0
+	for how in stock ours; do
+		cp --sparse=always sound $how/image
+		debugfs -w -R 'clri /a/small' $how/image >/dev/null 2>&1
+	done
+	(cd stock && BAD_WRITES=1 BAD_SECTORS=$at+1024 \
+		LD_PRELOAD=$build/e2io-bad-sectors.so \
+		e2fsck -fy image) >stock.out 2>&1 || stock_code=$?
+	uri="fault:write:range=$at+1024:errno=EIO:posix:%s"
+	(cd ours && MPIO_E2IO_URI=$uri ours e2fsck -fy image) \
+		>ours.out 2>&1 || ours_code=$?
+	for how in stock ours; do
+		grep -o 'Error writing block [0-9]*' $how.out | sort -u \
+			>$how.said || :
+	done
+	[ -s stock.said ] || fail "bad write of $1: e2fsck did not write it"
+	cmp stock.said ours.said || fail "bad write of $1: other blocks"
+	[ $stock_code = $ours_code ] ||
+		fail "bad write of $1: exit code $ours_code, not $stock_code"
+}
+
+test_bad_sectors() {
+	rm -f sound
+	truncate -s 64M sound
+	mke2fs -q -F -t ext4 -b 1024 -O ^flex_bg -U $id -E hash_seed=$id \
+		-d tree sound
+	debugfs -w -f fill.debugfs sound >/dev/null 2>&1
+	mended=
+	mend 'superblock' 1
+	mend 'group descriptor' 2
+	mend 'block bitmap' "$(group_block 'Block bitmap')"
+	mend 'inode bitmap' "$(group_block 'Inode bitmap')"
+	mend 'inode table' "$(group_block 'Inode table')"
+	mend 'root directory' "$(file_block / 0)"
+	mend 'directory' "$(file_block /a/b 2)"
+	mend 'journal' "$(file_block '<8>' 0)"
+	refuse 'block bitmap' "$(
+		dumpe2fs sound 2>/dev/null |
+			sed -n 's/.*Block bitmap at \([0-9]*\).*/\1/p' |
+			sed -n 1p)"
+	echo "ok - bad sectors: e2fsck mends what it mends on unix_io" \
+		"(${mended% ,})"
+}
+
+# ---- Other ways ---------------------------------------------------------
+
+test_uris() {
+	rm -f stock/image ours/image
+	truncate -s 40M stock/image
+	truncate -s 40M ours/image
+	(cd stock && mke2fs -q -F -t ext4 -U $id -E hash_seed=$id,offset=2097152 \
+		image 32M)
+	# A partition of it by a filter; the name is nothing.
+	MPIO_E2IO_URI="linear:2M+32M:posix:$work/ours/image" ours \
+		mke2fs -q -F -t ext4 -U $id -E hash_seed=$id nothing 32M \
+		>/dev/null 2>&1
+	[ ! -e nothing ] || fail 'a name that stands for a URI was made'
+	for how in stock ours; do
+		dd if=$how/image of=$how/part bs=1M skip=2 count=32 2>/dev/null
+		e2fsck -fn $how/part >/dev/null || fail 'a partition: not sound'
+	done
+	MPIO_E2IO_URI="linear:2M+32M:posix:$work/ours/image" ours \
+		e2fsck -fn nothing >/dev/null 2>&1 ||
+		fail 'a partition: not sound through the filter'
+	odd='o?d%d&|name'
+	cp sound "$odd"
+	ours debugfs -R 'dump /big big' "$odd" 2>/dev/null
+	cmp big tree/big
+	cp sound "$disk/sound"
+	for backend in posix threads libaio io_uring; do
+		rm -f big
+		MPIO_E2IO="backend=$backend&direct=1&cache=2M" ours \
+			debugfs -R 'dump /big big' "$disk/sound" >uri.out 2>&1 || :
+		[ -s big ] || continue
+		cmp big tree/big || fail "$backend: the file differs"
+		backends="${backends-} $backend"
+	done
+	if MPIO_E2IO=cache=no ours e2fsck -fn sound >uri.out 2>&1 ||
+		! grep -q 'expected cache=SIZE' uri.out; then
+		fail 'an option that is none is not told of'
+	fi
+	echo "ok - URIs: a partition, an odd name, direct I/O by${backends-}"
+}
+
+test_image_copies() {
+	for mode in -r -Q; do
+		e2image $mode sound stock/copy >/dev/null 2>&1
+		ours e2image $mode sound ours/copy >/dev/null 2>&1
+		cmp stock/copy ours/copy || fail "e2image $mode: they differ"
+	done
+	echo 'ok - e2image makes the same images'
+}
+
+number() { # NAME
+	sed -n "\$s/.*\\b$1=\([0-9]*\).*/\1/p" counts
+}
+
+test_counts() {
+	rm -f counts
+	export MPIO_E2IO_STATS="$work/counts"
+	rm -f ours/image
+	truncate -s 512M ours/image
+	ours mke2fs -q -F -t ext4 ours/image
+	asked=$(number asked_writes) wrote=$(number writes)
+	[ $((wrote * 5)) -le "$asked" ] ||
+		fail "mke2fs: $asked writes became $wrote"
+	ours debugfs -R 'dump /big big' sound 2>/dev/null
+	blocks=$(number asked_reads) reads=$(number reads)
+	[ $((reads * 50)) -le "$blocks" ] ||
+		fail "debugfs dump: $blocks reads became $reads"
+	truncate -s 64M pieces
+	mke2fs -q -F -t ext4 -b 4096 pieces
+	"$build/e2io-pieces" pieces 16777216 4
+	e2fsck -fn pieces >/dev/null 2>&1 || fail 'pieces: not sound'
+	ours debugfs -R 'dump /pieces big' pieces 2>/dev/null
+	blocks=4096 piece_reads=$(number reads)
+	[ $((piece_reads * 50)) -le $blocks ] ||
+		fail "pieces: $blocks blocks became $piece_reads reads"
+	debugfs -R 'dump /pieces out' pieces 2>/dev/null
+	cmp big out || fail 'pieces: the file differs'
+	unset MPIO_E2IO_STATS
+	echo "ok - few I/Os: mke2fs writes $asked times, the disk $wrote;" \
+		"dump: $reads reads, $piece_reads of 1024 pieces"
+}
+
+test_fuse() {
+	if ! command -v fuse2fs >/dev/null || [ ! -w /dev/fuse ] ||
+		[ "$(id -u)" -ne 0 ]; then
+		echo 'skipped - fuse2fs'
+		return
+	fi
+	cp sound ours/image
+	mkdir mount
+	ours fuse2fs -o fakeroot ours/image mount >fuse.out 2>&1 || {
+		echo "skipped - fuse2fs: $(head -n 1 fuse.out)"
+		return
+	}
+	mounted=$work/mount
+	for wait in 1 2 3 4 5 6 7 8 9 10; do
+		[ -e mount/big ] || sleep 0.2
+	done
+	(cd mount && sha256sum -c --quiet ../tree.sums) ||
+		fail 'fuse2fs: files differ'
+	cp tree/a/n274433 mount/new
+	rm mount/a/small
+	umount mount
+	mounted=
+	# The daemon writes it back when nobody waits any more.
+	for wait in $(seq 50); do
+		if ! pgrep -f "fuse2fs -o fakeroot ours/image" >/dev/null; then
+			break
+		fi
+		sleep 0.1
+	done
+	e2fsck -fn ours/image >fuse.out 2>&1 || {
+		cat fuse.out
+		fail 'fuse2fs: not sound'
+	}
+	debugfs -R 'dump /new big' ours/image 2>/dev/null
+	cmp big tree/a/n274433 || fail 'fuse2fs: what was written differs'
+	echo 'ok - fuse2fs reads and writes, and goes on as a daemon'
+}
+
+mkdir stock ours
+make_tree
+"$build/e2io-test-hooks" "$work/hooks" || exit 1
+test_kinds
+test_bad_sectors
+test_uris
+test_image_copies
+test_counts
+test_fuse
