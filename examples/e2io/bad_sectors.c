@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * For the tests: unix_io's way to a disk with a bad place, to compare with.
- * Preloaded, it fails what preads BAD_SECTORS=OFFSET+LENGTH, until something
+ * Preloaded, it fails what reads at BAD_SECTORS=OFFSET+LENGTH, until something
  * there was written, as a disk does that puts another sector in place of a bad
  * one; or with BAD_WRITES=1 what writes there, and then always.
  */
@@ -49,11 +49,11 @@ static ssize_t do_write(int fd, const void *data, size_t length, off_t offset)
 	return syscall(SYS_pwrite64, fd, data, length, offset);
 }
 
-/* By both names: which one a program uses depends on how it was built. */
-
 EXPORT ssize_t pread64(int fd, void *data, size_t length, off64_t offset);
 EXPORT ssize_t pwrite64(int fd, const void *data, size_t length,
 			off64_t offset);
+EXPORT ssize_t read(int fd, void *data, size_t length);
+EXPORT ssize_t write(int fd, const void *data, size_t length);
 
 ssize_t pread64(int fd, void *data, size_t length, off64_t offset)
 {
@@ -63,4 +63,24 @@ ssize_t pread64(int fd, void *data, size_t length, off64_t offset)
 ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset)
 {
 	return do_write(fd, data, length, offset);
+}
+
+/* What failed is tried once more in this way. */
+
+ssize_t read(int fd, void *data, size_t length)
+{
+	off_t offset = (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR);
+
+	return offset >= 0 && is_bad(offset, length)
+		       ? do_read(fd, data, length, offset)
+		       : (ssize_t)syscall(SYS_read, fd, data, length);
+}
+
+ssize_t write(int fd, const void *data, size_t length)
+{
+	off_t offset = (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR);
+
+	return offset >= 0 && is_bad(offset, length)
+		       ? do_write(fd, data, length, offset)
+		       : (ssize_t)syscall(SYS_write, fd, data, length);
 }

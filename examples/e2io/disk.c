@@ -291,13 +291,16 @@ int disk_open(struct disk *disk, const char *name, int flags)
 		return error;
 	if (flags & IO_FLAG_DIRECT_IO)
 		disk->settings.direct = true;
-	disk->name = strdup(name);
 	disk->uri = settings_uri(&disk->settings, name, &disk->own);
+	disk->name = disk->own ? realpath(name, NULL) : strdup(name);
 	/* What another URI leads to may not be there a second time. */
 	disk->writable = (flags & IO_FLAG_RW) != 0 || !disk->own;
-	error = disk->name != NULL && disk->uri != NULL
-			? open_layers(disk, flags)
-			: -MPIO_ENOMEM;
+	if (disk->name == NULL)
+		error = mpio_error_from_host(errno);
+	else if (disk->uri == NULL)
+		error = -MPIO_ENOMEM;
+	else
+		error = open_layers(disk, flags);
 	if (error != 0)
 		free_names(disk);
 	return error;

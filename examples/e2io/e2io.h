@@ -191,6 +191,8 @@ int channel_put(struct channel *channel, const void *data, size_t length,
 /* Write back, and tell whom it concerns what could not be written. */
 errcode_t channel_write_back(struct channel *channel, uint64_t start,
 			     uint64_t end);
+/* Write all back; what failed is an error whatever a hook says. */
+errcode_t channel_settle(struct channel *channel);
 /* To what libext2fs knows. */
 errcode_t errcode_of(int error);
 

@@ -116,7 +116,7 @@ static errcode_t e2io_close(io_channel io)
 		return 0;
 	result = errcode_of(disk_wake(channel->disk));
 	if (result == 0)
-		result = channel_write_back(channel, 0, 0);
+		result = channel_settle(channel);
 	place = &channel->disk->channels;
 	while (*place != channel)
 		place = &(*place)->next;
@@ -162,7 +162,7 @@ static errcode_t set_cache(struct channel *channel, const char *text)
 	if (text != NULL && strcmp(text, "on") == 0)
 		return 0;
 	if (text != NULL && strcmp(text, "off") == 0)
-		return channel_write_back(channel, 0, 0);
+		return channel_settle(channel);
 	return EXT2_ET_INVALID_ARGUMENT;
 }
 

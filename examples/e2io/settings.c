@@ -207,15 +207,27 @@ static bool is_replaced(const struct settings *settings, const char *name)
 	return first != NULL && strcmp(first, name) == 0;
 }
 
+/*
+ * A daemon goes to another directory, and may have to open the file again. What
+ * has no such path is not there, which opening it will tell.
+ */
+static char *uri_of_path(const struct settings *settings, const char *name)
+{
+	char *path = realpath(name, NULL);
+	const char *best = path != NULL ? path : name;
+	char *uri = settings->uri != NULL && place_in(settings->uri) != NULL
+			    ? fill_in(settings->uri, best)
+			    : own_uri(settings, best);
+
+	free(path);
+	return uri;
+}
+
 char *settings_uri(const struct settings *settings, const char *name, bool *own)
 {
 	const char *uri = settings->uri;
 
-	*own = true;
-	if (uri != NULL && place_in(uri) != NULL)
-		return fill_in(uri, name);
-	if (uri == NULL || !is_replaced(settings, name))
-		return own_uri(settings, name);
-	*own = false;
-	return strdup(uri);
+	*own = uri == NULL || place_in(uri) != NULL ||
+	       !is_replaced(settings, name);
+	return *own ? uri_of_path(settings, name) : strdup(uri);
 }

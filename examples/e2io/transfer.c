@@ -11,8 +11,10 @@
  * not be written, however late, and the hook is called with those blocks and
  * the bytes that should be there. It comes before the flush or close returns,
  * which is where a program that writes anything of worth looks for errors. If
- * the hook says that all is well its word is taken, and the bytes are dropped;
- * if not, or without a hook, they stay dirty and the next flush tries again.
+ * the hook says that all is well the bytes are dropped, and the flush or close
+ * still fails, once, as unix_io's does: they are not on the disk. If it does
+ * not, or without a hook, they stay dirty and the next flush tries again. A
+ * write-through returns what the hook says.
  */
 #include "e2io.h"
 
@@ -331,6 +333,17 @@ errcode_t channel_write_back(struct channel *channel, uint64_t start,
 	return error != 0 ? tell_failed(channel, error) : 0;
 }
 
+errcode_t channel_settle(struct channel *channel)
+{
+	int error = disk_write_back(channel->disk, 0, 0);
+	errcode_t result;
+
+	if (error == 0)
+		return 0;
+	result = tell_failed(channel, error);
+	return result != 0 ? result : errcode_of(error);
+}
+
 /* ---- Writing ------------------------------------------------------------ */
 
 int channel_put(struct channel *channel, const void *data, size_t length,
@@ -420,7 +433,7 @@ errcode_t channel_flush(struct channel *channel)
 
 	if (error != 0)
 		return errcode_of(error);
-	result = channel_write_back(channel, 0, 0);
+	result = channel_settle(channel);
 	if (!disk->unflushed)
 		return result;
 	error = mpio_queue_flush(disk->queue);
