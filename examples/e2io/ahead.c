@@ -26,6 +26,65 @@
 #define READS_SURE 4u
 #define SHARE 16u
 
+/*
+ * Begin to read. If the queue has as much on its way as it can, wait until
+ * something has ended. Nothing that goes wrong matters: it is read again when
+ * it is wanted.
+ */
+static void fetch(struct disk *disk, uint64_t start, uint64_t end)
+{
+	uint32_t page = disk->settings.page_size;
+	uint64_t size = disk->file.mapping.size;
+	uint64_t most = disk->settings.cache_bytes / 4;
+
+	if (end > size)
+		end = size;
+	if (end > start && end - start > most)
+		end = start + most;
+	start -= start % page;
+	while (start < end) {
+		uint32_t count = (uint32_t)((end - start + page - 1) / page);
+		int begun = mpio_cache_readahead(&disk->file, disk->queue,
+						 start, count, MPIO_READ_AHEAD);
+
+		if (begun < 0)
+			return;
+		start += (uint64_t)begun * page;
+		if (start < end && mpio_queue_wait(disk->queue) <= 0)
+			return;
+	}
+}
+
+/* ---- What is announced -------------------------------------------------- */
+
+/*
+ * A program announces block by block what it will want of an inode table, or
+ * hundreds of directories. Ranges that are near each other become one.
+ */
+void disk_announce(struct disk *disk, uint64_t start, uint64_t end)
+{
+	struct range *announced = &disk->announced;
+
+	if (start < announced->start || start > announced->end + GAP_MAX / 2)
+		disk_send_announced(disk);
+	if (announced->end == 0)
+		announced->start = start;
+	if (announced->end < end)
+		announced->end = end;
+}
+
+void disk_send_announced(struct disk *disk)
+{
+	struct range range = disk->announced;
+
+	if (range.end == 0)
+		return;
+	disk->announced = (struct range){0};
+	fetch(disk, range.start, range.end);
+}
+
+/* ---- Who reads on and on ------------------------------------------------ */
+
 static bool is_near(const struct reader *reader, uint64_t pos)
 {
 	uint64_t end =
@@ -53,17 +112,6 @@ static struct reader *find(struct channel *channel, uint64_t pos)
 	return oldest;
 }
 
-static void fetch(struct channel *channel, uint64_t start, uint64_t end)
-{
-	uint64_t size = channel->disk->file.mapping.size;
-
-	if (end > size)
-		end = size;
-	if (start < end)
-		(void)mpio_file_advise(&channel->file, start, end,
-				       MPIO_ADVICE_WILLNEED);
-}
-
 static uint32_t next_window(const struct channel *channel,
 			    const struct reader *reader)
 {
@@ -86,7 +134,7 @@ static void start_window(struct channel *channel, struct reader *reader,
 		return;
 	}
 	reader->window = next_window(channel, reader);
-	fetch(channel, from, from + reader->window);
+	fetch(channel->disk, from, from + reader->window);
 	reader->ahead = from + reader->window;
 	/* The first is used from its beginning. */
 	reader->mark = from > pos ? from : from + reader->window / 2;

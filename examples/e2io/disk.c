@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define QUEUE_DEPTH 64u
+
 /* ---- What the library asks ---------------------------------------------- */
 
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
@@ -76,6 +78,7 @@ static int open_device(struct disk *disk, struct mpio_device **device,
 {
 	struct mpio_allocator allocator = mpio_allocator_libc();
 	struct mpio_queue_config config = {
+		.bios = QUEUE_DEPTH,
 		.event = disk->writable ? on_event : NULL,
 		.event_ctx = disk,
 		.allocator = &allocator,
@@ -139,7 +142,11 @@ static int exchange_device(struct disk *disk)
 
 int disk_wake(struct disk *disk)
 {
-	return disk->forked ? exchange_device(disk) : 0;
+	int error = disk->forked ? exchange_device(disk) : 0;
+
+	if (error == 0)
+		disk_send_announced(disk);
+	return error;
 }
 
 int disk_make_writable(struct disk *disk)

@@ -111,6 +111,7 @@ struct disk {
 	struct mpio_cache *cache;
 	struct mpio_cache_mapping file;
 	struct failed failed;
+	struct range announced; /* to be read ahead; nothing: its end is 0 */
 
 	struct mpio_stats before; /* of queues that are closed */
 	uint64_t asked_reads;     /* calls of channels, and their bytes */
@@ -198,6 +199,10 @@ errcode_t errcode_of(int error);
 
 /* ---- ahead.c ------------------------------------------------------------ */
 
+/* Bytes of the disk will be wanted. They are read when something else is done
+ * with the disk, or others are announced that are not near. */
+void disk_announce(struct disk *disk, uint64_t start, uint64_t end);
+void disk_send_announced(struct disk *disk);
 /* Before a read: begin to read what will be wanted after it. */
 void channel_note_read(struct channel *channel, uint64_t pos, size_t length);
 

@@ -394,7 +394,9 @@ static void test_read_ahead(void)
 	setenv("MPIO_E2IO", "ahead=32K", 1);
 	io = open_channel("posix:%s", 0);
 	unsetenv("MPIO_E2IO");
-	CHECK(io_channel_cache_readahead(io, 256, 512) == 0);
+	CHECK(io_channel_cache_readahead(io, 256, 500) == 0);
+	CHECK(io_channel_cache_readahead(io, 756, 12) == 0);
+	CHECK(io_channel_read_blk64(io, 0, 1, data) == 0);
 	CHECK(io->manager->get_stats(io, &before) == 0);
 	bytes = before->bytes_read;
 	CHECK(bytes >= 512 * BLOCK);

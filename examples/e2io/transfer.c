@@ -444,19 +444,14 @@ errcode_t channel_flush(struct channel *channel)
 
 /* ---- Reading ahead ------------------------------------------------------ */
 
-/* Nothing that goes wrong here matters: it is read again when it is wanted. */
 errcode_t channel_read_ahead(struct channel *channel, uint64_t block,
 			     uint64_t count)
 {
-	struct disk *disk = channel->disk;
 	struct range range;
 
-	if (disk_wake(disk) != 0 || !range_of(channel, block, count, &range))
-		return 0;
-	if (range.end > disk->file.mapping.size)
-		range.end = disk->file.mapping.size;
-	if (range.start < range.end)
-		(void)mpio_file_advise(&channel->file, range.start, range.end,
-				       MPIO_ADVICE_WILLNEED);
+	if (channel->disk->forked)
+		return errcode_of(disk_wake(channel->disk));
+	if (range_of(channel, block, count, &range))
+		disk_announce(channel->disk, range.start, range.end);
 	return 0;
 }
