@@ -3,9 +3,9 @@
  * Disk: a device with a queue and a cache over all of it, as one file whose
  * blocks lie where they lie.
  *
- * A device does not change once it is open. So a file that has become larger,
- * one that is to be written after all, and one whose queue belongs to the
- * process before a fork get another device and queue below the same cache.
+ * A file that is to be written after all, and one whose queue belongs to the
+ * process before a fork, get another device and queue below the same cache; so
+ * do some that have become larger.
  */
 #include "e2io.h"
 
@@ -187,13 +187,24 @@ static uint64_t file_size(const struct disk *disk)
 	return (uint64_t)st.st_size;
 }
 
+/* Some devices can be told; else another is opened. */
+static int take_size(struct disk *disk, uint64_t size)
+{
+	if (disk->settings.direct || disk->settings.uri != NULL)
+		return exchange_device(disk);
+	(void)mpio_queue_drain(disk->queue);
+	disk->device->size = size;
+	return 0;
+}
+
 int disk_follow(struct disk *disk)
 {
+	uint64_t size = file_size(disk);
 	int error;
 
-	if (file_size(disk) <= disk->device->size)
+	if (size <= disk->device->size)
 		return 0;
-	error = exchange_device(disk);
+	error = take_size(disk, size);
 	if (error == 0)
 		error = mpio_cache_resize(&disk->file, disk->queue,
 					  disk->device->size);
