@@ -415,7 +415,7 @@ static void test_fork(void)
 {
 	unsigned char data[BLOCK];
 	io_channel io;
-	int status;
+	int status = 1;
 	pid_t child;
 
 	make_file();
@@ -447,7 +447,7 @@ static void test_fork(void)
 static void test_exit(void)
 {
 	unsigned char data[BLOCK];
-	int status;
+	int status = 1;
 	pid_t child;
 
 	make_file();
