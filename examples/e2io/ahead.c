@@ -115,10 +115,14 @@ static struct reader *find(struct channel *channel, uint64_t pos)
 static uint32_t next_window(const struct channel *channel,
 			    const struct reader *reader)
 {
-	uint32_t most = channel->disk->settings.ahead_bytes;
+	const struct settings *settings = &channel->disk->settings;
+	uint32_t most = settings->ahead_bytes;
 	uint32_t window =
 		reader->window != 0 ? 2 * reader->window : FIRST_WINDOW;
 
+	/* Two of them may be there that nobody has come to yet. */
+	if (most > settings->cache_bytes / 8)
+		most = (uint32_t)(settings->cache_bytes / 8);
 	return window < most ? window : most;
 }
 

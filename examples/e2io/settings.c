@@ -12,7 +12,7 @@
 
 #define CACHE_BYTES (64u << 20)
 #define PAGE_SIZE 4096u
-#define AHEAD_BYTES (1u << 20)
+#define AHEAD_BYTES (4u << 20)
 
 /* ---- The environment ---------------------------------------------------- */
 
