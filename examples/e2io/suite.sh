@@ -91,8 +91,8 @@ run_tests() { # NAME
 	sed -n 's/^\([a-z0-9_]*\): .*: \(ok\|failed\)$/\2 \1/p' "$1.log" |
 		sort -u >"$1.results"
 	sed -n 's/^failed //p' "$1.results" >"$1.failed"
-	echo "$1: $(grep -c '^ok' "$1.results") passed," \
-		"$(grep -c . "$1.failed") failed"
+	# Those that it leaves out it counts as succeeded.
+	echo "$1: $(grep 'tests succeeded' "$1.log" | tail -n 1)"
 }
 
 unset MPIO_E2IO_URI USE_VALGRIND

@@ -92,8 +92,8 @@ make_tree() {
 	for i in $(seq 200); do
 		echo "$i" >tree/a/b/file_with_a_rather_long_name_$i
 	done
-	truncate -s 20M tree/sparse
-	for at in 0 1 244 1280 5119; do
+	truncate -s 5M tree/sparse
+	for at in 0 1 244 777 1279; do
 		text 4096 ${at}00 | dd of=tree/sparse bs=4096 seek=$at \
 			conv=notrunc 2>/dev/null
 	done
