@@ -331,8 +331,9 @@ test_bad_sectors() {
 	mend 'directory' "$(file_block /a/b 2)"
 	mend 'journal' "$(file_block '<8>' 0)"
 	refuse 'block bitmap' "$(group_block 'Block bitmap')"
+	mended=${mended%,} refused=${refused%,}
 	echo "ok - bad sectors: e2fsck mends what it mends on unix_io" \
-		"(${mended%,}), and refuses what it refuses (${refused%,})"
+		"(${mended# }) and refuses what it refuses (${refused# })"
 }
 
 # ---- Other ways ---------------------------------------------------------
