@@ -328,7 +328,7 @@ void disk_close(struct disk *disk)
 {
 	disk_report(disk);
 	(void)mpio_queue_drain(disk->queue);
-	(void)mpio_cache_drop(&disk->file, disk->queue, 0, 0);
+	(void)mpio_cache_drop(&disk->file, disk->queue, 0, UINT64_MAX);
 	if (mpio_cache_detach(&disk->file, disk->queue) == 0)
 		mpio_cache_close(disk->cache);
 	close_device(disk);
