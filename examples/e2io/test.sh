@@ -28,12 +28,6 @@ for program in mke2fs debugfs e2fsck resize2fs dumpe2fs e2image; do
 		exit 77
 	fi
 done
-case $(LD_PRELOAD=$preload mke2fs -V 2>&1) in
-*ERROR*)
-	echo "skipped: $preload cannot be loaded into other programs"
-	exit 77
-	;;
-esac
 
 # Images are flushed ever so often: they lie in memory if there is room. But
 # direct I/O takes a disk.
@@ -456,9 +450,14 @@ test_fuse() {
 	echo 'ok - fuse2fs reads and writes, and goes on as a daemon'
 }
 
+"$build/e2io-test-hooks" "$work/hooks" || exit 1
+# One that was built with a sanitizer cannot.
+if ! ours mke2fs -V >preloaded 2>&1 || grep -q ERROR preloaded; then
+	echo 'skipped - the preload cannot be loaded into programs as they are'
+	exit 0
+fi
 mkdir stock ours
 make_tree
-"$build/e2io-test-hooks" "$work/hooks" || exit 1
 test_kinds
 test_bad_sectors
 test_uris
