@@ -85,6 +85,7 @@ fi
 
 run_tests() { # NAME
 	cd "$work/built/tests"
+	rm -f ./*.ok ./*.failed ./*.log ./*.slow
 	# shellcheck disable=SC2086
 	SKIP_SLOW_TESTS=yes ./test_script ${TESTS-} >"$work/$1.log" 2>&1 || :
 	cd "$work"
