@@ -145,10 +145,55 @@ static void start_window(struct channel *channel, struct reader *reader,
 	reader->wanted = 0;
 }
 
+/* ---- Who goes in steps -------------------------------------------------- */
+
+/* Directories that were filled alike lie so, each in a group of its own. */
+#define STEPS 16u
+
+static bool was_lone(const struct channel *channel, uint64_t pos)
+{
+	for (size_t i = 0; i < E2IO_LONE; i++) {
+		if (channel->lone[i] == pos)
+			return true;
+	}
+	return false;
+}
+
+/* A read that is near no other: the fourth of equal distances? */
+static uint64_t find_stride(const struct channel *channel, uint64_t pos)
+{
+	for (size_t i = 0; i < E2IO_LONE; i++) {
+		uint64_t before = channel->lone[i];
+		uint64_t stride = pos - before;
+
+		if (before != 0 && before < pos && stride < before / 2 &&
+		    was_lone(channel, before - stride) &&
+		    was_lone(channel, before - 2 * stride))
+			return stride;
+	}
+	return 0;
+}
+
+static void note_lone(struct channel *channel, uint64_t pos, size_t length)
+{
+	struct disk *disk = channel->disk;
+	uint64_t stride = find_stride(channel, pos);
+
+	channel->lone[channel->lone_next++ % E2IO_LONE] = pos;
+	if (stride == 0 || length > FIRST_WINDOW)
+		return;
+	mpio_queue_plug(disk->queue);
+	for (unsigned int i = 1; i <= STEPS; i++)
+		fetch(disk, pos + i * stride, pos + i * stride + length);
+	mpio_queue_unplug(disk->queue);
+}
+
 void channel_note_read(struct channel *channel, uint64_t pos, size_t length)
 {
 	struct reader *reader = find(channel, pos);
 
+	if (reader->reads == 0)
+		note_lone(channel, pos, length);
 	reader->used = ++channel->reads;
 	if (pos + length <= reader->last)
 		return; /* the same again */

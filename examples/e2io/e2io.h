@@ -132,6 +132,7 @@ struct reader {
 };
 
 #define E2IO_READERS 8u
+#define E2IO_LONE 16u
 
 /* What a channel is to libext2fs is `io`; this is its private_data. */
 struct channel {
@@ -143,6 +144,8 @@ struct channel {
 	bool writable;
 	struct struct_io_stats stats;
 	struct reader readers[E2IO_READERS];
+	uint64_t lone[E2IO_LONE]; /* reads that were near no other; 0: none */
+	uint32_t lone_next;
 	uint64_t reads;
 };
 
