@@ -111,15 +111,18 @@ int ext_find(struct ext_volume *volume, const char *path, struct ext_file *file)
 		status = ext_file_open(volume, number, file);
 		if (status)
 			return status;
-		name = next_name(&path);
-		if (name.length == 0)
+		if (*path == '\0')
 			break;
+		name = next_name(&path);
 		if (name.length > NAME_MAX)
 			return -MPIO_ENAMETOOLONG;
 		if ((file->mode & EXT_TYPE) == EXT_SYMLINK)
 			return -MPIO_EOPNOTSUPP;
+		/* Nor has another file a '/' behind its name. */
 		if ((file->mode & EXT_TYPE) != EXT_DIRECTORY)
 			return -MPIO_ENOTDIR;
+		if (name.length == 0)
+			break;
 		status = search(file, name, &number);
 		if (status)
 			return status;

@@ -18,8 +18,9 @@
  * Checksums of metadata are not looked at, nor is the journal: what was not
  * written back before a crash is seen as it lies there.
  *
- * Not read: inline and encrypted files, symbolic links, volumes with meta_bg.
- * They are told by -MPIO_EOPNOTSUPP.
+ * Not read: encrypted files, symbolic links, files and directories inside their
+ * inode (with the feature inline_data, most small directories are so), volumes
+ * with meta_bg or bigalloc. They are told by -MPIO_EOPNOTSUPP.
  */
 #ifndef EXT_H
 #define EXT_H

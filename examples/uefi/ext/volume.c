@@ -22,6 +22,9 @@
 #define KNOWN                                                                  \
 	(FILETYPE | RECOVER | EXTENTS | BITS64 | MMP | FLEX_BG | EA_INODE |    \
 	 CSUM_SEED | LARGEDIR | INLINE_DATA | ENCRYPT)
+/* Of those that matter to who writes, the one that matters here, too: blocks
+ * are counted and given in clusters. */
+#define BIGALLOC 0x200u
 
 static void read_done(struct mpio_bio *bio)
 {
@@ -92,8 +95,9 @@ static int check_sizes(struct ext_volume *volume, const unsigned char *super)
 	uint32_t bits = get32(super + 24);
 	uint32_t revision = get32(super + 76);
 	uint32_t incompatible = revision > 0 ? get32(super + 96) : 0;
+	uint32_t for_writers = revision > 0 ? get32(super + 100) : 0;
 
-	if (revision > 1 || (incompatible & ~KNOWN))
+	if (revision > 1 || (incompatible & ~KNOWN) || for_writers & BIGALLOC)
 		return -MPIO_EOPNOTSUPP;
 	if (bits > 6)
 		return -MPIO_EUCLEAN;

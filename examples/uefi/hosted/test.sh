@@ -108,6 +108,7 @@ tells() { # TEXT ARGUMENTS...
 tells 'no such' posix:ext2-1k.img /boot/nothing
 tells 'directory' posix:ext2-1k.img /boot
 tells 'directory' posix:ext2-1k.img /boot/kernel/more
+tells 'not a directory' posix:ext2-1k.img /boot/kernel/
 tells 'long' posix:ext2-1k.img "/boot/$(printf '%0256d' 0)"
 tells 'no volume' mem:1M /boot/kernel
 cp ext2-1k.img cut.img
@@ -117,6 +118,45 @@ cp ext4-1k.img inline.img
 debugfs -w -R 'sif /boot/kernel flags 0x10000000' inline.img \
 	>debugfs.log 2>&1
 tells 'not supported' posix:inline.img /boot/kernel
+for feature in bigalloc inline_data; do
+	rm -f other.img
+	truncate -s 4M other.img
+	mke2fs -q -F -t ext4 -b 1024 -O $feature other.img &&
+		debugfs -w -R 'mkdir /boot' other.img >debugfs.log 2>&1 ||
+		fail "image $feature: $(cat debugfs.log)"
+	tells 'not supported' posix:other.img /boot/kernel
+done
+
+# Numbers that cannot be are seen, also where nothing would come of them: an
+# inode larger than a block; an entry that ends behind its block, and one that
+# ends before its name does; more room in a node than it has, and more entries
+# than it has room for.
+put() { # IMAGE OFFSET BYTES...
+	image=$1 offset=$2
+	shift 2
+	printf "$(printf '\\%03o' "$@")" |
+		dd of="$image" bs=1 seek="$offset" conv=notrunc status=none
+}
+damaged() { # IMAGE OFFSET BYTES...
+	cp "$1.img" damaged.img
+	shift
+	put damaged.img "$@"
+	tells 'damaged' posix:damaged.img /boot/kernel
+}
+damaged ext2-1k $((1024 + 88)) 0 8
+# The third entry, behind two of 12 bytes each: its inode, length, and name's.
+at=$(debugfs -R 'bmap /boot 0' ext2-1k.img 2>/dev/null)
+at=$((at * 1024 + 24))
+[ "$(dd if=ext2-1k.img bs=1 skip=$((at + 8)) count=6 status=none)" = kernel ] ||
+	fail 'no kernel in its directory'
+damaged ext2-1k $((at + 4)) 236 3
+damaged ext2-1k $((at + 4)) 12 0
+for room in 5 0; do
+	cp ext4-byte.img damaged.img
+	debugfs -w -R "sif /boot/kernel block[1] $room" damaged.img \
+		>debugfs.log 2>&1
+	tells 'damaged' posix:damaged.img /boot/kernel
+done
 
 # A bad sector costs its own block alone, and is told.
 bad=$(debugfs -R 'bmap /boot/kernel 100' ext2-1k.img 2>/dev/null)
