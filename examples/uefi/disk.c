@@ -47,19 +47,20 @@ static int error_of(efi_status status)
 	}
 }
 
-static uint64_t lba_of(const struct disk *disk, const struct mpio_bio *bio)
+efi_status disk_read(struct disk *disk, uint64_t offset, void *memory,
+		     size_t size)
 {
-	return bio->offset / disk->io->media->block_size;
+	struct efi_block_io *io = disk->io;
+
+	disk->requests++;
+	return io->read(io, disk->media_id, offset / disk->block_size, size,
+			memory);
 }
 
 static int read_bytes(struct disk *disk, const struct mpio_bio *bio,
 		      size_t size)
 {
-	struct efi_block_io *io = disk->io;
-
-	disk->requests++;
-	return error_of(io->read(io, io->media->id, lba_of(disk, bio), size,
-				 bio->vecs->base));
+	return error_of(disk_read(disk, bio->offset, bio->vecs->base, size));
 }
 
 /* May a read go on behind its end: on the disk, and in memory, into which no
@@ -73,7 +74,7 @@ static bool may_read_more(const struct disk *disk, const struct mpio_bio *bio)
 	       at < disk->place_size &&
 	       disk->place_size - at >= bio->length + (size_t)DISK_MORE &&
 	       disk->device.size - end >= DISK_MORE &&
-	       disk->io->media->block_size <= DISK_MORE;
+	       disk->block_size <= DISK_MORE;
 }
 
 static int read_more(struct disk *disk, struct mpio_bio *bio)
@@ -143,9 +144,9 @@ static int disk_submit(struct mpio_device *device, void *channel,
 		i++;
 	if (i == DISK_DEPTH)
 		return -MPIO_EAGAIN;
-	error = error_of(io2->read(io2, io2->media->id, lba_of(disk, bio),
-				   &disk->tokens[i], bio->length,
-				   bio->vecs->base));
+	error = error_of(
+		io2->read(io2, disk->media_id, bio->offset / disk->block_size,
+			  &disk->tokens[i], bio->length, bio->vecs->base));
 	if (!error) {
 		disk->requests++;
 		disk->bios[i] = bio;
@@ -239,6 +240,8 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	if (!media->present || size < 512 || (size & (size - 1)) ||
 	    media->last_block >= UINT64_MAX / size)
 		return false;
+	disk->media_id = media->id;
+	disk->block_size = size;
 	alignment = media->alignment;
 	if (alignment & (alignment - 1))
 		alignment = EFI_PAGE_SIZE; /* against the specification */

@@ -20,7 +20,9 @@ struct disk {
 	struct efi_boot_services *boot;
 	struct efi_block_io *io;
 	struct efi_block_io2 *io2; /* NULL: each read is waited for */
-	uint32_t requests;         /* made of the firmware so far */
+	uint32_t media_id; /* of the medium that was in it at the beginning: */
+	uint32_t block_size; /* with another one, reads fail */
+	uint32_t requests;   /* made of the firmware so far */
 	struct efi_block_token tokens[DISK_DEPTH];
 	struct mpio_bio *bios[DISK_DEPTH]; /* of each token; NULL: free */
 	uint32_t under_way;                /* so many of those */
@@ -42,5 +44,9 @@ enum disk_way { DISK_BEST, DISK_SYNC, DISK_ASYNC };
 bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	       efi_handle handle, enum disk_way way);
 void disk_close(struct disk *disk);
+
+/* Read whole blocks, and wait for them. */
+efi_status disk_read(struct disk *disk, uint64_t offset, void *memory,
+		     size_t size);
 
 #endif

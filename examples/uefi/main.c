@@ -153,14 +153,12 @@ static size_t find_handles(struct efi_boot_services *boot, int type,
 
 static void show_disk(void)
 {
-	const struct efi_block_media *media = disk.io->media;
-
 	print("disk: ");
 	print_number(disk.device.size);
 	print(" bytes, blocks of ");
-	print_number(media->block_size);
+	print_number(disk.block_size);
 	print(", alignment ");
-	print_number(media->alignment);
+	print_number(disk.io->media->alignment);
 	print(disk.io2 != NULL ? ", BLOCK_IO2\n" : ", BLOCK_IO\n");
 	print("volume: ");
 	print_number(volume.blocks);

@@ -40,23 +40,13 @@ static uint32_t crc_of(const unsigned char *bytes, uint64_t size)
 	return ~crc;
 }
 
-static efi_status read_disk(struct disk *disk, uint64_t offset, void *memory,
-			    size_t size)
-{
-	struct efi_block_io *io = disk->io;
-
-	disk->requests++;
-	return io->read(io, io->media->id, offset / io->media->block_size, size,
-			memory);
-}
-
 static void mark(struct disk *disk)
 {
 	static _Alignas(4096) unsigned char block[EXT_BLOCK_MAX];
-	uint32_t size = disk->io->media->block_size;
+	uint32_t size = disk->block_size;
 
 	if (size <= sizeof(block))
-		read_disk(disk, size, block, size);
+		disk_read(disk, size, block, size);
 }
 
 /* What is counted and timed. */
@@ -194,7 +184,7 @@ static bool read_runs(struct loader *loader)
 			size_t size =
 				run.length < PIECE ? (size_t)run.length : PIECE;
 
-			if (read_disk(loader->disk, run.offset,
+			if (disk_read(loader->disk, run.offset,
 				      loader->memory + run.pos, size))
 				return failed("pieces", "device");
 			run.offset += size;
@@ -212,7 +202,7 @@ static bool read_raw(struct loader *loader)
 	struct count before = begin(loader);
 
 	for (uint64_t pos = 0; pos < size; pos += PIECE)
-		if (read_disk(loader->disk, pos, loader->memory + pos, PIECE))
+		if (disk_read(loader->disk, pos, loader->memory + pos, PIECE))
 			return failed("raw", "device");
 	finish(loader, "raw", before, false);
 	return true;
