@@ -46,15 +46,37 @@ make_image() ( # IMAGE FILE KIB PIECE MKE2FS-ARGUMENTS...
 	rm -f "$image.log"
 )
 
+# Of how many blocks one has to know to find /boot/kernel: the superblock, then
+# of two directories and the file the group's descriptor and the inode, and each
+# directory's block; where some are the same block, it counts once.
+blocks_to_find() { # IMAGE
+	{
+		dumpe2fs -h "$1" 2>&1
+		printf '%s\n' 'imap <2>' 'imap /boot' 'imap /boot/kernel' \
+			'bmap / 0' 'bmap /boot 0' | debugfs -f - "$1" 2>&1
+	} | awk '
+		function see(block) { n += !(block in seen); seen[block] }
+		BEGIN { descriptor = 32 }
+		/^First block:/ { see(first = $3) }
+		/^Block size:/ { size = $3 }
+		/^Group descriptor size:/ { descriptor = $4 }
+		/part of block group/ {
+			see(first + 1 + int($NF * descriptor / size))
+		}
+		/located at block/ { see($4 + 0) }
+		/^[0-9]+$/ { see($1) }
+		END { print n }'
+}
+
 # How many requests a disk is to see at least, if none is larger than so many
 # bytes: one for each run of blocks that lie together on the disk and in the
-# file, as debugfs lists them, one for each block of the file's own metadata, and those by which it is found: the superblock,
-# then the group's descriptor, inode and block of two directories, and the
-# file's inode.
+# file, as debugfs lists them, one for each block of the file's own metadata,
+# and those by which it is found.
 least_requests() { # IMAGE BYTES
 	size=$(dumpe2fs -h "$1" 2>&1 | awk '/^Block size/ { print $3 }')
+	find=$(blocks_to_find "$1")
 	debugfs -R 'stat /boot/kernel' "$1" 2>/dev/null | tr ',' '\n' |
-		awk -v size="$size" -v most="$2" '
+		awk -v size="$size" -v most="$2" -v find="$find" '
 		function finish() {
 			if (last >= 0)
 				n += int((run * size + most - 1) / most)
@@ -85,6 +107,6 @@ least_requests() { # IMAGE BYTES
 		}
 		END {
 			finish()
-			print n + metadata + 7
+			print n + metadata + find
 		}'
 }

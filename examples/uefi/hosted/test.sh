@@ -45,7 +45,7 @@ right() { # NAME FILE [EXTRA-REQUESTS]
 	done
 	requests=$(sed -n 's/.* bytes, \([0-9]*\) requests.*/\1/p' best)
 	least=$(least_requests "$1.img" 1073741824)
-	[ "$requests" -le $((least * 11 / 10)) ] ||
+	[ "$requests" -le "$least" ] ||
 		fail "$1: $requests requests where $least would do"
 	echo "ok - $1: $requests requests, pieces and metadata $least"
 }
