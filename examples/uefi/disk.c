@@ -193,12 +193,16 @@ static int disk_reap(struct mpio_device *device, void *channel, int wait)
 	return 1;
 }
 
-static bool make_asynchronous(struct disk *disk)
+static bool make_events(struct disk *disk)
 {
-	for (uint32_t i = 0; i < DISK_DEPTH; i++)
+	for (uint32_t i = 0; i < DISK_DEPTH; i++) {
 		if (disk->boot->create_event(0, 0, NULL, NULL,
-					     &disk->tokens[i].event))
+					     &disk->tokens[i].event)) {
+			disk->tokens[i].event = NULL;
+			disk_close(disk);
 			return false;
+		}
+	}
 	return true;
 }
 
@@ -230,6 +234,7 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	static const struct efi_guid guid = EFI_BLOCK_IO_GUID;
 	static const struct efi_guid guid2 = EFI_BLOCK_IO2_GUID;
 	const struct efi_block_media *media;
+	struct efi_block_io2 *io2;
 	uint32_t alignment, size;
 
 	*disk = (struct disk){.boot = boot};
@@ -256,19 +261,19 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	};
 	if ((way == DISK_ASYNC ||
 	     (way == DISK_BEST && is_nvme(boot, handle))) &&
-	    !boot->handle_protocol(handle, &guid2, (void **)&disk->io2)) {
+	    !boot->handle_protocol(handle, &guid2, (void **)&io2) &&
+	    make_events(disk)) {
+		disk->io2 = io2;
 		disk->device.ops.reap = disk_reap;
-		if (!make_asynchronous(disk)) {
-			disk_close(disk);
-			return false;
-		}
 	}
 	return true;
 }
 
 void disk_close(struct disk *disk)
 {
-	for (uint32_t i = 0; i < DISK_DEPTH; i++)
+	for (uint32_t i = 0; i < DISK_DEPTH; i++) {
 		if (disk->tokens[i].event != NULL)
 			disk->boot->close_event(disk->tokens[i].event);
+		disk->tokens[i].event = NULL;
+	}
 }

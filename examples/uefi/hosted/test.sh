@@ -4,7 +4,7 @@
 #     sh examples/uefi/hosted/test.sh BUILD-DIR [WORK-DIR]
 #
 # Tests the reader on this machine: mpio-extread and mpio-ext-fuzz of a build,
-# on images of many kinds. Each file is as it was written, and takes no more
+# on images of many kinds, and mpio-disk-test, the device over a made-up firmware. Each file is as it was written, and takes no more
 # requests than its pieces and metadata; bad sectors, damage and wrong paths
 # are told. INPUTS=N gives the fuzzer so many inputs. Takes e2fsprogs. Exit code
 # 77: something is missing.
@@ -56,6 +56,8 @@ image() { # NAME FILE KIB PIECE MKE2FS-ARGUMENTS...
 	make_image "$name.img" "$@" || fail "image $name"
 	right "$name" "$1"
 }
+
+"$build/mpio-disk-test" || fail "the device"
 
 make_file small 300
 make_file large 3000
