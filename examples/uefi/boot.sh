@@ -58,11 +58,29 @@ boot() ( # NAME x86_64|aarch64 DISK APPLICATION IMAGE [OPTIONS]
 		-drive "if=none,id=disk,format=raw,file=$image,rerror=report" \
 		-device "$device,drive=disk$properties" \
 		</dev/null >"$name.raw" 2>&1 || status=$?
-	# Only what can be read, without what moves a cursor.
-	tr -d '\r' <"$name.raw" | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g' |
-		sed -n '/^mpio-uefi/,$p' >"$name.log"
+	readable <"$name.raw" | sed -n '/^mpio-uefi/,$p' >"$name.log"
 	exit $status
 )
+
+# What can be read of what was printed, without what moves a cursor.
+readable() {
+	tr -d '\r' | sed 's/\x1b\[[0-9;=?]*[A-Za-z]//g'
+}
+
+# Boot x86_64 into the firmware's shell, which runs DIRECTORY/startup.nsh; the
+# disk is NVMe. Gives QEMU's status: 0 if the script shuts the machine down.
+boot_shell() { # NAME IMAGE DIRECTORY
+	timeout 120 qemu-system-x86_64 -machine q35,accel=tcg -cpu qemu64 \
+		-m 512 -nodefaults -display none -serial stdio -no-reboot \
+		-net none -snapshot -drive \
+		"if=pflash,format=raw,readonly=on,file=$(firmware x86_64)" \
+		-drive "if=none,id=disk,format=raw,file=$2" \
+		-device nvme,serial=1,drive=disk \
+		-drive "if=none,id=shell,format=raw,file=fat:$3" \
+		-device virtio-blk-pci,drive=shell \
+		</dev/null >"$1.raw" 2>&1 || return
+	readable <"$1.raw" >"$1.log"
+}
 
 # How many requests the disk got for the file in the first round: what is between
 # two reads of its second block, of which there were so many in all since the

@@ -68,9 +68,10 @@ void machine_init(struct efi_system_table *table)
 	ticks_per_second = measure_frequency();
 }
 
-_Noreturn void machine_end(bool well)
+_Noreturn void machine_end(bool well, bool qemu)
 {
-	end_qemu(well);
+	if (qemu)
+		end_qemu(well);
 	system_table->runtime->reset_system(
 		EFI_RESET_SHUTDOWN, well ? EFI_SUCCESS : EFI_DEVICE_ERROR, 0,
 		NULL);

@@ -21,10 +21,10 @@ void print_seconds(uint64_t ticks);
 uint64_t machine_ticks(void);
 
 /*
- * End a virtual machine of QEMU's, with status 33 if all is well, else 35. It
- * has to have the device isa-debug-exit at port 0xf4, or semihosting; without,
- * the machine is shut down.
+ * Shut the machine down. With `qemu` it is a virtual one of QEMU's, which ends
+ * with status 33 if all is well, else 35; it has to have the device
+ * isa-debug-exit at port 0xf4, or semihosting.
  */
-_Noreturn void machine_end(bool well);
+_Noreturn void machine_end(bool well, bool qemu);
 
 #endif

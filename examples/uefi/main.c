@@ -17,7 +17,6 @@
 #include "machine.h"
 #include "measure.h"
 
-#define HANDLES_MAX 256u
 #define PATH_SIZE 256u
 #define PAGE_SIZE (64u * 1024u)
 #define PAGES 1024u /* so 64 MiB are read in one go */
@@ -36,7 +35,10 @@ static struct mpio_page *batch[PAGES];
 static struct disk disk;
 static struct ext_volume volume;
 static struct ext_file file;
-static efi_handle handles[HANDLES_MAX];
+
+/* Handles that were found, in pages of the firmware's. */
+static efi_handle *handles;
+static size_t handle_pages;
 
 /* ---- Options ------------------------------------------------------------ */
 
@@ -141,14 +143,40 @@ static bool take_options(efi_handle image, struct efi_boot_services *boot)
 
 /* ---- Volumes ------------------------------------------------------------ */
 
+static void free_handles(struct efi_boot_services *boot)
+{
+	if (handles != NULL)
+		boot->free_pages((uintptr_t)handles, handle_pages);
+	handles = NULL;
+	handle_pages = 0;
+}
+
+static bool make_handles(struct efi_boot_services *boot, size_t size)
+{
+	size_t n = (size + EFI_PAGE_SIZE - 1) / EFI_PAGE_SIZE;
+	uint64_t address;
+
+	free_handles(boot);
+	if (boot->allocate_pages(EFI_ALLOCATE_ANY_PAGES, EFI_LOADER_DATA, n,
+				 &address))
+		return false;
+	handles = (efi_handle *)address;
+	handle_pages = n;
+	return true;
+}
+
+/* However many there are; they take the place of those found before. */
 static size_t find_handles(struct efi_boot_services *boot, int type,
 			   const struct efi_guid *guid)
 {
-	size_t size = sizeof(handles);
+	efi_status status;
+	size_t size;
 
-	if (boot->locate_handle(type, guid, NULL, &size, handles))
-		return 0;
-	return size / sizeof(handles[0]);
+	do {
+		size = handle_pages * EFI_PAGE_SIZE;
+		status = boot->locate_handle(type, guid, NULL, &size, handles);
+	} while (status == EFI_BUFFER_TOO_SMALL && make_handles(boot, size));
+	return status ? 0 : size / sizeof(handles[0]);
 }
 
 static void show_disk(void)
@@ -165,6 +193,20 @@ static void show_disk(void)
 	print(" blocks of ");
 	print_number(volume.block_size);
 	print("\n");
+}
+
+/*
+ * Done with the disk. What the firmware still had under way would be written to
+ * memory that is somebody else's next: then there is no way back to it.
+ */
+static void close_disk(struct mpio_queue *queue)
+{
+	mpio_queue_close(queue);
+	if (disk.under_way > 0) {
+		print("the firmware has lost reads\nresult: bad\n");
+		machine_end(false, options.qemu);
+	}
+	disk_close(&disk);
 }
 
 /* Open the first volume that there is, on a disk or a partition. */
@@ -192,13 +234,14 @@ static int open_volume(struct efi_boot_services *boot)
 		if (!disk_open(&disk, boot, handles[i], way))
 			continue;
 		error = mpio_queue_open(&disk.device, &config, &queue);
-		if (!error) {
+		if (error) {
+			disk_close(&disk);
+		} else {
 			error = ext_open(&volume, queue);
 			if (!error)
 				return 0;
-			mpio_queue_close(queue);
+			close_disk(queue);
 		}
-		disk_close(&disk);
 		if (error != -MPIO_EINVAL)
 			worst = error;
 	}
@@ -223,6 +266,13 @@ static int make_place(struct efi_boot_services *boot, struct loader *loader)
 					  (size_t)loader->capacity);
 }
 
+static void free_place(struct efi_boot_services *boot, struct loader *loader)
+{
+	if (loader->memory != NULL)
+		boot->free_pages((uintptr_t)loader->memory,
+				 (size_t)(loader->capacity / EFI_PAGE_SIZE));
+}
+
 static bool told(const char *what, int error)
 {
 	print(what);
@@ -230,6 +280,18 @@ static bool told(const char *what, int error)
 	print(mpio_strerror(error));
 	print("\n");
 	return false;
+}
+
+static bool read_rounds(struct loader *loader)
+{
+	bool well = true;
+
+	for (uint32_t i = 0; well && i < options.rounds; i++) {
+		well = measure_read(loader);
+		if (well && options.compare)
+			well = measure_others(loader, options.paged && i == 0);
+	}
+	return well;
 }
 
 static bool load(struct efi_boot_services *boot)
@@ -241,8 +303,8 @@ static bool load(struct efi_boot_services *boot)
 		.path = options.path,
 		.window = {pages, batch, PAGES, PAGE_SIZE},
 	};
-	bool well = true;
 	int error = open_volume(boot);
+	bool well;
 
 	if (error)
 		return told("no volume", error);
@@ -250,13 +312,9 @@ static bool load(struct efi_boot_services *boot)
 	error = ext_find(&volume, options.path, &file);
 	if (!error)
 		error = make_place(boot, &loader);
-	if (error)
-		return told(options.path, error);
-	for (uint32_t i = 0; well && i < options.rounds; i++) {
-		well = measure_read(&loader);
-		if (well && options.compare)
-			well = measure_others(&loader, options.paged && i == 0);
-	}
+	well = error ? told(options.path, error) : read_rounds(&loader);
+	close_disk(volume.queue);
+	free_place(boot, &loader);
 	return well;
 }
 
@@ -277,8 +335,9 @@ efi_status efi_main(efi_handle image, struct efi_system_table *table)
 	for (size_t i = find_handles(boot, EFI_ALL_HANDLES, NULL); i-- > 0;)
 		boot->connect_controller(handles[i], NULL, NULL, true);
 	well = well && load(boot);
+	free_handles(boot);
 	print(well ? "result: good\n" : "result: bad\n");
 	if (options.qemu)
-		machine_end(well);
+		machine_end(well, true);
 	return well ? EFI_SUCCESS : EFI_DEVICE_ERROR;
 }

@@ -108,6 +108,24 @@ printf '[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "%d"\n' \
 	$((block * 2)) >bad.conf
 bad bad-sector 'read: failed: input/output error' \
 	virtio blkdebug:bad.conf:1k.img
+# From a shell: the program's name is before the options, and what was taken of
+# the firmware is given back, whatever came of it.
+mkdir -p shell
+cp "$(app x86_64)/mpio-uefi.efi" shell
+cat >shell/startup.nsh <<'END'
+fs0:
+mpio-uefi.efi file=boot/kernel
+mpio-uefi.efi sync file=/boot/nothing
+memmap
+reset -s
+END
+boot_shell shell 4k.img shell || fail "shell: $(cat shell.raw)"
+grep -q "^read: .* crc $(crc_of kernel)," shell.log &&
+	grep -q '^/boot/nothing: no such file' shell.log &&
+	grep -q '^ *LoaderData: *0 Pages' shell.log ||
+	fail "shell: $(cat shell.log)"
+echo 'ok - from a shell, twice, and no memory is lost'
+
 if can_boot aarch64; then
 	good aarch64-virtio-4k aarch64 virtio 4k.img kernel
 else
