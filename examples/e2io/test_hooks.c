@@ -243,6 +243,32 @@ static void test_bad_close(void)
 	puts("ok - without a hook flush and close fail");
 }
 
+/* A write of a part of a block, the rest of which cannot be read. */
+static void test_bad_neighbour(void)
+{
+	unsigned char data[4 * BLOCK];
+	io_channel io;
+
+	make_file();
+	io = open_channel("fault:write:range=409600+1024:errno=EIO:once,"
+			  "read:range=411648+512:errno=EIO:posix:%s",
+			  IO_FLAG_RW);
+	CHECK(io_channel_set_blksize(io, 4 * BLOCK) == 0);
+	io->write_error = on_write_error;
+	forget(77);
+	fill(data, 400, 1);
+	CHECK(io_channel_write_byte(io, 400 * BLOCK, BLOCK, data) == 0);
+	CHECK(io_channel_flush(io) == 5);
+	CHECK(seen.calls == 0);
+	CHECK(io_channel_flush(io) == 0);
+	CHECK(io_channel_close(io) == 0);
+	for (unsigned int i = 400; i < 404; i++) {
+		look(i, data);
+		CHECK(is_filled(data, i, i == 400 ? 1 : 0));
+	}
+	puts("ok - what cannot be read beside a bad block is left alone");
+}
+
 static void test_write_through(void)
 {
 	unsigned char data[BLOCK];
@@ -480,6 +506,7 @@ int main(int argc, char **argv)
 	test_bad_reads();
 	test_bad_writes();
 	test_bad_close();
+	test_bad_neighbour();
 	test_write_through();
 	test_two_channels();
 	test_ends();

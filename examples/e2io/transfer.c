@@ -232,7 +232,11 @@ static void free_bad(struct bad_block *bad)
 	}
 }
 
-/* Those that a range of the device touches, behind the last one listed. */
+/*
+ * Those that a range of the device touches, behind the last one listed. False:
+ * not all of what should be in them can be had, or it is no block of this
+ * channel that failed.
+ */
 static bool list_range(struct channel *channel, const struct range *range,
 		       struct bad_block ***last, uint64_t *next)
 {
@@ -240,11 +244,9 @@ static bool list_range(struct channel *channel, const struct range *range,
 	uint64_t block, pos;
 	size_t done;
 
-	if (range->end <= channel->offset)
-		return true;
-	block = range->start <= channel->offset
-			? 0
-			: (range->start - channel->offset) / size;
+	if (range->start < channel->offset)
+		return false;
+	block = (range->start - channel->offset) / size;
 	for (block = block < *next ? *next : block;
 	     (pos = block * size + channel->offset) < range->end; block++) {
 		struct bad_block *bad = calloc(1, sizeof(*bad) + size);
@@ -252,10 +254,12 @@ static bool list_range(struct channel *channel, const struct range *range,
 		if (bad == NULL)
 			return false;
 		bad->block = block;
-		(void)read_alone(channel, bad->data, pos, size, &done);
 		**last = bad;
 		*last = &bad->next;
 		*next = block + 1;
+		/* The disk may end inside it. */
+		if (read_alone(channel, bad->data, pos, size, &done) != 0)
+			return false;
 	}
 	return true;
 }
@@ -275,13 +279,38 @@ static struct bad_block *list_bad(struct channel *channel,
 	return bad;
 }
 
+/* Make dirty again what failed of a block, and nothing that lies beside it. */
+static int put_back(struct channel *channel, const struct bad_block *bad,
+		    const struct failed *failed)
+{
+	uint64_t size = (uint64_t)channel->io->block_size;
+	uint64_t pos = bad->block * size + channel->offset;
+
+	for (size_t i = 0; i < failed->count; i++) {
+		uint64_t start = failed->ranges[i].start;
+		uint64_t end = failed->ranges[i].end;
+		int64_t put;
+
+		start = start < pos ? pos : start;
+		end = end > pos + size ? pos + size : end;
+		if (start >= end)
+			continue;
+		put = mpio_file_write(&channel->file, bad->data + (start - pos),
+				      (size_t)(end - start), start);
+		if (put != (int64_t)(end - start))
+			return put < 0 ? (int)put : -MPIO_EIO;
+	}
+	return 0;
+}
+
 /* Call the hook for each block; those that it does not take stay dirty. */
 static errcode_t tell(struct channel *channel, const struct bad_block *bad,
-		      int error)
+		      const struct failed *failed, int error)
 {
 	io_channel io = channel->io;
 	size_t size = (size_t)io->block_size;
 	errcode_t first = 0, result;
+	int lost;
 
 	for (; bad != NULL; bad = bad->next) {
 		result = errcode_of(error);
@@ -291,8 +320,9 @@ static errcode_t tell(struct channel *channel, const struct bad_block *bad,
 		if (result == 0)
 			continue;
 		first = first != 0 ? first : result;
-		(void)mpio_file_write(&channel->file, bad->data, size,
-				      bad->block * size + channel->offset);
+		lost = put_back(channel, bad, failed);
+		if (lost != 0)
+			channel->disk->lost = lost;
 	}
 	return first;
 }
@@ -300,7 +330,7 @@ static errcode_t tell(struct channel *channel, const struct bad_block *bad,
 /*
  * What failed is taken out of the cache before anybody is told: a hook may
  * write the block itself, and that must not be lost. All that is dirty in these
- * pages has failed.
+ * pages has failed. If it cannot be had whole nobody is told, and it stays.
  */
 static errcode_t tell_failed(struct channel *channel, int error)
 {
@@ -309,17 +339,21 @@ static errcode_t tell_failed(struct channel *channel, int error)
 	struct bad_block *bad;
 	errcode_t result;
 
-	if (channel->io->write_error == NULL || failed.count == 0)
+	if (channel->io->write_error == NULL || failed.count == 0 ||
+	    failed.lost)
 		return errcode_of(error);
-	bad = list_bad(channel, &failed);
-	if (bad == NULL)
-		return errcode_of(error);
+	/* To look into the cache may write, too. */
 	disk->failed = (struct failed){0};
+	bad = list_bad(channel, &failed);
+	if (bad == NULL) {
+		failed_clear(&failed);
+		return errcode_of(error);
+	}
 	for (size_t i = 0; i < failed.count; i++)
 		(void)mpio_cache_drop(&disk->file, disk->queue,
 				      failed.ranges[i].start,
 				      failed.ranges[i].end);
-	result = tell(channel, bad, error);
+	result = tell(channel, bad, &failed, error);
 	free_bad(bad);
 	failed_clear(&failed);
 	return result;
@@ -339,7 +373,7 @@ errcode_t channel_settle(struct channel *channel)
 	errcode_t result;
 
 	if (error == 0)
-		return 0;
+		return errcode_of(channel->disk->lost);
 	result = tell_failed(channel, error);
 	return result != 0 ? result : errcode_of(error);
 }
