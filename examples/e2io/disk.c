@@ -338,6 +338,7 @@ void disk_close(struct disk *disk)
 
 /* ---- Write-back and figures --------------------------------------------- */
 
+/* What failed before is tried again now, or else is nothing to this walk. */
 int disk_write_back(struct disk *disk, uint64_t start, uint64_t end)
 {
 	struct mpio_writeback_control wbc = {
@@ -348,6 +349,7 @@ int disk_write_back(struct disk *disk, uint64_t start, uint64_t end)
 		.range_end = end != 0 ? end - 1 : 0,
 	};
 
+	failed_clear(&disk->failed);
 	return mpio_cache_writepages(&disk->file, disk->queue, &wbc);
 }
 

@@ -243,6 +243,39 @@ static void test_bad_close(void)
 	puts("ok - without a hook flush and close fail");
 }
 
+/* Of two blocks in one page one failed before the other was written. */
+static void test_bad_before(void)
+{
+	static const unsigned long eight[] = {8};
+	unsigned char data[BLOCK];
+	io_channel io;
+
+	make_file();
+	io = open_channel("fault:write:range=0+1024:errno=EIO,"
+			  "write:range=8192+1024:errno=EIO:posix:%s",
+			  IO_FLAG_RW);
+	fill(data, 0, 1);
+	CHECK(io_channel_write_blk64(io, 0, 1, data) == 0);
+	CHECK(io_channel_flush(io) == 5);
+	io->write_error = on_write_error;
+	fill(data, 1, 1);
+	CHECK(io_channel_write_blk64(io, 1, 1, data) == 0);
+	forget(77);
+	io->flags |= CHANNEL_FLAGS_WRITETHROUGH;
+	fill(data, 8, 1);
+	CHECK(io_channel_write_blk64(io, 8, 1, data) == 77);
+	CHECK(saw(1, eight) && seen.data_right);
+	CHECK(io_channel_read_blk64(io, 1, 1, data) == 0);
+	CHECK(is_filled(data, 1, 1));
+	forget(0);
+	CHECK(io_channel_flush(io) == 5);
+	CHECK(seen.calls == 2);
+	CHECK(io_channel_close(io) == 0);
+	look(1, data);
+	CHECK(is_filled(data, 1, 1));
+	puts("ok - what was not tried is not dropped with what failed before");
+}
+
 /* A write of a part of a block, the rest of which cannot be read. */
 static void test_bad_neighbour(void)
 {
@@ -506,6 +539,7 @@ int main(int argc, char **argv)
 	test_bad_reads();
 	test_bad_writes();
 	test_bad_close();
+	test_bad_before();
 	test_bad_neighbour();
 	test_write_through();
 	test_two_channels();
