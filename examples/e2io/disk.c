@@ -350,6 +350,7 @@ int disk_write_back(struct disk *disk, uint64_t start, uint64_t end)
 	};
 
 	failed_clear(&disk->failed);
+	disk->full = 0;
 	return mpio_cache_writepages(&disk->file, disk->queue, &wbc);
 }
 

@@ -111,6 +111,7 @@ struct disk {
 	struct mpio_cache *cache;
 	struct mpio_cache_mapping file;
 	struct failed failed;
+	int full; /* an error: the cache is full of what cannot be written */
 	int lost; /* an error, for good: what failed could not be kept */
 	struct range announced; /* to be read ahead; nothing: its end is 0 */
 

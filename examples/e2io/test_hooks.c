@@ -243,6 +243,56 @@ static void test_bad_close(void)
 	puts("ok - without a hook flush and close fail");
 }
 
+/* A figure of the last disk that was closed. */
+static unsigned long long counted(const char *path, const char *what)
+{
+	FILE *file = fopen(path, "r");
+	char line[1024] = "";
+	char *at;
+
+	CHECK(file != NULL && fgets(line, sizeof(line), file) != NULL);
+	fclose(file);
+	unlink(path);
+	at = strstr(line, what);
+	CHECK(at != NULL);
+	return strtoull(at + strlen(what), NULL, 10);
+}
+
+/* More than the cache can hold, to a disk that takes nothing. */
+static void test_dead_disk(void)
+{
+	unsigned char data[BLOCK];
+	char stats[4096];
+	unsigned int kept = 0;
+	io_channel io;
+
+	make_file();
+	snprintf(stats, sizeof(stats), "%s.stats", name);
+	setenv("MPIO_E2IO_STATS", stats, 1);
+	setenv("MPIO_E2IO", "cache=1M", 1);
+	io = open_channel("fault:write:range=0+2M:errno=EIO:posix:%s",
+			  IO_FLAG_RW);
+	unsetenv("MPIO_E2IO");
+	for (unsigned int i = 0; i < BLOCKS; i++) {
+		errcode_t error;
+
+		fill(data, i, 1);
+		error = io_channel_write_blk64(io, i, 1, data);
+		CHECK(error == 5 || (error == 0 && kept == i));
+		kept += error == 0;
+	}
+	CHECK(kept > 0 && kept < BLOCKS);
+	/* What is kept is there, and may be written again. */
+	CHECK(io_channel_read_blk64(io, 3, 1, data) == 0);
+	CHECK(is_filled(data, 3, 1));
+	CHECK(io_channel_write_blk64(io, 3, 1, data) == 0);
+	CHECK(io_channel_flush(io) == 5);
+	CHECK(io_channel_close(io) == 5);
+	unsetenv("MPIO_E2IO_STATS");
+	CHECK(counted(stats, "errors=") < 2 * BLOCKS);
+	puts("ok - a disk that takes nothing: an error, and few attempts");
+}
+
 /* Of two blocks in one page one failed before the other was written. */
 static void test_bad_before(void)
 {
@@ -540,6 +590,7 @@ int main(int argc, char **argv)
 	test_bad_writes();
 	test_bad_close();
 	test_bad_before();
+	test_dead_disk();
 	test_bad_neighbour();
 	test_write_through();
 	test_two_channels();

@@ -380,6 +380,36 @@ errcode_t channel_settle(struct channel *channel)
 
 /* ---- Writing ------------------------------------------------------------ */
 
+/* Whether all of it is in the cache. */
+static bool is_cached(struct disk *disk, uint64_t pos, size_t length)
+{
+	uint32_t page_size = disk->settings.page_size;
+	uint64_t end = pos + length;
+	struct mpio_page *page;
+
+	for (pos -= pos % page_size; pos < end; pos += page_size) {
+		if (mpio_cache_find(&disk->file, pos, &page) != 0)
+			return false;
+		mpio_cache_put(page);
+	}
+	return true;
+}
+
+/*
+ * Write back for room in the cache. If that fails, so does each write that
+ * needs room, until somebody flushes: to try it all again for each takes long.
+ */
+static int make_room(struct channel *channel)
+{
+	struct disk *disk = channel->disk;
+	int error = disk_write_back(disk, 0, 0);
+
+	if (error == 0 || tell_failed(channel, error) == 0)
+		return 0;
+	disk->full = error;
+	return error;
+}
+
 int channel_put(struct channel *channel, const void *data, size_t length,
 		uint64_t pos)
 {
@@ -387,14 +417,14 @@ int channel_put(struct channel *channel, const void *data, size_t length,
 	bool again = true;
 	int64_t put;
 
+	if (channel->disk->full != 0 && !is_cached(channel->disk, pos, length))
+		return channel->disk->full;
 	while (done < length) {
 		put = mpio_file_write(&channel->file, (const char *)data + done,
 				      length - done, pos + done);
-		/* The cache may be full of what cannot be written. */
-		if (put == -MPIO_ENOMEM && again &&
-		    channel_write_back(channel, 0, 0) == 0) {
+		if (put == -MPIO_ENOMEM && again) {
 			again = false;
-			continue;
+			put = make_room(channel);
 		}
 		if (put < 0)
 			return (int)put;
