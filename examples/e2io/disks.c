@@ -6,8 +6,8 @@
  * to undo. They get one cache, or the one would not see what the other wrote.
  *
  * Some programs open a disk and then fork, to go on as a daemon; and some exit
- * without closing it. What they have written is written back by the process
- * that has it, once.
+ * without closing it. What they have written is written back before a fork, and
+ * at the exit of the process that wrote it.
  */
 #include "e2io.h"
 
@@ -22,12 +22,19 @@ static struct disk *disks;
 
 /* ---- Fork and exit ------------------------------------------------------ */
 
-/* Nothing may be in flight: it would end in the parent alone. */
+/*
+ * Nothing may be in flight: it would end in the parent alone. And nothing may
+ * be dirty: both would write it, and the later one might undo what the other
+ * has written there since.
+ */
 static void before_fork(void)
 {
 	for (struct disk *disk = disks; disk != NULL; disk = disk->next) {
-		if (!disk->forked)
-			(void)mpio_queue_drain(disk->queue);
+		if (disk->forked)
+			continue;
+		(void)mpio_queue_drain(disk->queue);
+		/* What fails stays, and is told of by the next flush. */
+		(void)disk_write_back(disk, 0, 0);
 	}
 }
 

@@ -557,6 +557,41 @@ static void test_fork(void)
 	puts("ok - a daemon goes on with what its parent opened");
 }
 
+/* A child that reads, and exits when its parent has written once more. */
+static void test_fork_to_read(void)
+{
+	unsigned char data[BLOCK];
+	int status = 1, ready[2];
+	io_channel io;
+	pid_t child;
+
+	make_file();
+	io = open_channel(NULL, IO_FLAG_RW);
+	fill(data, 5, 1);
+	CHECK(io_channel_write_blk64(io, 5, 1, data) == 0);
+	CHECK(pipe(ready) == 0);
+	child = fork();
+	if (child == 0) {
+		alarm(20);
+		close(ready[1]);
+		if (io_channel_read_blk64(io, 9, 1, data) != 0 ||
+		    read(ready[0], data, 1) != 0)
+			_exit(1);
+		exit(0);
+	}
+	CHECK(child > 0);
+	fill(data, 5, 2);
+	CHECK(io_channel_write_blk64(io, 5, 1, data) == 0);
+	CHECK(io_channel_flush(io) == 0);
+	close(ready[0]);
+	close(ready[1]);
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	look(5, data);
+	CHECK(is_filled(data, 5, 2));
+	CHECK(io_channel_close(io) == 0);
+	puts("ok - a child that only reads undoes nothing");
+}
+
 static void test_exit(void)
 {
 	unsigned char data[BLOCK];
@@ -599,6 +634,7 @@ int main(int argc, char **argv)
 	test_zeros();
 	test_read_ahead();
 	test_fork();
+	test_fork_to_read();
 	test_exit();
 	unlink(name);
 	return 0;
