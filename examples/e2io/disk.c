@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,6 +151,16 @@ int disk_wake(struct disk *disk)
 	return error;
 }
 
+/* A block device may be opened to be written, and not take it. */
+static int check_writable(int fd)
+{
+	int readonly = 0;
+
+	return ioctl(fd, BLKROGET, &readonly) == 0 && readonly != 0
+		       ? -MPIO_EPERM
+		       : 0;
+}
+
 int disk_make_writable(struct disk *disk)
 {
 	int fd, error;
@@ -158,8 +170,11 @@ int disk_make_writable(struct disk *disk)
 	fd = open(disk->name, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return mpio_error_from_host(errno);
-	disk->writable = true;
-	error = exchange_device(disk);
+	error = check_writable(fd);
+	if (error == 0) {
+		disk->writable = true;
+		error = exchange_device(disk);
+	}
 	if (error != 0) {
 		disk->writable = false;
 		close(fd);
@@ -273,7 +288,7 @@ static int open_file(struct disk *disk, int flags)
 	disk->block_device = S_ISBLK(st.st_mode);
 	disk->dev = disk->block_device ? st.st_rdev : st.st_dev;
 	disk->inode = disk->block_device ? 0 : st.st_ino;
-	return 0;
+	return disk->writable ? check_writable(disk->fd) : 0;
 }
 
 static int open_layers(struct disk *disk, int flags)

@@ -43,8 +43,11 @@ fi
 work=$(cd "$work" && pwd)
 disk=$(mktemp -d "${2:-${TMPDIR:-/tmp}}/e2io-disk.XXXXXX")
 disk=$(cd "$disk" && pwd)
-mounted=
+mounted= loop=
 clean_up() {
+	if [ -n "$loop" ]; then
+		losetup -d "$loop" 2>/dev/null || :
+	fi
 	if [ -n "$mounted" ]; then
 		umount "$mounted" 2>/dev/null || :
 	fi
@@ -371,6 +374,29 @@ test_uris() {
 	echo "ok - URIs: a partition, an odd name, direct I/O by${backends-}"
 }
 
+# A block device that is not to be written says so when it is opened.
+test_readonly_device() {
+	cp sound "$disk/sound"
+	loop=$(losetup -r -f --show "$disk/sound" 2>loop.out) || {
+		loop=
+		echo "skipped - a read-only device: $(head -n 1 loop.out)"
+		return
+	}
+	for command in 'debugfs -w -R quit' 'tune2fs -L label' 'e2fsck -fy' \
+		'e2fsck -fn'; do
+		stock_code=0 ours_code=0
+		$command "$loop" >stock.out 2>&1 || stock_code=$?
+		ours $command "$loop" >ours.out 2>&1 || ours_code=$?
+		same_words "$command of a read-only device"
+		[ $stock_code = $ours_code ] ||
+			fail "$command of a read-only device: exit code" \
+				"$ours_code, not $stock_code"
+	done
+	losetup -d "$loop"
+	loop=
+	echo 'ok - a read-only device is refused to who would write it'
+}
+
 test_image_copies() {
 	for mode in -r -Q; do
 		e2image $mode sound stock/copy >/dev/null 2>&1
@@ -461,6 +487,7 @@ make_tree
 test_kinds
 test_bad_sectors
 test_uris
+test_readonly_device
 test_image_copies
 test_counts
 test_fuse
