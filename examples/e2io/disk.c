@@ -212,6 +212,31 @@ static int take_size(struct disk *disk, uint64_t size)
 	return 0;
 }
 
+/*
+ * Behind the end the cache has zeros, up to that of the page, and would write
+ * them up to that of the block. There are other bytes now: the page is written
+ * as far as the disk went, and forgotten; and the end is put to where a block
+ * begins, so that no part of one is made up.
+ */
+static int forget_end(struct disk *disk)
+{
+	uint64_t size = disk->file.mapping.size;
+	uint64_t page = size - size % disk->settings.page_size;
+	int error;
+
+	if (page == size)
+		return 0;
+	(void)mpio_queue_drain(disk->queue);
+	error = disk_write_back(disk, page, 0);
+	if (error == 0)
+		error = mpio_cache_invalidate(&disk->file, disk->queue, page,
+					      UINT64_MAX);
+	if (error == 0)
+		error = mpio_cache_resize(&disk->file, disk->queue,
+					  size - size % E2IO_BLOCK);
+	return error;
+}
+
 int disk_follow(struct disk *disk)
 {
 	uint64_t size = file_size(disk);
@@ -219,7 +244,9 @@ int disk_follow(struct disk *disk)
 
 	if (size <= disk->device->size)
 		return 0;
-	error = take_size(disk, size);
+	error = forget_end(disk);
+	if (error == 0)
+		error = take_size(disk, size);
 	if (error == 0)
 		error = mpio_cache_resize(&disk->file, disk->queue,
 					  disk->device->size);

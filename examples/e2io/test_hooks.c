@@ -427,6 +427,65 @@ static void test_ends(void)
 	puts("ok - the end of the file: short reads, and growing");
 }
 
+/*
+ * Another program makes the file longer, which ends in the middle of a block,
+ * or of a page: what it wrote is read, and is not written over.
+ */
+static void follow(off_t end, bool write_last)
+{
+	unsigned char data[4 * BLOCK], expected[4 * BLOCK];
+	unsigned long long last = (unsigned long long)(end - 1) / BLOCK;
+	size_t part = (size_t)(end - (off_t)last * BLOCK);
+	io_channel io;
+	int fd;
+
+	make_file();
+	CHECK(truncate(name, end) == 0);
+	io = open_channel(NULL, IO_FLAG_RW);
+	CHECK(io_channel_read_blk64(io, last, 1, data) ==
+	      (part == BLOCK ? 0 : EXT2_ET_SHORT_READ));
+	fill(expected, last, write_last ? 1 : 0);
+	if (write_last)
+		CHECK(io_channel_write_blk64(io, last, -(int)part, expected) ==
+		      0);
+	memset(expected + part, 0x22, sizeof(expected) - part);
+	fd = open(name, O_RDWR);
+	CHECK(fd >= 0);
+	CHECK(pwrite(fd, expected + part, 3 * BLOCK, end) == 3 * BLOCK);
+	close(fd);
+	CHECK(io_channel_read_blk64(io, last, 3, data) == 0);
+	CHECK(memcmp(data, expected, 3 * BLOCK) == 0);
+	/* Beside the old end, and behind the new one. */
+	CHECK(io_channel_write_blk64(io, last + 1, 1, data) == 0);
+	CHECK(io_channel_write_blk64(io, last + 9, 1, data) == 0);
+	CHECK(io_channel_close(io) == 0);
+	memcpy(expected + BLOCK, data, BLOCK);
+	for (unsigned int i = 0; i < 3; i++) {
+		look(last + i, data);
+		CHECK(memcmp(data, expected + i * BLOCK, BLOCK) == 0);
+	}
+}
+
+static void test_follow(void)
+{
+	int fd;
+
+	follow(1536, false);
+	follow(1536, true);
+	follow(5 * BLOCK, false);
+	follow(8 * BLOCK - 1, true);
+	follow(8 * BLOCK, true);
+	/* Not every file system can do direct I/O. */
+	fd = open(name, O_RDONLY | O_DIRECT);
+	if (fd >= 0) {
+		close(fd);
+		setenv("MPIO_E2IO", "direct=1", 1);
+		follow(1536, true);
+		unsetenv("MPIO_E2IO");
+	}
+	puts("ok - what another program appends is read, and stays");
+}
+
 static void test_offset(void)
 {
 	unsigned char data[2 * BLOCK];
@@ -630,6 +689,7 @@ int main(int argc, char **argv)
 	test_write_through();
 	test_two_channels();
 	test_ends();
+	test_follow();
 	test_offset();
 	test_zeros();
 	test_read_ahead();
