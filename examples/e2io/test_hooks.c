@@ -10,6 +10,7 @@
 #include "mpio_e2io.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,6 +228,29 @@ static void test_bad_writes(void)
 	CHECK(io_channel_close(io) == 0);
 	CHECK(seen.calls == 0);
 	puts("ok - the write_error hook is called with the bad blocks alone");
+}
+
+/* Whether or not it could be written, a disk that is closed takes no memory. */
+static void test_bad_closes(void)
+{
+	struct mallinfo2 first, last;
+	unsigned char data[BLOCK];
+	io_channel io;
+
+	make_file();
+	fill(data, 107, 1);
+	for (int i = 0; i < 4; i++) {
+		io = open_channel("fault:" BAD("write") ":posix:%s",
+				  IO_FLAG_RW);
+		CHECK(io_channel_write_blk64(io, 107, 1, data) == 0);
+		CHECK(io_channel_close(io) == 5);
+		last = mallinfo2();
+		if (i == 0)
+			first = last;
+	}
+	CHECK(last.uordblks + last.hblkhd <
+	      first.uordblks + first.hblkhd + (1 << 20));
+	puts("ok - a close that fails leaves no memory behind");
 }
 
 static void test_bad_close(void)
@@ -683,6 +707,7 @@ int main(int argc, char **argv)
 	test_bad_reads();
 	test_bad_writes();
 	test_bad_close();
+	test_bad_closes();
 	test_bad_before();
 	test_dead_disk();
 	test_bad_neighbour();
