@@ -131,11 +131,7 @@ struct mpio_limits {
 struct mpio_device {
 	struct mpio_device_ops ops;
 	struct mpio_limits limits;
-	uint64_t size; /* bytes; need not be a multiple of anything. Of a file
-			* that has become larger, who opened its device may
-			* raise it while no call on a queue of it is going on;
-			* not under direct I/O, nor below a filter, which has
-			* a size of its own: there it is to be opened anew. */
+	uint64_t size; /* bytes; need not be a multiple of anything */
 };
 
 #ifdef __cplusplus

@@ -240,28 +240,6 @@ static void a_file_cut_behind_the_device_fails_from_there_on(void **state)
 	close_both(queue);
 }
 
-static void
-a_file_that_has_grown_is_read_and_written_behind_its_old_end(void **state)
-{
-	struct mpio_device *device;
-	struct mpio_queue *queue;
-
-	(void)state;
-	make_file(PATH, 64 * KIB + 3);
-	device = open_device(NULL);
-	queue = open_queue(device);
-	assert_int_equal(read_pattern(queue, 0, 4096, 64 * KIB + 3), 0);
-	make_file(PATH, 128 * KIB + 5);
-	device->size = 128 * KIB + 5;
-	assert_int_equal(read_pattern(queue, 32 * KIB, 4096, 96 * KIB + 5), 0);
-	assert_int_equal(truncate(PATH, 192 * KIB + 7), 0);
-	device->size = 192 * KIB + 7;
-	assert_int_equal(write_pattern(queue, 0, 128 * KIB, 4096, 64 * KIB + 7),
-			 0);
-	close_both(queue);
-	assert_file_is_pattern(PATH, 192 * KIB + 7);
-}
-
 static void a_limit_on_file_size_is_told(void **state)
 {
 	const struct mpio_posix_config config = {.create = true,
@@ -380,7 +358,6 @@ int main(void)
 		TEST(interrupted_calls_are_repeated),
 		TEST(an_error_ends_the_bio_even_after_some_bytes),
 		TEST(a_file_cut_behind_the_device_fails_from_there_on),
-		TEST(a_file_that_has_grown_is_read_and_written_behind_its_old_end),
 		TEST(a_limit_on_file_size_is_told),
 		TEST(a_readonly_device_is_not_written),
 		TEST(flush_syncs_the_file_and_tells_its_error_once),
