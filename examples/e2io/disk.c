@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define QUEUE_DEPTH 64u
+#define DIRECT_UNIT 4096u /* the most that a disk wants at once */
 
 /* ---- What the library asks ---------------------------------------------- */
 
@@ -52,22 +53,40 @@ static void on_event(void *ctx, const struct mpio_event *event)
 
 /* ---- Device and queue --------------------------------------------------- */
 
+/* How large the file is; 0: it is no file, or cannot be asked. */
+static uint64_t file_size(const struct disk *disk)
+{
+	struct stat st;
+
+	if (!disk->own || disk->block_device || fstat(disk->fd, &st) != 0)
+		return 0;
+	return (uint64_t)st.st_size;
+}
+
+/* A file's device grows with it if its blocks end where it does: they are
+ * written whole. */
+static bool ends_whole(const struct disk *disk, uint64_t size)
+{
+	return size % (disk->settings.direct ? DIRECT_UNIT : E2IO_BLOCK) == 0;
+}
+
 /* The URI with what this way of opening asks for. */
 static int open_uri(const struct disk *disk, struct mpio_device **device)
 {
-	const char *options = NULL;
-	char *uri;
+	const char *options[] = {disk->settings.direct ? "direct=1" : NULL,
+				 disk->writable ? NULL : "readonly=1",
+				 disk->grows ? "grows=1" : NULL};
+	char *uri = strdup(disk->uri);
 	int error;
 
-	if (!disk->own)
-		return mpio_device_open(disk->uri, device);
-	if (disk->settings.direct)
-		options = disk->writable ? "direct=1" : "direct=1&readonly=1";
-	else if (!disk->writable)
-		options = "readonly=1";
-	if (options == NULL)
-		return mpio_device_open(disk->uri, device);
-	uri = uri_with(disk->uri, options);
+	for (size_t i = 0; i < 3 && disk->own && uri != NULL; i++) {
+		char *plain = uri;
+
+		if (options[i] == NULL)
+			continue;
+		uri = uri_with(plain, options[i]);
+		free(plain);
+	}
 	if (uri == NULL)
 		return -MPIO_ENOMEM;
 	error = mpio_device_open(uri, device);
@@ -85,13 +104,20 @@ static int open_device(struct disk *disk, struct mpio_device **device,
 		.event_ctx = disk,
 		.allocator = &allocator,
 	};
-	int error = open_uri(disk, device);
+	bool grew = disk->grows;
+	int error;
 
+	disk->grows = disk->own && !disk->block_device &&
+		      disk->settings.uri == NULL &&
+		      ends_whole(disk, file_size(disk));
+	error = open_uri(disk, device);
+	if (error == 0) {
+		error = mpio_queue_open(*device, &config, queue);
+		if (error != 0)
+			mpio_device_close(*device);
+	}
 	if (error != 0)
-		return error;
-	error = mpio_queue_open(*device, &config, queue);
-	if (error != 0)
-		mpio_device_close(*device);
+		disk->grows = grew;
 	return error;
 }
 
@@ -192,24 +218,21 @@ int disk_make_writable(struct disk *disk)
 
 /* ---- Size --------------------------------------------------------------- */
 
-/* How large the file is; 0: it is no file, or cannot be asked. */
-static uint64_t file_size(const struct disk *disk)
+static uint64_t size_of(const struct disk *disk)
 {
-	struct stat st;
-
-	if (!disk->own || disk->block_device || fstat(disk->fd, &st) != 0)
-		return 0;
-	return (uint64_t)st.st_size;
+	return disk->grows ? file_size(disk) : disk->device->size;
 }
 
-/* Some devices can be told; else another is opened. */
-static int take_size(struct disk *disk, uint64_t size)
+/* The file has become larger; some devices have to be opened anew. */
+static int take_size(struct disk *disk)
 {
-	if (disk->settings.direct || disk->settings.uri != NULL)
-		return exchange_device(disk);
-	(void)mpio_queue_drain(disk->queue);
-	disk->device->size = size;
-	return 0;
+	int error = 0;
+
+	if (!disk->grows || !ends_whole(disk, file_size(disk)))
+		error = exchange_device(disk);
+	return error != 0 ? error
+			  : mpio_cache_resize(&disk->file, disk->queue,
+					      size_of(disk));
 }
 
 /*
@@ -239,36 +262,35 @@ static int forget_end(struct disk *disk)
 
 int disk_follow(struct disk *disk)
 {
-	uint64_t size = file_size(disk);
+	uint64_t before = disk->file.mapping.size;
 	int error;
 
-	if (size <= disk->device->size)
+	if (file_size(disk) <= before)
 		return 0;
 	error = forget_end(disk);
 	if (error == 0)
-		error = take_size(disk, size);
-	if (error == 0)
-		error = mpio_cache_resize(&disk->file, disk->queue,
-					  disk->device->size);
-	return error != 0 ? error : 1;
+		error = take_size(disk);
+	return error != 0 ? error : disk->file.mapping.size > before;
 }
 
 int disk_grow(struct disk *disk, uint64_t size)
 {
 	int result;
 
-	if (disk->device->size >= size)
+	if (disk->file.mapping.size >= size)
 		return 0;
 	result = disk_follow(disk);
-	if (result < 0 || disk->device->size >= size)
+	if (result < 0 || disk->file.mapping.size >= size)
 		return result < 0 ? result : 0;
 	if (!disk->own || disk->block_device || !disk->writable ||
 	    size > INT64_MAX)
 		return -MPIO_ENOSPC;
-	if (ftruncate(disk->fd, (off_t)size) != 0)
+	if (file_size(disk) < size && ftruncate(disk->fd, (off_t)size) != 0)
 		return mpio_error_from_host(errno);
-	result = disk_follow(disk);
-	return result < 0 ? result : 0;
+	result = take_size(disk);
+	if (result == 0 && disk->file.mapping.size < size)
+		return -MPIO_ENOSPC;
+	return result;
 }
 
 /* ---- Opening and closing ------------------------------------------------ */
@@ -293,7 +315,7 @@ static int open_cache(struct disk *disk)
 	disk->file = (struct mpio_cache_mapping){
 		.mapping = {.ops = &mapping_ops,
 			    .host = disk,
-			    .size = disk->device->size,
+			    .size = size_of(disk),
 			    .block_size = E2IO_BLOCK}};
 	error = mpio_cache_attach(disk->cache, &disk->file);
 	if (error != 0)

@@ -102,6 +102,8 @@ struct disk {
 	ino_t inode; /* of a file */
 	bool block_device;
 	bool writable;
+	bool grows;     /* the device is larger than the file, whose size is
+			 * that of `file` */
 	bool forked;    /* the queue is another process's */
 	bool unflushed; /* something was written since the last flush */
 	pid_t pid;

@@ -448,6 +448,13 @@ static void test_ends(void)
 	CHECK(io_channel_close(io) == 0);
 	CHECK(stat(name, &st) == 0 &&
 	      st.st_size == (off_t)(BLOCKS + 4000) * BLOCK + 100);
+	/* One that ends before its file does. */
+	alarm(60);
+	io = open_channel("linear:0+1M:posix:%s", IO_FLAG_RW);
+	CHECK(io_channel_read_blk64(io, 1023, 2, data) == EXT2_ET_SHORT_READ);
+	CHECK(io_channel_write_blk64(io, 1024, 1, data) == 28 /* ENOSPC */);
+	CHECK(io_channel_close(io) == 0);
+	alarm(0);
 	puts("ok - the end of the file: short reads, and growing");
 }
 
@@ -490,6 +497,38 @@ static void follow(off_t end, bool write_last)
 	}
 }
 
+/* Block by block behind the end, which is whole for a disk or is not. */
+static void grow(const char *settings, unsigned int step)
+{
+	static unsigned char data[64 * BLOCK], zeros[BLOCK];
+	struct stat st;
+	io_channel io;
+
+	make_file();
+	setenv("MPIO_E2IO", settings, 1);
+	io = open_channel(NULL, IO_FLAG_RW);
+	unsetenv("MPIO_E2IO");
+	for (unsigned int i = BLOCKS; i < BLOCKS + 64; i += step) {
+		fill(data, i, 1);
+		CHECK(io_channel_write_blk64(io, i, 1, data) == 0);
+		CHECK(stat(name, &st) == 0 &&
+		      st.st_size == (off_t)(i + 1) * BLOCK);
+	}
+	CHECK(io_channel_write_blk64(io, BLOCKS + 64, -100, data) == 0);
+	CHECK(io_channel_read_blk64(io, BLOCKS, 64, data) == 0);
+	CHECK(io_channel_read_blk64(io, BLOCKS + 64, 1, data) ==
+	      EXT2_ET_SHORT_READ);
+	CHECK(io_channel_close(io) == 0);
+	CHECK(stat(name, &st) == 0 &&
+	      st.st_size == (off_t)(BLOCKS + 64) * BLOCK + 100);
+	for (unsigned int i = BLOCKS; i < BLOCKS + 64; i++) {
+		look(i, data);
+		CHECK((i - BLOCKS) % step == 0
+			      ? is_filled(data, i, 1)
+			      : memcmp(data, zeros, BLOCK) == 0);
+	}
+}
+
 static void test_follow(void)
 {
 	int fd;
@@ -505,9 +544,14 @@ static void test_follow(void)
 		close(fd);
 		setenv("MPIO_E2IO", "direct=1", 1);
 		follow(1536, true);
+		follow(8 * BLOCK, true);
 		unsetenv("MPIO_E2IO");
+		grow("direct=1", 1);
+		grow("direct=1&backend=threads", 3);
 	}
-	puts("ok - what another program appends is read, and stays");
+	grow("page=1K", 1);
+	grow("page=64K", 5);
+	puts("ok - a file that grows, and what another program appends");
 }
 
 static void test_offset(void)

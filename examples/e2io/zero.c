@@ -40,7 +40,7 @@ static int put_zeros(struct channel *channel, uint64_t start, uint64_t end)
 static struct range inner_of(const struct disk *disk, const struct range *range)
 {
 	uint64_t page = disk->settings.page_size;
-	uint64_t size = disk->device->size;
+	uint64_t size = disk->file.mapping.size;
 	struct range inner = {
 		.start = (range->start + page - 1) / page * page,
 		.end = range->end >= size ? size : range->end / page * page,
@@ -136,8 +136,8 @@ errcode_t channel_discard(struct channel *channel, uint64_t block,
 	if (!range_of(channel, block, count, &range))
 		return EXT2_ET_INVALID_ARGUMENT;
 	/* Behind the end of a file there is nothing to be discarded. */
-	if (range.end > disk->device->size)
-		range.end = disk->device->size;
+	if (range.end > disk->file.mapping.size)
+		range.end = disk->file.mapping.size;
 	if (range.start >= range.end)
 		return 0;
 	inner = inner_of(disk, &range);
