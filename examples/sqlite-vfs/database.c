@@ -299,6 +299,20 @@ int database_open(const char *path, bool writable,
 	return rc;
 }
 
+struct database *database_find(const char *path)
+{
+	struct database *found = NULL;
+	struct stat st;
+
+	pthread_mutex_lock(&list_lock);
+	if (stat(path, &st) == 0)
+		found = find(&st);
+	if (found != NULL)
+		found->users++;
+	pthread_mutex_unlock(&list_lock);
+	return found;
+}
+
 void database_close(struct database *database)
 {
 	pthread_mutex_lock(&list_lock);

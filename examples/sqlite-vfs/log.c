@@ -12,7 +12,14 @@
  *
  * Everything else (another place, a read of them, a sync, ...) writes what is
  * gathered first, and goes the usual way.
+ *
+ * All this is only while this process has the lock of the log's writer. When it
+ * is given up, what is still gathered was never committed: others will write
+ * their frames to the same place, and it is forgotten.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "private.h"
 
 #include <stdlib.h>
@@ -33,7 +40,9 @@
 struct log {
 	sqlite3_file base;
 	sqlite3_file *real;
-	unsigned char *bytes; /* that are gathered */
+	struct database *database; /* or NULL: nothing is gathered */
+	unsigned int turn;         /* of its lock, when that began */
+	unsigned char *bytes;      /* that are gathered */
 	size_t length;
 	sqlite3_int64 start; /* in the file */
 	sqlite3_int64 end;   /* of the last write; -1: there was none */
@@ -56,10 +65,28 @@ static uint32_t number_at(const unsigned char *bytes)
 
 /* ---- Gathering ---------------------------------------------------------- */
 
+/* Forget what a writer left that is none any more. Whether there is one now. */
+static bool is_writing(struct log *log)
+{
+	unsigned int turn;
+
+	if (log->database == NULL)
+		return false;
+	turn = atomic_load(&log->database->log_turn);
+	if (turn != log->turn) {
+		log->length = 0;
+		log->frames = 0;
+		log->in_frame = false;
+		log->end = -1;
+	}
+	log->turn = turn;
+	return turn % 2 != 0;
+}
+
 /* What cannot be written is SQLite's to write again: it is told. */
 static int write_gathered(struct log *log)
 {
-	size_t length = log->length;
+	size_t length = is_writing(log) ? log->length : 0;
 
 	log->length = 0;
 	log->in_frame = false;
@@ -149,8 +176,6 @@ static int write_any(struct log *log, const void *bytes, int n,
 		return rc;
 	if (log->bytes != NULL && follows && is_frame_header(log, n, pos))
 		return write_frame_header(log, bytes, pos);
-	if (pos == 0)
-		log->page_size = 0; /* a new log begins */
 	rc = write_gathered(log);
 	if (rc != SQLITE_OK)
 		return rc;
@@ -163,6 +188,10 @@ static int x_write(sqlite3_file *file, const void *bytes, int n,
 	struct log *log = log_of(file);
 	int rc;
 
+	if (pos == 0)
+		log->page_size = 0; /* a new log begins */
+	if (!is_writing(log))
+		return log->real->pMethods->xWrite(log->real, bytes, n, pos);
 	if (log->bytes == NULL)
 		log->bytes = malloc(ROOM);
 	rc = write_any(log, bytes, n, pos);
@@ -220,8 +249,9 @@ static int x_close(sqlite3_file *file)
 	struct log *log = log_of(file);
 	int rc;
 
-	(void)write_gathered(log); /* nothing that was committed */
 	rc = log->real->pMethods->xClose(log->real);
+	if (log->database != NULL)
+		database_close(log->database);
 	free(log->bytes);
 	return rc;
 }
@@ -286,11 +316,29 @@ static const sqlite3_io_methods log_methods = {
 
 _Static_assert(sizeof(struct log) <= FILE_ROOM, "a file of ours has that");
 
-void log_init(sqlite3_file *file, sqlite3_file *real)
+/* That of the log's name without its end. */
+static struct database *database_of(const char *name)
+{
+	static const char end[] = "-wal";
+	size_t length = name != NULL ? strlen(name) : 0;
+	struct database *database;
+	char *path;
+
+	if (length < strlen(end) ||
+	    strcmp(name + length - strlen(end), end) != 0)
+		return NULL;
+	path = strndup(name, length - strlen(end));
+	database = path != NULL ? database_find(path) : NULL;
+	free(path);
+	return database;
+}
+
+void log_init(sqlite3_file *file, sqlite3_file *real, const char *name)
 {
 	*log_of(file) = (struct log){
 		.base.pMethods = &log_methods,
 		.real = real,
+		.database = database_of(name),
 		.end = -1,
 	};
 }

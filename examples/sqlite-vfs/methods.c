@@ -165,9 +165,19 @@ static int x_shm_map(sqlite3_file *file, int region, int size, int extend,
 /* The first of these locks is the log's writer's, who leaves the file alone. */
 #define SHM_WRITE 0
 
+/* What the log has gathered lives no longer than this lock. */
+static void turn_log(struct connection *connection, bool logs)
+{
+	if (connection->database == NULL || connection->logs == logs)
+		return;
+	connection->logs = logs;
+	atomic_fetch_add(&connection->database->log_turn, 1);
+}
+
 static int x_shm_lock(sqlite3_file *file, int first, int n, int flags)
 {
 	struct connection *connection = connection_of(file);
+	bool writes = first == SHM_WRITE && (flags & SQLITE_SHM_EXCLUSIVE);
 	int rc;
 
 	if ((flags & SQLITE_SHM_UNLOCK) && (flags & SQLITE_SHM_EXCLUSIVE) &&
@@ -175,8 +185,12 @@ static int x_shm_lock(sqlite3_file *file, int first, int n, int flags)
 		connection_publish(connection);
 		leave(connection);
 	}
+	if (writes && (flags & SQLITE_SHM_UNLOCK))
+		turn_log(connection, false);
 	rc = real_methods(connection)
 		     ->xShmLock(connection->real, first, n, flags);
+	if (rc == SQLITE_OK && writes && (flags & SQLITE_SHM_LOCK))
+		turn_log(connection, true);
 	if (rc == SQLITE_OK && (flags & SQLITE_SHM_LOCK) &&
 	    first + n - 1 != SHM_WRITE && enter(connection)) {
 		rc = connection_look(connection);
@@ -380,6 +394,7 @@ static int x_close(sqlite3_file *file)
 	struct connection *connection = connection_of(file);
 	int rc;
 
+	turn_log(connection, false);
 	if (connection->database != NULL)
 		connection_detach(connection);
 	rc = real_methods(connection)->xClose(connection->real);

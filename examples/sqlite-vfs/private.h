@@ -37,6 +37,7 @@ extern const sqlite3_api_routines *sqlite3_api;
 #include <mpio/open.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -125,12 +126,18 @@ struct database {
 	uint64_t piece;    /* bytes; of the next reservation */
 	struct stamp stamp;
 	uint64_t generation; /* of a device's superblock */
+
+	/* Moves when the lock of the log's writer is taken or given up here; odd
+	 * while it is held. */
+	atomic_uint log_turn;
 };
 
 /* The database of a file, its device open. SQLITE_OK, or an error; NOTFOUND:
  * it is none of ours. */
 int database_open(const char *path, bool writable,
 		  const struct options *options, struct database **database);
+/* That of a file that is open, with one user more; or NULL. */
+struct database *database_find(const char *path);
 /* One user less. */
 void database_close(struct database *database);
 /* Write back what exiting would lose. */
@@ -163,12 +170,13 @@ struct connection {
 	int sync_flags; /* of the sync going on; 0: only write back */
 	bool told;      /* this sync is to do nothing but tell errors */
 	bool mapped;    /* mmap is on: `real` does everything */
+	bool logs;      /* it has the lock of the log's writer */
 };
 
 extern const sqlite3_io_methods connection_methods;
 
 /* A write-ahead log on top of the default VFS's file, which is open. */
-void log_init(sqlite3_file *file, sqlite3_file *real);
+void log_init(sqlite3_file *file, sqlite3_file *real, const char *name);
 
 int connection_attach(struct connection *connection);
 void connection_detach(struct connection *connection);

@@ -193,6 +193,26 @@ for mode in delete wal; do
 done
 echo 'ok - what is committed is in the files'
 
+# What was rolled back stays away from what others commit at the same place.
+rm -f r.db*
+cat <<-EOF | ours r.db || fail 'a log after a rollback' log errors
+PRAGMA journal_mode=wal;
+PRAGMA cache_size=10;
+CREATE TABLE t(n INTEGER PRIMARY KEY, v);
+INSERT INTO t SELECT value, printf('%.*c', 1000, 'a')
+	FROM generate_series(1, 400);
+BEGIN; UPDATE t SET v = printf('%.*c', 1000, 'b'); ROLLBACK;
+.shell LD_PRELOAD= sqlite3 r.db "UPDATE t SET v = printf('%.*c', 1000, 'c')"
+SELECT count(*) FROM t WHERE v LIKE 'c%';
+.shell LD_PRELOAD= sqlite3 r.db "SELECT count(*) FROM t WHERE v LIKE 'c%'"
+EOF
+[ "$(tail -n 2 log | tr '\n' ' ')" = '400 400 ' ] ||
+	fail 'what was rolled back is in the log' log errors
+[ "$(stock r.db "SELECT count(*) FROM t WHERE v LIKE 'c%'")" = 400 ] ||
+	fail 'what was rolled back is in the file' log errors
+whole r.db 'a log after a rollback'
+echo 'ok - what was rolled back stays away from the log'
+
 # Writes are few: a bulk insert of some 25 MB.
 for mode in delete wal; do
 	rm -f b.db*

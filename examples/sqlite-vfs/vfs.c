@@ -52,7 +52,7 @@ static int open_log(const char *name, sqlite3_file *file, int flags,
 	real->pMethods = NULL;
 	rc = below->xOpen(below, name, real, flags, flags_out);
 	if (real->pMethods != NULL)
-		log_init(file, real);
+		log_init(file, real, name);
 	return rc;
 }
 
