@@ -56,6 +56,9 @@ int connection_sync(struct connection *connection, int sync_flags)
 	struct database *database = connection->database;
 	int error;
 
+	if (database->failed != 0)
+		return sqlite_error(connection, database->failed,
+				    SQLITE_IOERR_WRITE);
 	if (!database->dirty && sync_flags == 0)
 		return SQLITE_OK;
 	connection->sync_flags = sync_flags;
@@ -88,6 +91,30 @@ static int after_writing(struct mpio_file *file)
 }
 
 /*
+ * SQLite asks nobody how a checkpoint's writes ended, and goes on to cut the
+ * file, which tells; but not if some frames have to stay in the log. So what
+ * can be foreseen, a disk that is full, is told by the writes themselves: see
+ * reserve().
+ */
+void connection_begin_checkpoint(struct connection *connection)
+{
+	connection->database->gathers = true;
+	connection->database->checkpoints = true;
+	connection->database->failed = 0;
+}
+
+void connection_end_checkpoint(struct connection *connection)
+{
+	struct database *database = connection->database;
+
+	if (connection_sync(connection, 0) != SQLITE_OK)
+		database->failed = -connection->error;
+	database->gathers = false;
+	database->checkpoints = false;
+	database->through = false;
+}
+
+/*
  * A lock is given up, and others will read the file. What cannot be written is
  * not committed: SQLite was told so, and its journal restores the file.
  */
@@ -95,8 +122,12 @@ void connection_publish(struct connection *connection)
 {
 	struct database *database = connection->database;
 
-	if (database->writer != connection ||
-	    connection_sync(connection, 0) == SQLITE_OK)
+	if (database->writer != connection)
+		return;
+	database->failed = 0; /* once more: it may go now */
+	database->checkpoints = false;
+	database->through = false;
+	if (connection_sync(connection, 0) == SQLITE_OK)
 		return;
 	sqlite3_log(SQLITE_IOERR_WRITE, "mpio: changes are dropped: %s",
 		    mpio_strerror(connection->error));
@@ -215,8 +246,9 @@ static int pass_on(struct connection *connection, uint64_t pos, uint64_t n)
 	database->written += n;
 	database->held += n;
 	most = database->written / (database->written < LITTLE ? HELD_PART : 2);
-	if (database->gathers ||
-	    (database->held < most && database->held < HELD_MOST))
+	if (!database->through &&
+	    (database->gathers ||
+	     (database->held < most && database->held < HELD_MOST)))
 		return 0;
 	error = mpio_cache_writepages(&database->mapping, database->queue,
 				      &wbc);
@@ -280,8 +312,10 @@ static int zero_rest(struct connection *connection, uint64_t size)
 int connection_truncate(struct connection *connection, uint64_t size)
 {
 	struct database *database = connection->database;
-	int error = zero_rest(connection, size);
+	int error = database->failed;
 
+	if (error == 0)
+		error = zero_rest(connection, size);
 	if (error == 0)
 		error = mpio_file_truncate(connection->file,
 					   round_up(database, size));

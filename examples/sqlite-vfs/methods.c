@@ -337,12 +337,17 @@ static int x_file_control(sqlite3_file *file, int op, void *argument)
 	switch (op) {
 	case SQLITE_FCNTL_SYNC:
 	case SQLITE_FCNTL_COMMIT_PHASETWO:
-	case SQLITE_FCNTL_CKPT_DONE:
 		rc = write_back(connection);
 		break;
 	case SQLITE_FCNTL_CKPT_START:
 		if (enter(connection)) {
-			connection->database->gathers = true;
+			connection_begin_checkpoint(connection);
+			leave(connection);
+		}
+		break;
+	case SQLITE_FCNTL_CKPT_DONE:
+		if (enter(connection)) {
+			connection_end_checkpoint(connection);
 			leave(connection);
 		}
 		break;

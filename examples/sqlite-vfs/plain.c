@@ -135,8 +135,7 @@ static int set_size(struct database *database)
 /* What was reserved and is not used goes back, and an odd end is cut. */
 static int settle(struct database *database)
 {
-	bool spare = database->piece > PIECE_LEAST &&
-		     database->reserved > database->size;
+	bool spare = database->reserves && database->reserved > database->size;
 	int error = take_stamp(database, &database->stamp);
 
 	if (error == 0 && (spare || database->stamp.size != database->size)) {
@@ -146,6 +145,7 @@ static int settle(struct database *database)
 	}
 	database->reserved = 0;
 	database->piece = 0;
+	database->reserves = false;
 	return error;
 }
 
@@ -173,24 +173,29 @@ static int reserve_to(struct database *database, uint64_t end)
 				   (off_t)database->reserved,
 				   (off_t)(end - database->reserved));
 	} while (failed != 0 && errno == EINTR);
-	if (failed != 0 && errno != ENOSPC && errno != EDQUOT)
-		return 0; /* not here; the writes will tell */
-	if (failed != 0)
+	if (failed != 0 && (errno == ENOSPC || errno == EDQUOT))
 		return -MPIO_ENOSPC;
+	if (failed != 0) { /* not here; the writes will tell */
+		database->through = database->checkpoints;
+		return 0;
+	}
 	database->reserved = end;
+	database->reserves = true;
 	return 0;
 }
 
 /* A transaction that makes the file much longer gets its room in large pieces:
- * it lies together, and a disk that is full says so now. */
+ * it lies together, and a disk that is full says so now. A checkpoint gets all
+ * of its room so, since afterwards it is too late. */
 static int reserve(struct database *database, uint64_t end)
 {
 	int error;
 
 	if (database->piece == 0) {
 		database->piece = PIECE_LEAST;
-		database->reserved = database->size + PIECE_LEAST;
-		return 0;
+		database->reserved = database->size;
+		if (!database->checkpoints)
+			database->reserved += PIECE_LEAST;
 	}
 	if (end <= database->reserved)
 		return 0;

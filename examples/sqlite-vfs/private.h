@@ -119,11 +119,15 @@ struct database {
 	uint64_t size; /* bytes; mapping.size is that in whole blocks */
 	bool dirty;    /* something is to be written back, */
 	const struct connection *writer; /* by who has written last */
-	bool gathers;      /* a commit or checkpoint is going on */
+	bool gathers;      /* a commit or checkpoint is going on, */
+	bool checkpoints;  /* a checkpoint; */
+	bool through;      /* but each of its writes has to go at once */
+	int failed;        /* 0, or what SQLite was not told of the last one */
 	uint64_t written;  /* bytes, since something was to be written back, */
 	uint64_t held;     /* and of them those that are not yet */
 	uint64_t reserved; /* bytes; up to here there is room; 0: who knows */
 	uint64_t piece;    /* bytes; of the next reservation */
+	bool reserves;     /* there was one */
 	struct stamp stamp;
 	uint64_t generation; /* of a device's superblock */
 
@@ -196,6 +200,8 @@ int connection_read(struct connection *connection, void *buffer, int n,
 int connection_write(struct connection *connection, const void *bytes, int n,
 		     uint64_t pos);
 int connection_truncate(struct connection *connection, uint64_t size);
+void connection_begin_checkpoint(struct connection *connection);
+void connection_end_checkpoint(struct connection *connection);
 /* The default VFS may have made the file longer. */
 void connection_see_size(struct connection *connection);
 

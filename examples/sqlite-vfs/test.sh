@@ -292,6 +292,34 @@ if mount -t tmpfs -o size=6m none full 2>/dev/null; then
 			[ "$(tr '\n' ' ' <log)" = '1 2 ' ] ||
 			fail "after a full disk, $mode" log errors
 	done
+	# A checkpoint, whole or in part, that finds no room leaves the log as it
+	# is, also where SQLite syncs nothing.
+	for old in 'SELECT 1' 'BEGIN; SELECT 1 FROM t'; do
+		rm -f full/*
+		cat <<-EOF | ours full/f.db || :
+		.bail off
+		PRAGMA journal_mode=wal;
+		PRAGMA wal_autocheckpoint=0;
+		PRAGMA synchronous=OFF;
+		CREATE TABLE t(v);
+		PRAGMA wal_checkpoint;
+		INSERT INTO t SELECT zeroblob(1000)
+			FROM generate_series(1, 1000);
+		.connection 1
+		.open file:full/f.db
+		$old;
+		.connection 0
+		INSERT INTO t VALUES('more');
+		.shell dd if=/dev/zero of=full/fill bs=4k 2>/dev/null
+		PRAGMA wal_checkpoint;
+		.shell rm full/fill
+		EOF
+		grep -q 'full' errors ||
+			fail 'a checkpoint on a full disk' log errors
+		[ "$(stock full/f.db 'SELECT count(*) FROM t')" = 1001 ] ||
+			fail 'after a checkpoint on a full disk' log errors
+		whole full/f.db 'a checkpoint on a full disk'
+	done
 	umount full
 	mounted=
 	echo 'ok - a disk that is full'
