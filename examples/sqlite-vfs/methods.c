@@ -230,13 +230,19 @@ static int x_shm_unmap(sqlite3_file *file, int remove)
 
 /*
  * With mmap the default VFS does everything, as another process would. From
- * then on and back again, each sees what the other has left.
+ * then on and back again, each sees what the other has left. A raw device cannot
+ * be mapped.
  */
 static int set_mapped(struct connection *connection, void *argument)
 {
 	sqlite3_int64 limit = -1;
 	int rc;
 
+	if (connection->database != NULL &&
+	    connection->database->ops == &raw_ops) {
+		*(sqlite3_int64 *)argument = 0;
+		return SQLITE_OK;
+	}
 	if (enter(connection)) {
 		connection_publish(connection);
 		leave(connection);
