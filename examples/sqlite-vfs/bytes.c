@@ -223,6 +223,24 @@ int connection_read(struct connection *connection, void *buffer, int n,
 	return SQLITE_IOERR_SHORT_READ;
 }
 
+/* What went wrong so far was told, or concerns another connection. */
+static void forget_errors(struct connection *connection)
+{
+	connection->told = true;
+	(void)mpio_file_sync_range(connection->file, 1, 1);
+	connection->told = false;
+}
+
+static void begin_to_write(struct connection *connection)
+{
+	struct database *database = connection->database;
+
+	if (!database->dirty || database->writer != connection)
+		forget_errors(connection);
+	database->dirty = true;
+	database->writer = connection;
+}
+
 /*
  * SQLite writes page 1 when it commits, and never else: then all that comes is
  * written back together, when it says that it is done. What it writes before
@@ -252,13 +270,10 @@ static int pass_on(struct connection *connection, uint64_t pos, uint64_t n)
 		return 0;
 	error = mpio_cache_writepages(&database->mapping, database->queue,
 				      &wbc);
-	if (error == 0) {
+	if (error == 0)
 		database->held = 0;
-	} else { /* told now, and not by the next sync again */
-		connection->told = true;
-		(void)mpio_file_sync_range(connection->file, 1, 1);
-		connection->told = false;
-	}
+	else /* told now, and not by the next sync again */
+		forget_errors(connection);
 	return error;
 }
 
@@ -274,8 +289,7 @@ int connection_write(struct connection *connection, const void *bytes, int n,
 		error = database->ops->reserve(database, end);
 	if (error != 0)
 		return sqlite_error(connection, error, SQLITE_IOERR_WRITE);
-	database->dirty = true;
-	database->writer = connection;
+	begin_to_write(connection);
 	done = mpio_file_write(connection->file, bytes, (size_t)n, pos);
 	if (done < 0)
 		return sqlite_error(connection, (int)done, SQLITE_IOERR_WRITE);
@@ -303,8 +317,7 @@ static int zero_rest(struct connection *connection, uint64_t size)
 
 	if (rest == 0 || size >= database->size)
 		return 0;
-	database->dirty = true;
-	database->writer = connection;
+	begin_to_write(connection);
 	done = mpio_file_write(connection->file, zeros, rest, size);
 	return done < 0 ? (int)done : 0;
 }

@@ -263,6 +263,9 @@ does_raw() {
 }
 does_raw delete
 does_raw wal
+echo 'PRAGMA mmap_size=1000000; CREATE TABLE m(v); INSERT INTO m VALUES(1);
+	SELECT count(*) FROM m; DROP TABLE m;' | ours "$raw" &&
+	[ "$(tail -n 1 log)" = 1 ] || fail 'a raw device, mmap' log errors
 [ ! -s raw.db ] || fail 'a raw device: the file beside it'
 echo 'PRAGMA journal_mode=delete; CREATE TABLE f(v); INSERT INTO f
 	VALUES(zeroblob(9000000));' | ours "$raw"
@@ -292,6 +295,24 @@ if mount -t tmpfs -o size=6m none full 2>/dev/null; then
 			[ "$(tr '\n' ' ' <log)" = '1 2 ' ] ||
 			fail "after a full disk, $mode" log errors
 	done
+	# It is told to whom it concerns.
+	rm -f full/*
+	cat <<-EOF | ours full/f.db || :
+	.bail off
+	PRAGMA journal_mode=memory;
+	CREATE TABLE t(v);
+	.connection 1
+	.open file:full/f.db
+	PRAGMA journal_mode=memory;
+	SELECT count(*) FROM t;
+	.connection 0
+	INSERT INTO t VALUES(zeroblob(7000000));
+	.connection 1
+	INSERT INTO t VALUES('more');
+	SELECT 'rows', count(*) FROM t;
+	EOF
+	grep -q 'full' errors && grep -q '^rows|1' log ||
+		fail 'a full disk is told to another connection' log errors
 	# A checkpoint, whole or in part, that finds no room leaves the log as it
 	# is, also where SQLite syncs nothing.
 	for old in 'SELECT 1' 'BEGIN; SELECT 1 FROM t'; do
