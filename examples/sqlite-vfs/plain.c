@@ -8,9 +8,8 @@
  * clock ticks slowly: a change so soon after the last look may leave the same
  * time. Then SQLite's change counter is asked, too, which every transaction in
  * rollback mode moves; where there is none, what is cached is forgotten. After
- * writes of our own the time is set, to the nanosecond, which no tick gives
- * again; and after they have ended, since the kernel sets it when they begin,
- * and others may look in between.
+ * writes of our own have ended the time is set once more: the kernel sets it
+ * when they begin, and others may look in between.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -136,13 +135,17 @@ static int set_size(struct database *database)
 static int settle(struct database *database)
 {
 	bool spare = database->reserves && database->reserved > database->size;
-	int error = take_stamp(database, &database->stamp);
+	struct stat st;
+	int error = 0;
 
-	if (error == 0 && (spare || database->stamp.size != database->size)) {
+	if (fstat(database->fd, &st) != 0)
+		return mpio_error_from_host(errno);
+	if (spare || (uint64_t)st.st_size != database->size)
 		error = set_size(database);
-		if (error == 0)
-			error = take_stamp(database, &database->stamp);
-	}
+	if (error == 0 && futimens(database->fd, NULL) != 0)
+		error = mpio_error_from_host(errno);
+	if (error == 0)
+		error = take_stamp(database, &database->stamp);
 	database->reserved = 0;
 	database->piece = 0;
 	database->reserves = false;

@@ -213,6 +213,25 @@ EOF
 whole r.db 'a log after a rollback'
 echo 'ok - what was rolled back stays away from the log'
 
+# The time tells others when writes have ended, not only when they began.
+if command -v strace >/dev/null; then
+	for mode in delete wal; do
+		rm -f s.db*
+		echo "PRAGMA journal_mode=$mode; CREATE TABLE t(v);
+			INSERT INTO t VALUES(1); PRAGMA wal_checkpoint;" |
+			strace -f -y -o trace -e trace=pwrite64,utimensat \
+				-E LD_PRELOAD="$preload" sqlite3 -batch \
+				'file:s.db?mpio_backend=posix' >log 2>errors ||
+			fail "the time, $mode" log errors
+		sed -n 's/.* \([a-z]*\)[^(]*([0-9]*<[^>]*s\.db>.*/\1/p' trace |
+			tail -n 1 | grep -qx utimensat ||
+			fail "the time is not set after writes, $mode" trace
+	done
+	echo 'ok - the time is set when writes have ended'
+else
+	echo 'skipped: no strace'
+fi
+
 # Writes are few: a bulk insert of some 25 MB.
 for mode in delete wal; do
 	rm -f b.db*
