@@ -168,6 +168,8 @@ void connection_detach(struct connection *connection)
 {
 	struct database *database = connection->database;
 
+	if (database_is_strange(database))
+		return;
 	if (connection->file != NULL) {
 		pthread_mutex_lock(&database->lock);
 		connection_publish(connection);

@@ -25,7 +25,6 @@
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct database *list;
-static pid_t owner; /* the process that opened them */
 
 static char lent_name[32];
 static struct mpio_device *lent;
@@ -197,12 +196,33 @@ static int start(struct database *database, const struct options *options)
 
 /* ---- The list ----------------------------------------------------------- */
 
+bool database_is_strange(const struct database *database)
+{
+	return database->process != getpid();
+}
+
+static void lock_list(void)
+{
+	pthread_mutex_lock(&list_lock);
+}
+
+static void unlock_list(void)
+{
+	pthread_mutex_unlock(&list_lock);
+}
+
+void database_survive_fork(void)
+{
+	(void)pthread_atfork(lock_list, unlock_list, unlock_list);
+}
+
 static struct database *find(const struct stat *st)
 {
 	struct database *database = list;
 
 	while (database != NULL &&
-	       (database->dev != st->st_dev || database->ino != st->st_ino))
+	       (database->dev != st->st_dev || database->ino != st->st_ino ||
+		database_is_strange(database)))
 		database = database->next;
 	return database;
 }
@@ -219,6 +239,7 @@ static int make(const struct stat *st, int fd, bool writable,
 	pthread_mutex_init(&database->lock, NULL);
 	database->dev = st->st_dev;
 	database->ino = st->st_ino;
+	database->process = getpid();
 	database->fd = fd;
 	database->spare = -1;
 	database->writable = writable;
@@ -235,6 +256,8 @@ static void unmake(struct database *database)
 	while (*at != database)
 		at = &(*at)->next;
 	*at = database->next;
+	if (database_is_strange(database))
+		return;
 	if (database->device != NULL)
 		shut(database);
 	close(database->fd);
@@ -285,7 +308,6 @@ int database_open(const char *path, bool writable,
 	int rc;
 
 	pthread_mutex_lock(&list_lock);
-	owner = getpid();
 	rc = find_or_make(path, options, &found);
 	if (rc == SQLITE_OK && writable && !found->writable)
 		rc = SQLITE_NOTFOUND;
@@ -342,12 +364,11 @@ void database_rescue(void)
 {
 	struct database *database;
 
-	if (getpid() != owner) /* a child after fork() leaves them alone */
-		return;
 	if (pthread_mutex_trylock(&list_lock) != 0)
 		return;
 	for (database = list; database != NULL; database = database->next) {
-		if (pthread_mutex_trylock(&database->lock) != 0)
+		if (database_is_strange(database) ||
+		    pthread_mutex_trylock(&database->lock) != 0)
 			continue;
 		if (database->dirty && database->device != NULL)
 			rescue(database);

@@ -97,6 +97,7 @@ struct database {
 	struct database *next;
 	dev_t dev;
 	ino_t ino;
+	pid_t process;      /* that opened it */
 	unsigned int users; /* connections */
 	pthread_mutex_t lock;
 
@@ -144,6 +145,11 @@ int database_open(const char *path, bool writable,
 struct database *database_find(const char *path);
 /* One user less. */
 void database_close(struct database *database);
+/* It was opened before this process came out of fork(), which has no use of it:
+ * not its ring, not its threads, not what it has not yet written. */
+bool database_is_strange(const struct database *database);
+/* Keep the list whole over fork(); once. */
+void database_survive_fork(void);
 /* Write back what exiting would lose. */
 void database_rescue(void);
 

@@ -218,8 +218,10 @@ int mpiovfs_register(int make_default)
 		below = sqlite3_vfs_find(NULL);
 		if (below == NULL || below->iVersion < 3)
 			return SQLITE_ERROR;
-		if (ours.szOsFile == 0)
+		if (ours.szOsFile == 0) {
 			(void)atexit(database_rescue);
+			database_survive_fork();
+		}
 		ours.szOsFile = (int)FILE_ROOM + below->szOsFile;
 		ours.mxPathname = below->mxPathname;
 	}
