@@ -8,7 +8,8 @@
  * POSIX locks, by which the default VFS keeps processes apart, have a trap:
  * closing any descriptor of a file drops all locks that the process has on it.
  * So a database has one descriptor of its own, the device is opened through
- * that, and both are closed when the last connection is gone, on all ways.
+ * that, and both are closed when the last connection is gone and nobody has a
+ * lock: the program may have connections by other VFSs.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -249,6 +250,15 @@ static int make(const struct stat *st, int fd, bool writable,
 	return start(database, options) == 0 ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
+/* Whether anybody has a lock, in this process or another. */
+static bool is_locked(const struct database *database)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return fcntl(database->fd, F_OFD_GETLK, &lock) == 0 &&
+	       lock.l_type != F_UNLCK;
+}
+
 static void unmake(struct database *database)
 {
 	struct database **at = &list;
@@ -301,6 +311,20 @@ static int find_or_make(const char *path, const struct options *options,
 	return SQLITE_OK;
 }
 
+/* Close what nobody uses, now or when locks are gone. */
+static void tidy(void)
+{
+	struct database *next;
+
+	for (struct database *database = list; database != NULL;
+	     database = next) {
+		next = database->next;
+		if (database->users == 0 &&
+		    (database_is_strange(database) || !is_locked(database)))
+			unmake(database);
+	}
+}
+
 int database_open(const char *path, bool writable,
 		  const struct options *options, struct database **database)
 {
@@ -309,14 +333,14 @@ int database_open(const char *path, bool writable,
 
 	pthread_mutex_lock(&list_lock);
 	rc = find_or_make(path, options, &found);
-	if (rc == SQLITE_OK && writable && !found->writable)
+	if (rc == SQLITE_OK &&
+	    (found->device == NULL || (writable && !found->writable)))
 		rc = SQLITE_NOTFOUND;
 	if (rc == SQLITE_OK) {
 		found->users++;
 		*database = found;
-	} else if (found != NULL && found->users == 0) {
-		unmake(found);
 	}
+	tidy();
 	pthread_mutex_unlock(&list_lock);
 	return rc;
 }
@@ -338,8 +362,8 @@ struct database *database_find(const char *path)
 void database_close(struct database *database)
 {
 	pthread_mutex_lock(&list_lock);
-	if (--database->users == 0)
-		unmake(database);
+	database->users--;
+	tidy();
 	pthread_mutex_unlock(&list_lock);
 }
 
