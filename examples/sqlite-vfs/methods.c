@@ -415,24 +415,28 @@ static int x_close(sqlite3_file *file)
 	return rc;
 }
 
-const sqlite3_io_methods connection_methods = {
-	.iVersion = 3,
-	.xClose = x_close,
-	.xRead = x_read,
-	.xWrite = x_write,
-	.xTruncate = x_truncate,
-	.xSync = x_sync,
-	.xFileSize = x_file_size,
-	.xLock = x_lock,
-	.xUnlock = x_unlock,
-	.xCheckReservedLock = x_check_reserved_lock,
-	.xFileControl = x_file_control,
-	.xSectorSize = x_sector_size,
-	.xDeviceCharacteristics = x_device_characteristics,
-	.xShmMap = x_shm_map,
-	.xShmLock = x_shm_lock,
-	.xShmBarrier = x_shm_barrier,
-	.xShmUnmap = x_shm_unmap,
-	.xFetch = x_fetch,
-	.xUnfetch = x_unfetch,
-};
+/* Of those of a higher version nobody calls more than the default VFS has. */
+#define METHODS(version)                                                       \
+	{                                                                      \
+		.iVersion = version, .xClose = x_close, .xRead = x_read,       \
+		.xWrite = x_write, .xTruncate = x_truncate, .xSync = x_sync,   \
+		.xFileSize = x_file_size, .xLock = x_lock,                     \
+		.xUnlock = x_unlock,                                           \
+		.xCheckReservedLock = x_check_reserved_lock,                   \
+		.xFileControl = x_file_control, .xSectorSize = x_sector_size,  \
+		.xDeviceCharacteristics = x_device_characteristics,            \
+		.xShmMap = x_shm_map, .xShmLock = x_shm_lock,                  \
+		.xShmBarrier = x_shm_barrier, .xShmUnmap = x_shm_unmap,        \
+		.xFetch = x_fetch, .xUnfetch = x_unfetch,                      \
+	}
+
+const sqlite3_io_methods *connection_methods(int version)
+{
+	static const sqlite3_io_methods methods[] = {
+		METHODS(1),
+		METHODS(2),
+		METHODS(3),
+	};
+
+	return &methods[version < 3 ? version - 1 : 2];
+}

@@ -183,7 +183,8 @@ struct connection {
 	bool logs;      /* it has the lock of the log's writer */
 };
 
-extern const sqlite3_io_methods connection_methods;
+/* Of one whose file below has methods of that version. */
+const sqlite3_io_methods *connection_methods(int version);
 
 /* A write-ahead log on top of the default VFS's file, which is open. */
 void log_init(sqlite3_file *file, sqlite3_file *real, const char *name);

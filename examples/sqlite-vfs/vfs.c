@@ -76,7 +76,8 @@ static int open_database(const char *name, sqlite3_file *file, int flags,
 				connection->real);
 		return rc;
 	}
-	connection->base.pMethods = &connection_methods;
+	connection->base.pMethods =
+		connection_methods(connection->real->pMethods->iVersion);
 	if (flags_out != NULL)
 		*flags_out = got;
 	return SQLITE_OK;
