@@ -228,6 +228,25 @@ static struct database *find(const struct stat *st)
 	return database;
 }
 
+/* One device has one file of locks, and that file one device. */
+static bool is_mixed_up(const struct database *database,
+			const struct options *options)
+{
+	const struct database *other;
+
+	if (strcmp(database->name, options->device) != 0)
+		return true;
+	if (database->name[0] == '\0')
+		return false;
+	for (other = list; other != NULL; other = other->next) {
+		if (other != database && other->users != 0 &&
+		    !database_is_strange(other) &&
+		    strcmp(other->name, database->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int make(const struct stat *st, int fd, bool writable,
 		const struct options *options, struct database **made)
 {
@@ -241,6 +260,7 @@ static int make(const struct stat *st, int fd, bool writable,
 	database->dev = st->st_dev;
 	database->ino = st->st_ino;
 	database->process = getpid();
+	memcpy(database->name, options->device, sizeof(database->name));
 	database->fd = fd;
 	database->spare = -1;
 	database->writable = writable;
@@ -333,6 +353,12 @@ int database_open(const char *path, bool writable,
 
 	pthread_mutex_lock(&list_lock);
 	rc = find_or_make(path, options, &found);
+	if (rc == SQLITE_OK && is_mixed_up(found, options)) {
+		sqlite3_log(SQLITE_CANTOPEN,
+			    "mpio: the file or the device is in use with "
+			    "another one");
+		rc = SQLITE_CANTOPEN;
+	}
 	if (rc == SQLITE_OK &&
 	    (found->device == NULL || (writable && !found->writable)))
 		rc = SQLITE_NOTFOUND;

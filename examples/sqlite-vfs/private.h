@@ -98,6 +98,7 @@ struct database {
 	dev_t dev;
 	ino_t ino;
 	pid_t process;      /* that opened it */
+	char name[512];     /* of the device, or empty */
 	unsigned int users; /* connections */
 	pthread_mutex_t lock;
 

@@ -97,8 +97,7 @@ static int move(struct database *database, enum mpio_bio_op op, uint64_t offset,
 static bool is_superblock(const struct superblock *superblock)
 {
 	return memcmp(superblock->magic, magic, sizeof(magic)) == 0 &&
-	       superblock->sum == sum_of(superblock) &&
-	       superblock->start == START;
+	       superblock->sum == sum_of(superblock);
 }
 
 static bool is_blank(const unsigned char *slot)
@@ -110,12 +109,13 @@ static bool is_blank(const unsigned char *slot)
 	return true;
 }
 
-/* A device that holds something else is left alone. */
+/* A device that holds something else is left alone; so is one without a whole
+ * slot, unless the other was never written. */
 static int look(struct database *database, bool *changed, uint64_t *size)
 {
 	unsigned char slot[SLOT];
 	uint64_t generation = 0;
-	bool foreign = false;
+	bool foreign = false, fresh = false;
 
 	if (database->device->size <= START)
 		return -MPIO_ENOSPC;
@@ -128,16 +128,19 @@ static int look(struct database *database, bool *changed, uint64_t *size)
 			return error;
 		memcpy(&superblock, slot, sizeof(superblock));
 		if (is_superblock(&superblock)) {
+			if (superblock.start != START)
+				return -MPIO_EUCLEAN;
 			if (superblock.generation > generation) {
 				generation = superblock.generation;
 				*size = superblock.size;
 			}
-		} else if (memcmp(slot, magic, sizeof(magic)) != 0 &&
-			   !is_blank(slot)) {
+		} else if (is_blank(slot)) {
+			fresh = true;
+		} else if (memcmp(slot, magic, sizeof(magic)) != 0) {
 			foreign = true;
 		}
 	}
-	if (generation == 0 && foreign)
+	if (generation == 0 && (foreign || !fresh))
 		return -MPIO_EUCLEAN;
 	*changed = !database->stamp.known || generation != database->generation;
 	database->generation = generation;

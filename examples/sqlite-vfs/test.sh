@@ -295,6 +295,23 @@ cp w.db foreign.img
 echo 'SELECT 1;' | ours "f.db?mpio_device=posix:$work/foreign.img"
 grep -q 'unable to open' errors && cmp -s w.db foreign.img ||
 	fail 'a device with something else on it' log errors
+echo 'CREATE TABLE d(v);' | ours "$raw" &&
+	dd if=/dev/urandom of=raw.img bs=1 seek=16 count=32 conv=notrunc 2>dd.log &&
+	dd if=/dev/urandom of=raw.img bs=1 seek=4112 count=32 conv=notrunc \
+		2>dd.log || fail 'a raw device to be spoilt' log errors dd.log
+echo 'CREATE TABLE e(v);' | ours "$raw"
+grep -q 'unable to open' errors ||
+	fail 'a device without a whole superblock' log errors
+truncate -s 8M one.img two.img
+for other in "one.db?mpio_device=posix:$work/two.img" one.db \
+	"two.db?mpio_device=posix:$work/one.img"; do
+	printf 'CREATE TABLE IF NOT EXISTS d(v);\n.connection 1\n.open file:%s\n' \
+		"$other" >other.sql
+	echo 'CREATE TABLE e(v);' >>other.sql
+	ours "one.db?mpio_device=posix:$work/one.img" <other.sql
+	grep -q 'unable to open' errors ||
+		fail "one device and another, $other" log errors
+done
 echo 'ok - a database on a raw device'
 
 # ---- A disk that is full ------------------------------------------------
