@@ -201,8 +201,11 @@ int connection_read(struct connection *connection, void *buffer, int n,
 	struct database *database = connection->database;
 	uint64_t wanted = (uint64_t)n, there;
 	int64_t done;
-	int rc = SQLITE_OK;
+	int rc = connection->unseen;
 
+	connection->unseen = SQLITE_OK;
+	if (rc != SQLITE_OK)
+		return rc;
 	/* Nobody keeps others from writing now, or SQLite itself wants to know
 	 * whether they have. */
 	if (connection->level == SQLITE_LOCK_NONE ||

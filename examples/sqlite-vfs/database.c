@@ -251,6 +251,7 @@ static int make(const struct stat *st, int fd, bool writable,
 		const struct options *options, struct database **made)
 {
 	struct database *database = calloc(1, sizeof(*database));
+	int error;
 
 	if (database == NULL) {
 		close(fd);
@@ -267,7 +268,14 @@ static int make(const struct stat *st, int fd, bool writable,
 	database->next = list;
 	list = database;
 	*made = database;
-	return start(database, options) == 0 ? SQLITE_OK : SQLITE_CANTOPEN;
+	error = start(database, options);
+	if (error == 0)
+		return SQLITE_OK;
+	/* Where there is no /proc or no memory, the default VFS may do. */
+	return database->ops == &plain_ops &&
+			       (error == -MPIO_ENOENT || error == -MPIO_ENOMEM)
+		       ? SQLITE_NOTFOUND
+		       : SQLITE_CANTOPEN;
 }
 
 /* Whether anybody has a lock, in this process or another. */

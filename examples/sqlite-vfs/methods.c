@@ -214,7 +214,7 @@ static void x_shm_barrier(sqlite3_file *file)
 
 	real_methods(connection)->xShmBarrier(connection->real);
 	if (enter(connection)) {
-		(void)connection_look(connection);
+		connection->unseen = connection_look(connection);
 		leave(connection);
 	}
 }

@@ -178,6 +178,7 @@ struct connection {
 	struct mpio_file *file;
 	int level;      /* SQLITE_LOCK_* */
 	int error;      /* the last errno */
+	int unseen;     /* SQLITE_*: what the next read has to tell */
 	int sync_flags; /* of the sync going on; 0: only write back */
 	bool told;      /* this sync is to do nothing but tell errors */
 	bool mapped;    /* mmap is on: `real` does everything */

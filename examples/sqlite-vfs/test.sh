@@ -267,6 +267,13 @@ grep -q 'not a database' errors || fail 'noise is a database' log errors
 echo 'INSERT INTO t(k) VALUES(1);' | ours 'w.db?mode=ro'
 grep -q 'readonly' errors || fail 'read-only' log errors
 echo 'SELECT 1;' | ours '/dev/null?mode=ro' || fail 'no file' log errors
+if unshare -m true 2>/dev/null; then
+	echo 'SELECT count(*) > 1 FROM t; PRAGMA mpio;' >proc.sql
+	LD_PRELOAD=$preload unshare -m sh -c \
+		'mount -t tmpfs none /proc && sqlite3 -batch file:w.db <proc.sql' \
+		>log 2>errors && grep -qx 1 log && grep -q 'default VFS' log ||
+		fail 'no /proc' log errors
+fi
 echo 'ok - bad options, noise, and writes to what is read-only are refused'
 
 # ---- A raw device -------------------------------------------------------
