@@ -391,6 +391,11 @@ else
 	echo 'skipped: no tmpfs can be mounted'
 fi
 
+# ---- In one process -----------------------------------------------------
+
+mkdir inside
+timeout 60 "$build/mpiovfs-inside" inside || fail 'in one process'
+
 # ---- Four processes at once ---------------------------------------------
 
 add_sql() {
