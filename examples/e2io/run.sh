@@ -32,7 +32,7 @@ packages_to packages.log gcc libc6-dev cmake make pkg-config e2fsprogs \
 
 step "Building libmpio, installing it, building the io_manager against it"
 quietly cmake -S "$root" -B library -DCMAKE_BUILD_TYPE=Release \
-	-DCMAKE_POSITION_INDEPENDENT_CODE=ON -DLIBMPIO_BUILD_TESTS=OFF \
+	-DLIBMPIO_BUILD_TESTS=OFF \
 	-DLIBMPIO_BUILD_BENCH=OFF -DLIBMPIO_BUILD_EXAMPLES=OFF
 quietly cmake --build library --parallel "$(nproc)"
 quietly cmake --install library --prefix "$work/prefix"

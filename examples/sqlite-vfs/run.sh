@@ -21,7 +21,7 @@ packages_to "$directory/packages.log" gcc libc6-dev cmake make pkg-config \
 
 cd "$directory"
 cmake -S "$root" -B library -DCMAKE_BUILD_TYPE=Release \
-	-DCMAKE_POSITION_INDEPENDENT_CODE=ON -DLIBMPIO_BUILD_TESTS=OFF \
+	-DLIBMPIO_BUILD_TESTS=OFF \
 	-DLIBMPIO_BUILD_BENCH=OFF -DLIBMPIO_BUILD_EXAMPLES=OFF >build.log
 cmake --build library -j "$jobs" >>build.log
 cmake --install library --prefix "$directory/prefix" >>build.log

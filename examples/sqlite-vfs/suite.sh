@@ -27,7 +27,7 @@ packages_to "$directory/packages.log" gcc cmake make pkg-config dpkg-dev tcl-dev
 
 cd "$directory"
 cmake -S "$root" -B library -DCMAKE_BUILD_TYPE=Release \
-	-DCMAKE_POSITION_INDEPENDENT_CODE=ON -DLIBMPIO_BUILD_TESTS=OFF \
+	-DLIBMPIO_BUILD_TESTS=OFF \
 	-DLIBMPIO_BUILD_BENCH=OFF -DLIBMPIO_BUILD_EXAMPLES=OFF >cmake.log
 cmake --build library -j "$jobs" >>cmake.log
 cmake --install library --prefix "$directory/prefix" >>cmake.log
