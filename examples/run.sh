@@ -18,22 +18,9 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "${1:-$root/build/examples}"
 work=$(cd "${1:-$root/build/examples}" && pwd)
+. "$root/examples/common.sh"
 . "$root/examples/extfs/images.sh"
 cd "$work"
-
-step() {
-	printf '\n== %s\n' "$*"
-}
-
-# Run a command; show what it said only if it fails.
-quietly() { # COMMAND...
-	if ! "$@" >quietly.log 2>&1; then
-		cat quietly.log
-		echo "failed: $*"
-		exit 1
-	fi
-	rm -f quietly.log
-}
 
 remove() { # TREE
 	if [ -e "$1" ]; then
@@ -43,14 +30,6 @@ remove() { # TREE
 }
 
 # ---- What is needed -----------------------------------------------------
-
-as_root() {
-	if [ "$(id -u)" -eq 0 ]; then
-		"$@"
-	else
-		sudo "$@"
-	fi
-}
 
 need() { # PACKAGE COMMAND...
 	package=$1
@@ -88,22 +67,13 @@ fi
 # ---- Build --------------------------------------------------------------
 
 step "Building libmpio, installing it, building mpio-extfs against it"
-jobs=$(nproc)
-quietly cmake -S "$root" -B library -DCMAKE_BUILD_TYPE=Release \
-	-DLIBMPIO_BUILD_TESTS=OFF -DLIBMPIO_BUILD_BENCH=OFF \
-	-DLIBMPIO_BUILD_EXAMPLES=OFF
-quietly cmake --build library --parallel "$jobs"
-quietly cmake --install library --prefix "$work/prefix"
-quietly cmake -S "$root/examples/extfs" -B extfs -DCMAKE_BUILD_TYPE=Release \
-	-DCMAKE_PREFIX_PATH="$work/prefix"
-quietly cmake --build extfs --parallel "$jobs"
+install_library
+build_example extfs
 tool=$work/extfs/mpio-extfs
 "$tool" --version
 
 step "A write-ahead log on a simulated disk: errors and power cuts everywhere"
-quietly cmake -S "$root/examples/wal-test" -B wal-test \
-	-DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/prefix"
-quietly cmake --build wal-test --parallel "$jobs"
+build_example wal-test
 for test in wal-test wal-test-without-1 wal-test-without-2 wal-test-without-3
 do
 	echo "$test:"
@@ -326,3 +296,6 @@ for name in $names; do
 done
 echo "$tool"
 echo "$work/prefix"
+
+step "More examples, each with a run.sh of its own"
+ls -d "$root"/examples/*/run.sh

@@ -15,6 +15,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 all='bufferpool sqlite-vfs e2io uefi'
+INPUTS=${INPUTS:-2000} # hostile images for the boot loader
+export INPUTS
 work=build/real
 jobs=${JOBS:-$(nproc)}
 passed=0

@@ -11,27 +11,12 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "${1:-$root/build/bufferpool}"
 work=$(cd "${1:-$root/build/bufferpool}" && pwd)
-. "$root/tests/packages.sh"
+. "$root/examples/common.sh"
 cd "$work"
-
-quietly() { # COMMAND...
-	if ! "$@" >quietly.log 2>&1; then
-		cat quietly.log
-		echo "failed: $*"
-		exit 1
-	fi
-	rm -f quietly.log
-}
 
 packages_to "$work/packages.log" gcc libc6-dev cmake make libcmocka-dev \
 	libaio-dev liburing-dev
-quietly cmake -S "$root" -B library -DCMAKE_BUILD_TYPE=Release \
-	-DLIBMPIO_BUILD_TESTS=OFF -DLIBMPIO_BUILD_BENCH=OFF \
-	-DLIBMPIO_BUILD_EXAMPLES=OFF
-quietly cmake --build library --parallel "$(nproc)"
-quietly cmake --install library --prefix "$work/prefix"
-quietly cmake -S "$root/examples/bufferpool" -B engine \
-	-DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/prefix"
-quietly cmake --build engine --parallel "$(nproc)"
-sh "$root/examples/bufferpool/test.sh" engine "$work"
-engine/bufferpool-bench "$work/image" "${RUNS:-7}"
+install_library
+build_example bufferpool
+sh "$root/examples/bufferpool/test.sh" bufferpool "$work"
+bufferpool/bufferpool-bench "$work/image" "${RUNS:-7}"

@@ -4,8 +4,8 @@
 #     sh examples/bufferpool/test.sh BUILD-DIR [WORK-DIR]
 #
 # Tests the engine of that build, of libmpio or of this folder alone: errors and
-# power cuts with some seeds, what the cuts find if something is left out, and
-# what the benchmark refuses. Exit code 77: something is missing.
+# power cuts, with another seed than ctest's, what the cuts find if something is
+# left out, and what the benchmark refuses. Exit code 77: something is missing.
 set -u
 if [ $# -lt 1 ]; then
 	sed -n '4,8s/^# \{0,1\}//p' "$0"
@@ -34,10 +34,8 @@ fail() {
 	exit 1
 }
 
-for seed in 1 2; do
-	"$build/bufferpool-test" $seed >"$work/log" 2>&1 || fail "seed $seed"
-	sed -n 's/^seed/ok - seed/p' "$work/log"
-done
+"$build/bufferpool-test" 2 >"$work/log" 2>&1 || fail 'seed 2'
+sed -n 's/^seed/ok - seed/p' "$work/log"
 for rule in 1 2 3 4 5; do
 	if "$build/bufferpool-test-without-$rule" >"$work/log" 2>&1; then
 		fail "without rule $rule nothing was lost"

@@ -9,36 +9,18 @@
 # runs e2fsprogs' own test suite, too. Takes 10 GB and about five minutes.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/tests/packages.sh"
+. "$root/examples/common.sh"
 mkdir -p "${1:-$root/build/e2io}"
 cd "${1:-$root/build/e2io}"
 work=$PWD
-
-step() {
-	printf '\n== %s\n' "$*"
-}
-
-quietly() { # COMMAND...
-	"$@" >quietly.log 2>&1 || {
-		cat quietly.log
-		echo "failed: $*"
-		exit 1
-	}
-}
 
 step "Packages"
 packages_to packages.log gcc libc6-dev cmake make pkg-config e2fsprogs \
 	libext2fs-dev libaio-dev liburing-dev fuse2fs strace
 
 step "Building libmpio, installing it, building the io_manager against it"
-quietly cmake -S "$root" -B library -DCMAKE_BUILD_TYPE=Release \
-	-DLIBMPIO_BUILD_TESTS=OFF \
-	-DLIBMPIO_BUILD_BENCH=OFF -DLIBMPIO_BUILD_EXAMPLES=OFF
-quietly cmake --build library --parallel "$(nproc)"
-quietly cmake --install library --prefix "$work/prefix"
-quietly cmake -S "$root/examples/e2io" -B e2io -DCMAKE_BUILD_TYPE=Release \
-	-DCMAKE_PREFIX_PATH="$work/prefix"
-quietly cmake --build e2io --parallel "$(nproc)"
+install_library
+build_example e2io
 ls e2io/libmpio-e2io.a e2io/libmpio-e2io-preload.so
 
 step "Tests"

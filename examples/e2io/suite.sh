@@ -14,7 +14,7 @@
 # Takes dpkg-dev, gcc, make; 6 minutes and 300 MB.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-. "$root/tests/packages.sh"
+. "$root/examples/common.sh"
 
 if [ $# -lt 1 ]; then
 	sed -n '4,16s/^# \{0,1\}//p' "$0"
@@ -29,62 +29,25 @@ mkdir -p "${2:-$root/build/e2fsprogs}"
 cd "${2:-$root/build/e2fsprogs}"
 work=$PWD
 
-quietly() { # LOG COMMAND...
-	log=$1
-	shift
-	"$@" >"$log" 2>&1 || {
-		tail -n 30 "$log"
-		echo "failed: $*"
-		exit 1
-	}
-}
-
 # ---- Its source, built --------------------------------------------------
 
-# The source lists of this machine, with the sources in them; its own stay as
-# they are.
-fetch() {
-	list=/etc/apt/sources.list parts=/etc/apt/sources.list.d/
-	eval "$(apt-config shell list Dir::Etc::sourcelist/f \
-		parts Dir::Etc::sourceparts/d)"
-	mkdir -p lists/partial cache/archives/partial sources
-	rm -f sources/*
-	for file in "$list" "$parts"/*.list; do
-		[ -e "$file" ] || continue
-		sed -n 's/^deb[[:blank:]]/deb-src /p' "$file"
-	done | sort -u >sources/all.list
-	for file in "$parts"/*.sources; do
-		[ -e "$file" ] || continue
-		sed 's/^Types:.*/Types: deb-src/' "$file" \
-			>"sources/$(basename "$file")"
-	done
-	set -- -o Dir::Etc::sourcelist=/dev/null \
-		-o Dir::Etc::sourceparts="$work/sources" \
-		-o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache"
-	apt-get -qq "$@" update || :
-	apt-get -qq "$@" source --download-only e2fsprogs
-	dpkg-source --no-check -x e2fsprogs_*.dsc source
-}
-
 build() {
-	mkdir -p built
-	cd built
-	../source/configure --enable-elf-shlibs
-	make -j"$(nproc)"
-	make -C tests/progs
-	make -C tests test_pre test_one test_script mke2fs.conf
-	cd "$work"
-	: >built/done
+	(mkdir -p built && cd built &&
+		../source/configure --enable-elf-shlibs &&
+		make -j"$jobs" &&
+		make -C tests/progs &&
+		make -C tests test_pre test_one test_script mke2fs.conf) &&
+		: >built/done
 }
 
 packages_to packages.log gcc libc6-dev make dpkg-dev pkg-config
 if [ ! -e source/configure ]; then
 	echo "fetching e2fsprogs"
-	quietly fetch.log fetch
+	fetch_source e2fsprogs source
 fi
 if [ ! -e built/done ]; then
 	echo "building e2fsprogs"
-	quietly build.log build
+	quietly build
 fi
 
 # ---- Its tests ----------------------------------------------------------

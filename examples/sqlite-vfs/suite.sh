@@ -13,12 +13,15 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-. "$root/tests/packages.sh"
+. "$root/examples/common.sh"
 mkdir -p "${1:-$root/build/sqlite-suite}"
 directory=$(cd "${1:-$root/build/sqlite-suite}" && pwd)
 [ $# -eq 0 ] || shift
 tests=${*:-veryquick.test}
-jobs=${JOBS:-2}
+if [ "$(id -u)" -ne 0 ]; then
+	echo 'this takes root'
+	exit 1
+fi
 
 packages_to "$directory/packages.log" gcc cmake make pkg-config dpkg-dev tcl-dev zlib1g-dev \
 	libsqlite3-dev liburing-dev libaio-dev
@@ -26,39 +29,12 @@ packages_to "$directory/packages.log" gcc cmake make pkg-config dpkg-dev tcl-dev
 # ---- The library and the VFS --------------------------------------------
 
 cd "$directory"
-cmake -S "$root" -B library -DCMAKE_BUILD_TYPE=Release \
-	-DLIBMPIO_BUILD_TESTS=OFF \
-	-DLIBMPIO_BUILD_BENCH=OFF -DLIBMPIO_BUILD_EXAMPLES=OFF >cmake.log
-cmake --build library -j "$jobs" >>cmake.log
-cmake --install library --prefix "$directory/prefix" >>cmake.log
-cmake -S "$here" -B vfs -DCMAKE_PREFIX_PATH="$directory/prefix" >>cmake.log
-cmake --build vfs -j "$jobs" >>cmake.log
+install_library
+build_example sqlite-vfs
 
 # ---- SQLite's sources ---------------------------------------------------
 
-# From where the packages come, without a change of the system's own lists.
-if [ ! -d sqlite ]; then
-	eval "$(apt-config shell parts Dir::Etc::sourceparts/d)"
-	eval "$(apt-config shell main Dir::Etc::sourcelist/f)"
-	sed -s 's/^Types: deb$/Types: deb-src/' "$parts"*.sources \
-		>source.sources 2>/dev/null || :
-	[ ! -f "$main" ] || sed -n 's/^deb /deb-src /p' "$main" >source.list
-	[ -s source.sources ] || mv source.list source.sources.list
-	set -- source.sources*
-	sources=$directory/$1
-	mkdir -p lists/partial cache/archives/partial
-	set -- -o Dir::Etc::sourcelist="$sources" \
-		-o Dir::Etc::sourceparts=- -o Dir::State::lists="$directory/lists" \
-		-o Dir::Cache="$directory/cache"
-	# A list that cannot be fetched matters only if the source then cannot.
-	apt-get -qq "$@" update >source.log 2>&1 || :
-	if ! apt-get -qq "$@" source --download-only sqlite3 \
-		>>source.log 2>&1; then
-		cat source.log
-		exit 1
-	fi
-	dpkg-source --no-check -x sqlite3_*.dsc sqlite >>source.log
-fi
+[ -d sqlite ] || fetch_source sqlite3 sqlite
 
 # ---- The test program ---------------------------------------------------
 
@@ -69,7 +45,7 @@ done
 PKG_CONFIG_PATH=$(dirname "$(find "$directory/prefix" -name mpio.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2086
-libraries="$directory/vfs/libmpiovfs.a $(pkg-config --libs $backends mpio)"
+libraries="$directory/sqlite-vfs/libmpiovfs.a $(pkg-config --libs $backends mpio)"
 
 mkdir -p build
 cd build
@@ -78,7 +54,7 @@ if [ ! -f Makefile ]; then
 	../sqlite/configure --enable-all --disable-shared \
 		--with-tcl="$(dirname "$tcl")" >configure.log
 fi
-if [ ! -f testfixture ] || [ ../vfs/libmpiovfs.a -nt testfixture ]; then
+if [ ! -f testfixture ] || [ ../sqlite-vfs/libmpiovfs.a -nt testfixture ]; then
 	rm -f testfixture
 	make -j "$jobs" testfixture \
 		OPTS=-DSQLITE_EXTRA_INIT=mpiovfs_extra_init \
@@ -89,11 +65,17 @@ fi
 
 run=$(mktemp -d)
 trap 'rm -rf "$run"' EXIT
+trap 'exit 1' INT TERM
 chown nobody "$run"
 cp testfixture "$run"
 cp -r ../sqlite "$run"
 chmod -R go+rX "$run/testfixture" "$run/sqlite"
 cd "$run"
+echo 'sqlite3 db looked.db; puts [db eval {PRAGMA mpio}]' >look.test
+./testfixture look.test | grep -q misses || {
+	echo 'the VFS is not in the test program'
+	exit 1
+}
 failed=
 for test in $tests; do
 	setpriv --reuid=nobody --regid=nogroup --clear-groups \
