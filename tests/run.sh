@@ -115,7 +115,7 @@ once='self-test|^fault\.libaio'
 # Those of the system's calls: no matter of how wide a pointer is.
 call_sweeps='^fault\.(upper_|libaio|threads)'
 # Devices in memory like others, which take long when threads are watched.
-alike='device\.(page|example|sim-odd)'
+alike='device\.(page|example|sim-odd)|unit\.cache_model'
 threads='^(conformance\.device|unit\.(threads|libaio|io_uring|posix|cache|file_threads))'
 
 stage_gcc() {
