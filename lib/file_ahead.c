@@ -8,10 +8,11 @@
  *                  |      +-- who comes past it starts window n + 1
  *                  +-- the reader's next read is expected here
  *
- * A reader is a sequence of reads: each begins where the last one ended, or a
- * fixed stride behind where it began. One that goes backwards is the same with
- * places counted from the other side. A window is twice the one before, up to
- * the limit.
+ * A reader is a sequence of reads: each begins where the last one ended, a few
+ * pages of what was read ahead left out perhaps, or a fixed stride behind where
+ * it began. One that goes backwards is the same with places counted from the
+ * other side, and leaves out none. A window is twice the one before, up to the
+ * limit.
  *
  * The ledger keeps guesses honest. Of what has been read ahead (A bytes), so
  * much was then wanted (W). A window of n bytes is made only as large as
@@ -32,6 +33,8 @@
 /* Of so many bytes that are read ahead so many must be wanted. */
 #define SHARE_OF 64u
 #define SHARE 49u
+/* Pages that a reader may leave out. */
+#define HOP_PAGES 4u
 /* A sequence of so many bytes is a long one; when the ledger lacks some, it
  * must be so many times as long as these, or as LACK_MAX. */
 #define LONG_RUN (256u << 10)
@@ -134,6 +137,19 @@ static uint64_t ledger_allows(const struct mpio_file *file,
 
 /* ---- Readers ------------------------------------------------------------ */
 
+/*
+ * How far behind its last page a reader may go on: it may leave out a few pages
+ * of what was read ahead of it, as an engine does that meets pages of another
+ * kind among those that it scans.
+ */
+static uint64_t hop(const struct mpio_file *file,
+		    const struct mpio_file_reader *reader, uint64_t last)
+{
+	uint64_t most = mpio__add_sat(last, HOP_PAGES * mpio__page_up(file, 1));
+
+	return reader->ahead > last ? mpio__min_u64(most, reader->ahead) : last;
+}
+
 /* Say where a reader's next read is expected. */
 static void expect(struct mpio_file *file,
 		   const struct mpio_file_reader *reader)
@@ -149,7 +165,7 @@ static void expect(struct mpio_file *file,
 		room = reader->end - reader->pos;
 	} else if (reader->stride == 0) {
 		place->from = reader->pos;
-		room = last - reader->pos;
+		room = hop(file, reader, last) - reader->pos;
 	}
 	place->room = (uint32_t)mpio__min_u64(room, UINT32_MAX);
 }
@@ -189,6 +205,10 @@ static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 
 	if (end <= reader->end) /* the same bytes again */
 		return;
+	/* What it left out was in vain. */
+	if (!reader->backward && reader->stride == 0 &&
+	    mpio__page_up(file, reader->wanted) < begin)
+		reader->wanted = begin;
 	come_to(file, reader, end);
 	reader->run += length;
 	reader->pos = begin;

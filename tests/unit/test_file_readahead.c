@@ -361,6 +361,46 @@ static void so_in_the_midst_of_the_file(void **state)
 	close_rig(rig);
 }
 
+/* Runs of 60 pages, and `left_out` ones between. Returns how many were. */
+static uint64_t read_with_gaps(struct rig *rig, uint64_t left_out)
+{
+	uint64_t n = 0;
+
+	for (uint64_t pos = 0; pos < 8 * MIB; pos += (60 + left_out) * PAGE) {
+		read_run(rig, pos, pos + 60 * PAGE, PAGE);
+		n += left_out;
+	}
+	return n - left_out; /* none behind the last run */
+}
+
+static void a_reader_may_leave_out_a_few_pages(void **state)
+{
+	(void)state;
+	for (uint64_t left_out = 1; left_out <= 4; left_out++) {
+		struct rig *rig = open_rig(2048, 0, NULL);
+		uint64_t pages = read_with_gaps(rig, left_out);
+		struct mpio_file_stats stats = mpio_file_stats(&rig->file);
+
+		assert_int_equal(rig->demands, 1);
+		assert_in_range(rig->ios, 8 * MIB / (256 * KIB),
+				8 * MIB / (256 * KIB) + 5);
+		/* Nobody wanted those. */
+		assert_in_range(stats.wanted, 7 * MIB,
+				stats.ahead - pages * PAGE);
+		close_rig(rig);
+	}
+}
+
+static void who_leaves_out_more_is_somewhere_else(void **state)
+{
+	struct rig *rig = open_rig(2048, 0, NULL);
+
+	(void)state;
+	read_with_gaps(rig, 5);
+	assert_in_range(rig->demands, 100, 2048);
+	close_rig(rig);
+}
+
 /* Larger than any window: two pieces of it are on their way at once. */
 static void a_reader_of_large_pieces_reads_no_byte_twice(void **state)
 {
@@ -886,6 +926,8 @@ int main(void)
 		cmocka_unit_test(nor_than_an_eighth_of_the_cache),
 		cmocka_unit_test(a_sequential_reader_waits_for_the_first_alone),
 		cmocka_unit_test(so_in_the_midst_of_the_file),
+		cmocka_unit_test(a_reader_may_leave_out_a_few_pages),
+		cmocka_unit_test(who_leaves_out_more_is_somewhere_else),
 		cmocka_unit_test(a_reader_of_large_pieces_reads_no_byte_twice),
 		cmocka_unit_test(two_readers_are_told_apart),
 		cmocka_unit_test(so_are_eight),
