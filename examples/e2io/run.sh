@@ -6,7 +6,7 @@
 # From a fresh Debian 12: installs what is missing, builds libmpio and installs
 # it into DIRECTORY/prefix (DIRECTORY: build/e2io), builds the io_manager
 # against that as a user would, runs its tests, and then its benchmark. SUITE=1
-# runs e2fsprogs' own test suite, too. Takes 10 GB and about five minutes.
+# runs e2fsprogs' own test suite, too. Takes 10 GB and twenty minutes.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/examples/common.sh"
