@@ -11,17 +11,16 @@
  * are worth it: the driver cuts one into many commands that are under way
  * together. It does for NVMe; that for AHCI sends one each tick.
  *
- * Behind a long run of a file lies what tells of the next one, often: a block of
- * pointers. To ask for it alone costs as much as some 100 KiB. So a long read
- * goes on for a little, over memory that was announced, which is then put back
- * as it was; and if that block is asked for, it is there.
+ * To ask for a block alone costs as much as some hundred KiB. Behind a run of a
+ * file lies what tells of the next one, often: a block of pointers. So a read
+ * goes on for a block, over memory that was announced, which is then put back as
+ * it was; and if that block is asked for, it is there. What else is metadata is
+ * read with its neighbours.
  */
 #include "disk.h"
 
 /* Shorter reads are done sooner than the timer ticks. */
 #define ASYNCHRONOUS_MIN (4u << 20)
-/* Nor do shorter ones go on. */
-#define MORE_MIN (16 * DISK_MORE)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
 
@@ -57,10 +56,10 @@ efi_status disk_read(struct disk *disk, uint64_t offset, void *memory,
 			memory);
 }
 
-static int read_bytes(struct disk *disk, const struct mpio_bio *bio,
+static int read_bytes(struct disk *disk, uint64_t offset, void *memory,
 		      size_t size)
 {
-	return error_of(disk_read(disk, bio->offset, bio->vecs->base, size));
+	return error_of(disk_read(disk, offset, memory, size));
 }
 
 /* May a read go on behind its end: on the disk, and in memory, into which no
@@ -70,50 +69,79 @@ static bool may_read_more(const struct disk *disk, const struct mpio_bio *bio)
 	size_t at = (uintptr_t)bio->vecs->base - (uintptr_t)disk->place;
 	uint64_t end = bio->offset + bio->length;
 
-	return disk->under_way == 0 && bio->length >= MORE_MIN &&
-	       at < disk->place_size &&
-	       disk->place_size - at >= bio->length + (size_t)DISK_MORE &&
-	       disk->device.size - end >= DISK_MORE &&
-	       disk->block_size <= DISK_MORE;
+	return disk->more_bytes > 0 && disk->under_way == 0 &&
+	       !(bio->flags & MPIO_BIO_META) && at < disk->place_size &&
+	       disk->place_size - at >=
+		       bio->length + (size_t)disk->more_bytes &&
+	       disk->device.size - end >= disk->more_bytes;
 }
 
 static int read_more(struct disk *disk, struct mpio_bio *bio)
 {
 	unsigned char *behind = (unsigned char *)bio->vecs->base + bio->length;
+	uint32_t bytes = disk->more_bytes;
 	int error;
 
-	memcpy(disk->saved, behind, DISK_MORE);
-	error = read_bytes(disk, bio, bio->length + (size_t)DISK_MORE);
+	memcpy(disk->saved, behind, bytes);
+	error = read_bytes(disk, bio->offset, bio->vecs->base,
+			   bio->length + (size_t)bytes);
 	if (!error) {
-		memcpy(disk->more, behind, DISK_MORE);
-		disk->more_offset = bio->offset + bio->length;
-		disk->more_length = DISK_MORE;
+		memcpy(disk->kept, behind, bytes);
+		disk->kept_offset = bio->offset + bio->length;
+		disk->kept_length = bytes;
 	}
-	memcpy(behind, disk->saved, DISK_MORE);
+	memcpy(behind, disk->saved, bytes);
 	return error;
 }
 
-/* Is it what was read behind another read? */
-static bool take_more(const struct disk *disk, const struct mpio_bio *bio)
+/* May it be read with its neighbours? */
+static bool may_read_around(const struct disk *disk, const struct mpio_bio *bio)
 {
-	uint64_t at = bio->offset - disk->more_offset;
+	uint64_t at = bio->offset % DISK_KEPT;
 
-	if (!(bio->flags & MPIO_BIO_META) || at >= disk->more_length ||
-	    bio->length > disk->more_length - at)
+	return bio->flags & MPIO_BIO_META && disk->block_size <= DISK_KEPT &&
+	       disk->device.limits.memory_alignment <= DISK_KEPT &&
+	       bio->length <= DISK_KEPT - at &&
+	       disk->device.size - (bio->offset - at) >= DISK_KEPT;
+}
+
+static int read_around(struct disk *disk, const struct mpio_bio *bio)
+{
+	uint64_t at = bio->offset % DISK_KEPT;
+	int error;
+
+	disk->kept_length = 0;
+	error = read_bytes(disk, bio->offset - at, disk->kept, DISK_KEPT);
+	if (error)
+		return error;
+	disk->kept_offset = bio->offset - at;
+	disk->kept_length = DISK_KEPT;
+	memcpy(bio->vecs->base, disk->kept + at, bio->length);
+	return 0;
+}
+
+/* Is it there from an earlier read? */
+static bool take_kept(const struct disk *disk, const struct mpio_bio *bio)
+{
+	uint64_t at = bio->offset - disk->kept_offset;
+
+	if (!(bio->flags & MPIO_BIO_META) || at >= disk->kept_length ||
+	    bio->length > disk->kept_length - at)
 		return false;
-	memcpy(bio->vecs->base, disk->more + at, bio->length);
+	memcpy(bio->vecs->base, disk->kept + at, bio->length);
 	return true;
 }
 
-/* Read, and wait for it. */
+/* Read, and wait for it. What fails with others may be good alone. */
 static int read_now(struct disk *disk, struct mpio_bio *bio)
 {
 	int error = 0;
 
-	/* What fails in one piece may be good without the bytes behind it. */
-	if (!take_more(disk, bio) &&
-	    (!may_read_more(disk, bio) || read_more(disk, bio)))
-		error = read_bytes(disk, bio, bio->length);
+	if (!take_kept(disk, bio) &&
+	    (!may_read_more(disk, bio) || read_more(disk, bio)) &&
+	    (!may_read_around(disk, bio) || read_around(disk, bio)))
+		error = read_bytes(disk, bio->offset, bio->vecs->base,
+				   bio->length);
 	mpio_bio_end(bio, error);
 	return 0;
 }
@@ -267,6 +295,12 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 		disk->device.ops.reap = disk_reap;
 	}
 	return true;
+}
+
+void disk_read_ahead(struct disk *disk, uint32_t size)
+{
+	if (size <= DISK_KEPT && size % disk->block_size == 0)
+		disk->more_bytes = size;
 }
 
 void disk_close(struct disk *disk)

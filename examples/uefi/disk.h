@@ -12,8 +12,8 @@
 /* Reads on their way at once. */
 #define DISK_DEPTH 16u
 
-/* Bytes that are read behind what was asked for. */
-#define DISK_MORE 4096u
+/* Bytes that are kept of what was read without being asked for. */
+#define DISK_KEPT 4096u
 
 struct disk {
 	struct mpio_device device; /* first */
@@ -28,10 +28,11 @@ struct disk {
 	uint32_t under_way;                /* so many of those */
 	unsigned char *place; /* memory that was announced: may be written to */
 	size_t place_size;
-	uint64_t more_offset; /* where on the disk `more` is from, */
-	uint32_t more_length; /* and how much of it there is */
-	_Alignas(16) unsigned char more[DISK_MORE];
-	_Alignas(16) unsigned char saved[DISK_MORE];
+	uint32_t more_bytes;  /* so many more are read behind each read */
+	uint32_t kept_length; /* of what is kept, */
+	uint64_t kept_offset; /* and where on the disk it is from */
+	_Alignas(DISK_KEPT) unsigned char kept[DISK_KEPT];
+	_Alignas(16) unsigned char saved[DISK_KEPT];
 };
 
 /* DISK_BEST takes BLOCK_IO2 where that is faster, the others whatever is. */
@@ -44,6 +45,12 @@ enum disk_way { DISK_BEST, DISK_SYNC, DISK_ASYNC };
 bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	       efi_handle handle, enum disk_way way);
 void disk_close(struct disk *disk);
+
+/*
+ * What lies behind a read, and is so long, tells where the next one is, perhaps:
+ * read it, too.
+ */
+void disk_read_ahead(struct disk *disk, uint32_t size);
 
 /* Read whole blocks, and wait for them. */
 efi_status disk_read(struct disk *disk, uint64_t offset, void *memory,

@@ -238,8 +238,10 @@ static int open_volume(struct efi_boot_services *boot)
 			disk_close(&disk);
 		} else {
 			error = ext_open(&volume, queue);
-			if (!error)
+			if (!error) {
+				disk_read_ahead(&disk, volume.block_size);
 				return 0;
+			}
 			close_disk(queue);
 		}
 		if (error != -MPIO_EINVAL)

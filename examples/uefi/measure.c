@@ -109,7 +109,7 @@ static bool read_in_windows(struct loader *loader, const char *name,
 	struct ext_file *file = loader->file;
 	int error;
 
-	loader->disk->more_length = 0; /* that is from another way */
+	loader->disk->kept_length = 0; /* that is from another way */
 	error = ext_open(loader->volume, queue);
 	before.metadata = 0; /* counted anew from here on */
 	if (!error)

@@ -16,7 +16,8 @@
 static unsigned char bytes[DISK_SIZE], memory[LONG];
 static struct efi_block_media media;
 static size_t events, events_max; /* open ones, and how many there may be */
-static uint32_t reads2;           /* of BLOCK_IO2 */
+static uint32_t reads, reads2;    /* of BLOCK_IO and BLOCK_IO2 */
+static uint64_t bad = DISK_SIZE;  /* a byte that cannot be read */
 static bool has_io2, loses;       /* what it was told to read */
 
 static void check(bool well, const char *what)
@@ -36,6 +37,8 @@ static efi_status copy(uint32_t id, uint64_t lba, size_t size, void *to)
 		return EFI_BAD_BUFFER_SIZE;
 	if (lba * media.block_size > DISK_SIZE - size)
 		return EFI_INVALID_PARAMETER;
+	if (bad - lba * media.block_size < size)
+		return EFI_DEVICE_ERROR;
 	memcpy(to, bytes + lba * media.block_size, size);
 	return EFI_SUCCESS;
 }
@@ -44,6 +47,7 @@ static efi_status read_io(struct efi_block_io *io, uint32_t id, uint64_t lba,
 			  size_t size, void *to)
 {
 	(void)io;
+	reads++;
 	return copy(id, lba, size, to);
 }
 
@@ -127,9 +131,9 @@ static void end_io(struct mpio_bio *bio)
 	mpio_bio_put(bio);
 }
 
-static int read_bytes(uint64_t offset, uint32_t length)
+static int read_as(uint32_t flags, uint64_t offset, uint32_t length)
 {
-	struct mpio_bio *bio = mpio_bio_get(queue, MPIO_BIO_READ, 0);
+	struct mpio_bio *bio = mpio_bio_get(queue, MPIO_BIO_READ, flags);
 	int status = 1;
 
 	memset(memory, 0, sizeof(memory));
@@ -143,10 +147,28 @@ static int read_bytes(uint64_t offset, uint32_t length)
 	return status;
 }
 
+static int read_bytes(uint64_t offset, uint32_t length)
+{
+	return read_as(0, offset, length);
+}
+
+static bool is_there(uint64_t offset, uint32_t length)
+{
+	return memcmp(memory, bytes + offset, length) == 0;
+}
+
 static bool reads_well(uint64_t offset, uint32_t length)
 {
-	return read_bytes(offset, length) == 0 &&
-	       memcmp(memory, bytes + offset, length) == 0;
+	return read_bytes(offset, length) == 0 && is_there(offset, length);
+}
+
+/* Metadata, by so many reads of the firmware. */
+static bool finds(uint64_t offset, uint32_t length, uint32_t by)
+{
+	uint32_t before = reads;
+
+	return read_as(MPIO_BIO_META, offset, length) == 0 &&
+	       is_there(offset, length) && reads - before == by;
 }
 
 static void start(enum disk_way way)
@@ -182,6 +204,43 @@ static void change_medium(const char *what)
 	check(read_bytes(0, LONG) == -MPIO_ESTALE, "nor a long one");
 }
 
+static bool is_zero(uint32_t from, uint32_t to)
+{
+	while (from < to && memory[from] == 0)
+		from++;
+	return from == to;
+}
+
+/* What was not asked for, but is of use. */
+static void test_more(void)
+{
+	start(DISK_SYNC);
+	check(finds(8192 + 512, 512, 1) && finds(8192, 1024, 0) &&
+		      finds(8192 + 3072, 1024, 0) && finds(8192 + 4096, 512, 1),
+	      "metadata is read with its neighbours");
+	check(finds(DISK_SIZE - 512, 512, 1) && finds(8192 + 2048, 4096, 1),
+	      "or alone, if it is too long");
+	bad = 12288;
+	check(finds(12288 + 512, 512, 2), "or if a neighbour is bad");
+	bad = DISK_SIZE;
+
+	if (mpio_queue_register_memory(queue, memory, sizeof(memory)))
+		check(false, "announce memory");
+	disk_read_ahead(&disk, 1024);
+	check(reads_well(65536, 8192) && is_zero(8192, sizeof(memory)),
+	      "a read writes nowhere else");
+	check(finds(65536 + 8192, 1024, 0) && finds(65536 + 8192, 2048, 1),
+	      "what lies behind is there, and no more");
+	bad = 65536 + 8192;
+	check(reads_well(65536, 8192), "that may be bad");
+	bad = DISK_SIZE;
+	reads = 0;
+	check(reads_well(0, LONG) && reads_well(DISK_SIZE - 4096, 4096) &&
+		      reads == 2,
+	      "nothing lies behind the memory or the disk");
+	stop();
+}
+
 int main(void)
 {
 	for (uint32_t i = 0; i < DISK_SIZE; i++)
@@ -190,6 +249,7 @@ int main(void)
 	check(reads_well(1024, 512) && reads_well(0, LONG), "reads");
 	change_medium("another medium is not read");
 	stop();
+	test_more();
 
 	has_io2 = true;
 	events_max = DISK_DEPTH;
