@@ -333,3 +333,21 @@ int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	mpio__cache_unlock(cache);
 	return error;
 }
+
+/* The page that the old end lies in has zeros where other bytes are now. */
+int mpio_cache_renew(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		     uint64_t start, uint64_t size)
+{
+	uint64_t end = mpio_cache_end(file);
+	int error;
+
+	start = mpio__min_u64(start, mpio__min_u64(size, end));
+	error = mpio_cache_invalidate(file, queue, start, UINT64_MAX);
+	if (error != 0)
+		return error;
+	mpio__cache_lock(file->cache);
+	file->mapping.size = size;
+	mpio__cache_change(file, start, UINT64_MAX);
+	mpio__cache_unlock(file->cache);
+	return 0;
+}

@@ -334,6 +334,11 @@ int mpio_file_truncate(struct mpio_file *file, uint64_t size)
 
 /* ---- Sync --------------------------------------------------------------- */
 
+int mpio_file_error(struct mpio_file *file)
+{
+	return mpio_cache_errors_check(file->mapping, &file->since);
+}
+
 /* An error of flushing is everybody's: what it covered may be lost. */
 static int flush(struct mpio_file *file)
 {
@@ -343,7 +348,7 @@ static int flush(struct mpio_file *file)
 
 	if (error != 0)
 		mpio_cache_errors_set(file->mapping, error);
-	told = mpio_cache_errors_check(file->mapping, &file->since);
+	told = mpio_file_error(file);
 	return error != 0 ? error : told;
 }
 

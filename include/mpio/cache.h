@@ -311,6 +311,25 @@ int mpio_cache_invalidate(struct mpio_cache_mapping *file,
 int mpio_cache_drop(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		    uint64_t start, uint64_t end);
 
+/**
+ * Take a file as somebody else has left it: another program has written to it,
+ * or made it longer or shorter. Forgets clean pages, as
+ * mpio_cache_invalidate(), and takes over where it ends now; unlike
+ * mpio_cache_resize() this zeroes nothing, and makes no page dirty. The
+ * engine sees to it that nobody else uses the file meanwhile.
+ *
+ * @param file   any
+ * @param queue  the calling thread's, to wait with
+ * @param start  bytes; from here on it has changed: 0 if all of it may have,
+ *               UINT64_MAX if only the end has moved. Pages that the old and
+ *               the new end lie in, or that lie behind them, have changed in
+ *               any case.
+ * @param size   bytes; where it ends now
+ * @return 0, or as mpio_cache_invalidate(); then the end is where it was
+ */
+int mpio_cache_renew(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		     uint64_t start, uint64_t size);
+
 /* ---- Pages, to read ----------------------------------------------------- */
 
 /**

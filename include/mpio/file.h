@@ -289,6 +289,16 @@ int mpio_file_sync(struct mpio_file *file);
 int mpio_file_sync_range(struct mpio_file *file, uint64_t start, uint64_t end);
 
 /**
+ * Tell the handle what it has not been told yet, as a sync would, but write
+ * nothing, wait for nothing and flush nothing: to know whether writing back in
+ * the background went well, or to begin anew when it is known that it did not.
+ *
+ * @param file  any
+ * @return 0, or the newest error since it was opened or last told
+ */
+int mpio_file_error(struct mpio_file *file);
+
+/**
  * Move the end of file: see mpio_cache_resize().
  *
  * @param file  any

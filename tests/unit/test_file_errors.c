@@ -7,6 +7,7 @@
  *     wA0        write page 0, with bytes that no write had before
  *     vA0 rA0    write a few bytes of page 0; read them
  *     sA sA0 sA2- sync: all, page 0, from page 2 on
+ *     eA         ask for an error, without a sync
  *     dA0        advise DONTNEED for page 0
  *     tA2        truncate to 2 pages
  *     k          background work
@@ -112,6 +113,10 @@ static const struct row rows[] = {
 	 "oA wA3 !w3 k=EIO sA0=EIO p1 . sA D3"},
 	{"a sync of a range leaves what would fail elsewhere",
 	 "oA wA0 wA1 wA3 !w1 sA0 D0 p2 sA2- D3 p1 sA=EIO . sA D1"},
+	{"who asks for an error is told once, and writes nothing",
+	 "oA oB wA0 eA !w0 k=EIO eA=EIO eA p1 . sA D0 eB=EIO sB"},
+	{"who has been told by a sync has nothing to ask for",
+	 "oA wA0 !w0 sA=EIO eA . sA D0 eA"},
 	{"a sync of a range that tells leaves nothing to tell",
 	 "oA oB wA0 !w0 sA0=EIO . sA D0 sB0=EIO sB"},
 	/* Linux forgets dirty pages neither, but tells nothing here. */
@@ -333,6 +338,8 @@ static int call(const struct word *word)
 		return read_page(file, word);
 	case 's':
 		return sync_pages(file, word);
+	case 'e':
+		return mpio_file_error(file);
 	case 'd':
 		return mpio_file_advise(file, pos, pos + PAGE,
 					MPIO_ADVICE_DONTNEED);
