@@ -223,41 +223,31 @@ static uint64_t size_of(const struct disk *disk)
 	return disk->grows ? file_size(disk) : disk->device->size;
 }
 
-/* The file has become larger; some devices have to be opened anew. */
-static int take_size(struct disk *disk)
-{
-	int error = 0;
-
-	if (!disk->grows || !ends_whole(disk, file_size(disk)))
-		error = exchange_device(disk);
-	return error != 0 ? error
-			  : mpio_cache_resize(&disk->file, disk->queue,
-					      size_of(disk));
-}
-
 /*
- * Behind the end the cache has zeros, up to that of the page, and would write
- * them up to that of the block. There are other bytes now: the page is written
- * as far as the disk went, and forgotten; and the end is put to where a block
- * begins, so that no part of one is made up.
+ * The page that the disk ended in is written as far as it went: behind that the
+ * cache has zeros, where the file may have other bytes now.
  */
-static int forget_end(struct disk *disk)
+static int write_end(struct disk *disk)
 {
 	uint64_t size = disk->file.mapping.size;
 	uint64_t page = size - size % disk->settings.page_size;
-	int error;
 
 	if (page == size)
 		return 0;
 	(void)mpio_queue_drain(disk->queue);
-	error = disk_write_back(disk, page, 0);
-	if (error == 0)
-		error = mpio_cache_invalidate(&disk->file, disk->queue, page,
-					      UINT64_MAX);
-	if (error == 0)
-		error = mpio_cache_resize(&disk->file, disk->queue,
-					  size - size % E2IO_BLOCK);
-	return error;
+	return disk_write_back(disk, page, 0);
+}
+
+/* The file has become larger; some devices have to be opened anew. */
+static int take_size(struct disk *disk)
+{
+	int error = write_end(disk);
+
+	if (error == 0 && (!disk->grows || !ends_whole(disk, file_size(disk))))
+		error = exchange_device(disk);
+	return error != 0 ? error
+			  : mpio_cache_renew(&disk->file, disk->queue,
+					     UINT64_MAX, size_of(disk));
 }
 
 int disk_follow(struct disk *disk)
@@ -267,9 +257,7 @@ int disk_follow(struct disk *disk)
 
 	if (file_size(disk) <= before)
 		return 0;
-	error = forget_end(disk);
-	if (error == 0)
-		error = take_size(disk);
+	error = take_size(disk);
 	return error != 0 ? error : disk->file.mapping.size > before;
 }
 

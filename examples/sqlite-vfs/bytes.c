@@ -39,11 +39,8 @@ int connection_look(struct connection *connection)
 		return SQLITE_OK;
 	error = database->ops->look(database, &changed, &size);
 	if (error == 0 && changed)
-		error = mpio_cache_invalidate(&database->mapping,
-					      database->queue, 0, UINT64_MAX);
-	if (error == 0 && changed)
-		error = mpio_cache_resize(&database->mapping, database->queue,
-					  round_up(database, size));
+		error = mpio_cache_renew(&database->mapping, database->queue, 0,
+					 round_up(database, size));
 	if (error == 0)
 		database->size = size;
 	else
@@ -75,8 +72,6 @@ static int after_writing(struct mpio_file *file)
 	struct database *database = connection->database;
 	int error = 0;
 
-	if (connection->told)
-		return 0;
 	if (database->dirty)
 		error = database->ops->settle(database);
 	if (error == 0) {
@@ -231,9 +226,7 @@ int connection_read(struct connection *connection, void *buffer, int n,
 /* What went wrong so far was told, or concerns another connection. */
 static void forget_errors(struct connection *connection)
 {
-	connection->told = true;
-	(void)mpio_file_sync_range(connection->file, 1, 1);
-	connection->told = false;
+	(void)mpio_file_error(connection->file);
 }
 
 static void begin_to_write(struct connection *connection)

@@ -180,7 +180,6 @@ struct connection {
 	int error;      /* the last errno */
 	int unseen;     /* SQLITE_*: what the next read has to tell */
 	int sync_flags; /* of the sync going on; 0: only write back */
-	bool told;      /* this sync is to do nothing but tell errors */
 	bool mapped;    /* mmap is on: `real` does everything */
 	bool logs;      /* it has the lock of the log's writer */
 };
