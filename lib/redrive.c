@@ -259,6 +259,14 @@ static bool advance(struct mpio_queue *queue, struct mpio_bio *bio)
 	return try_again(queue, bio);
 }
 
+/* Whether there is more than one unit; behind a gap, the first may be a part. */
+static bool is_divisible(const struct mpio_bio *bio)
+{
+	if (!is_windowed(bio))
+		return bio->length > smallest(bio);
+	return node_end(bio, bio->window_start, bio->length) < bio->window_end;
+}
+
 static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	int status = bio->status;
@@ -267,7 +275,7 @@ static bool failed(struct mpio_queue *queue, struct mpio_bio *bio)
 	    ++bio->tries < TRIES_MAX) {
 		return try_again(queue, bio);
 	}
-	if (is_isolated(queue, bio) && bio->length > smallest(bio)) {
+	if (is_isolated(queue, bio) && is_divisible(bio)) {
 		if (!is_windowed(bio))
 			window_open(bio);
 		bio->tries = 0;

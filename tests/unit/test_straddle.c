@@ -182,6 +182,31 @@ static void isolation_goes_on_behind_a_gap_where_a_block_begins(void **state)
 	assert_page(rig, 1, "a107");
 }
 
+/* What lies behind the gap is a part of a bad block of the disk, 104 to 107, and
+ * of a good one that the disk's end cuts: together no more than one. */
+static void isolation_takes_apart_what_is_left_of_two_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 1, 100);
+	map_blocks(rig, 1, 4, 107);
+	rig->a.device.size = 111 * BLOCK;
+	rig->a.device.limits.logical_block_size = SECTOR;
+	rig->a.device.limits.memory_alignment = SECTOR;
+	rig->config.gap_bytes = 8 * BLOCK;
+	rig->together = true;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	add_pages(rig, 0, 1, 5);
+	mock_fail(&rig->a, 107, 1, -MPIO_EIO);
+	assert_int_equal(read_all(rig, 0), 5);
+	assert_int_equal(mpio_queue_stats(rig->queue)->bounces, 1);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_status(rig, i, i == 1 ? -MPIO_EIO : 0);
+	assert_page(rig, 0, "a100");
+	assert_page(rig, 4, "a110");
+}
+
 static void what_comes_short_goes_on_where_a_block_begins(void **state)
 {
 	struct rig *rig = *state;
@@ -443,6 +468,7 @@ int main(void)
 		RIG_TEST(pages_that_lie_together_are_read_together),
 		RIG_TEST(gaps_are_crossed_there_too),
 		RIG_TEST(isolation_goes_on_behind_a_gap_where_a_block_begins),
+		RIG_TEST(isolation_takes_apart_what_is_left_of_two_blocks),
 		RIG_TEST(what_comes_short_goes_on_where_a_block_begins),
 		RIG_TEST(pages_on_another_device_may_have_smaller_blocks),
 		RIG_TEST(a_bad_block_costs_the_pages_that_have_some_of_it),
