@@ -25,6 +25,7 @@
 
 #if MPIO__HAVE_DISCARD
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #endif
 
 _Static_assert(sizeof(struct mpio_iovec) == sizeof(struct iovec) &&
@@ -108,6 +109,15 @@ static ssize_t move_once(const struct mpio__hostfile *file, int fd,
 	return pwritev(fd, vecs, count, offset);
 }
 
+/* Whether a read is short since there are no more bytes; if that cannot be
+ * known, it is not. */
+static bool ends_at(int fd, uint64_t end)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (uint64_t)st.st_size <= end;
+}
+
 /*
  * Move a bio's bytes from `start` to `end` in whole units; 0 or a negative
  * errno. What a call moved of a unit is moved once more with the rest of it.
@@ -137,7 +147,8 @@ static int move(const struct mpio__hostfile *file, int fd, uint32_t unit,
 		if (moved < 0)
 			return mpio_error_from_host(errno);
 		if (file->grows && bio->op == MPIO_BIO_READ &&
-		    (uint32_t)moved < unit) {
+		    (uint32_t)moved < unit &&
+		    ends_at(fd, bio->offset + done + (uint32_t)moved)) {
 			clear(bio, done + (uint32_t)moved);
 			return 0;
 		}

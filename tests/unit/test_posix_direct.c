@@ -102,6 +102,24 @@ static void direct_io_that_comes_short_is_continued(void **state)
 	assert_file_is_pattern(PATH, 65636);
 }
 
+/* Only the file's end is one: what else comes short is not made up of zeros. */
+static void a_short_read_is_no_end_of_a_file_that_grows(void **state)
+{
+	const struct mpio_posix_config config = {.direct = true, .grows = true};
+	struct mpio_queue *queue;
+
+	(void)state;
+	close_both(open_direct(64 * KIB)); /* or it is skipped */
+	make_file(PATH, 64 * KIB);
+	queue = open_queue(open_device(&config));
+	host.fail_at = 1; /* nothing is moved */
+	assert_int_equal(read_pattern(queue, 0, 4096, 64 * KIB), -MPIO_EIO);
+	host.fail_at = 0;
+	assert_int_equal(read_pattern(queue, 0, 4096, 64 * KIB), 0);
+	assert_int_equal(read_zeros(queue, 64 * KIB, 8 * KIB), 0);
+	close_both(queue);
+}
+
 /* It goes through aligned memory, and still past the cache. */
 static void direct_io_takes_what_is_not_aligned(void **state)
 {
@@ -225,6 +243,7 @@ int main(void)
 		TEST(direct_io_passes_the_cache_but_for_an_odd_end),
 		TEST(direct_writes_beside_the_odd_end_are_kept),
 		TEST(direct_io_that_comes_short_is_continued),
+		TEST(a_short_read_is_no_end_of_a_file_that_grows),
 		TEST(direct_io_takes_what_is_not_aligned),
 		TEST(a_file_cut_behind_direct_io_fails_from_there_on),
 		TEST(a_block_device_has_the_size_and_sector_of_its_disk),
