@@ -36,10 +36,9 @@ struct mpio_stream {
 	const struct mpio_stream_ops *ops;
 	void *ctx;
 	uint32_t combine_bytes;
-	uint32_t gap_max;      /* bytes between pages of a run */
-	uint32_t gap_percent;  /* most of it that may be gaps */
 	uint32_t distance_max; /* pages */
 	uint32_t runs_max;
+	uint64_t held_bytes; /* of the pages that are held back */
 
 	/* Positions in the queue of pages, modulo 2^32. */
 	uint32_t head;
@@ -103,6 +102,7 @@ static void drop_held(struct mpio_stream *stream)
 {
 	give_back(stream, stream->held, stream->tail);
 	stream->tail = stream->held;
+	stream->held_bytes = 0;
 }
 
 /* 0 when a page is not on its way any more, or a negative errno. */
@@ -173,6 +173,8 @@ static bool send(struct mpio_stream *stream, uint32_t flags)
 		stream->held += (uint32_t)sent;
 		note_run(stream);
 	}
+	for (int i = 0; i < sent; i++)
+		stream->held_bytes -= stream->run[i]->size;
 	if (sent >= 0 && (flags == MPIO_READ_AHEAD || (uint32_t)sent == n))
 		return true;
 	end(stream, -MPIO_EINVAL);
@@ -246,31 +248,37 @@ static bool take(struct mpio_stream *stream)
 	stream->has_pos = false;
 	if (found == MPIO_STREAM_READ) {
 		*place(stream, stream->tail++) = page;
+		stream->held_bytes += page->size;
 	} else {
 		pass_by(stream, page, found);
 	}
 	return true;
 }
 
-/* Whether the page that was named can join the run that is held back: the queue
- * would read across what lies between. */
+/*
+ * Whether the page that was named can join the run that is held back: it follows
+ * the last one, or the queue would read across what lies between.
+ */
 static bool continues(const struct mpio_stream *stream)
 {
+	const struct mpio_plan_limits *limits;
 	const struct mpio_page *last;
-	uint64_t step;
-	uint64_t gap;
+	uint64_t gap, span, wasted;
 
 	if (stream->held == stream->tail)
 		return true;
 	last = *place(stream, stream->tail - 1);
-	if (stream->pos <= last->pos)
+	if (stream->pos <= last->pos || stream->pos - last->pos < last->size)
 		return false;
-	step = stream->pos - last->pos;
-	if (step < last->size)
-		return false;
-	gap = step - last->size;
-	return gap <= stream->gap_max &&
-	       gap * 100 <= stream->gap_percent * step;
+	gap = stream->pos - last->pos - last->size;
+	if (gap == 0)
+		return true;
+	limits = mpio_queue_limits(stream->queue);
+	span = stream->pos - (*place(stream, stream->held))->pos + last->size;
+	wasted = span - last->size - stream->held_bytes;
+	return gap <= limits->gap_max && span <= limits->gap_io_max &&
+	       span <= stream->combine_bytes &&
+	       wasted * 100 <= limits->gap_percent * span;
 }
 
 /*
@@ -397,17 +405,23 @@ static bool shape_of(const struct mpio_stream_config *config,
 		     struct shape *shape)
 {
 	uint32_t page_size = mpio__or_default(config->page_size, PAGE_SIZE);
+	uint32_t look_ahead;
 	uint32_t wanted;
 
 	shape->combine_bytes =
 		mpio__or_default(config->combine_bytes, COMBINE_BYTES);
 	shape->run_pages = mpio__max_u32(shape->combine_bytes / page_size, 1);
-	shape->distance_max =
-		mpio__or_default(config->look_ahead_max, LOOK_AHEAD);
 	shape->runs_max = mpio__or_default(config->runs_max, RUNS);
-	if (shape->run_pages > COUNT_MAX || shape->distance_max > COUNT_MAX ||
-	    shape->runs_max > COUNT_MAX)
+	if (shape->run_pages > COUNT_MAX ||
+	    config->look_ahead_max > COUNT_MAX || shape->runs_max > COUNT_MAX)
 		return false;
+	/* While one run is read, another must be able to gather. */
+	look_ahead = mpio__min_u32(
+		mpio__max_u32(LOOK_AHEAD, 4 * shape->run_pages), COUNT_MAX);
+	shape->distance_max =
+		mpio__or_default(config->look_ahead_max, look_ahead);
+	shape->run_pages = mpio__min_u32(
+		shape->run_pages, mpio__max_u32(shape->distance_max / 2, 1));
 	wanted = shape->run_pages + shape->distance_max;
 	shape->places = 1;
 	while (shape->places < wanted)
@@ -473,8 +487,6 @@ int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,
 	made->mapping = mapping;
 	made->combine_bytes = mpio__min_u32(
 		made->combine_bytes, mpio_queue_limits(queue)->bytes_max);
-	made->gap_max = mpio_queue_limits(queue)->gap_max;
-	made->gap_percent = mpio_queue_limits(queue)->gap_percent;
 	if (config->memory == NULL)
 		made->allocator = *allocator;
 	*stream = made;

@@ -99,9 +99,12 @@ struct mpio_stream_config {
 	void *ctx;                         /* for them */
 	uint32_t combine_bytes;  /* most bytes that are read together, but
 				  * for a page that is larger; 0: 128 KiB;
-				  * clamped to the queue's limit */
+				  * clamped to the queue's limit, and to half
+				  * of `look_ahead_max`: while one run is read
+				  * another gathers */
 	uint32_t look_ahead_max; /* pages; most that are taken ahead of the
-				  * consumer; 0: 256 */
+				  * consumer; 0: 256, or four times what is
+				  * combined, if that is more */
 	uint32_t runs_max;       /* reads on their way at once, each of up to
 				  * `combine_bytes`; one more where a page
 				  * that is there ends it; and what is waited

@@ -244,7 +244,7 @@ static void a_gap_that_is_too_much_of_a_read_ends_the_run(void **state)
 	struct rig *rig = *state;
 
 	rig->config.gap_bytes = 4 * PAGE;
-	rig->config.gap_percent = 50;
+	rig->config.gap_percent = 40;
 	name(&reader, 10, 3, 3);
 	name(&reader, 18, 1, 1);
 	open_reader(&reader, rig, false);
@@ -254,6 +254,61 @@ static void a_gap_that_is_too_much_of_a_read_ends_the_run(void **state)
 	}
 	expect_page(&reader, 18);
 	assert_trace(rig, "read 120+2, read 126+2, read 132+6");
+	close_reader(&reader);
+}
+
+/* As the queue does, which looks at all of an I/O: a gap that is much of what
+ * lies around it may be little of the run. */
+static void gaps_are_a_share_of_the_whole_run(void **state)
+{
+	struct reader reader = {.config.combine_bytes = 16 * PAGE};
+	struct rig *rig = *state;
+
+	rig->config.gap_bytes = 4 * PAGE;
+	rig->config.gap_percent = 50;
+	name(&reader, 10, 3, 3); /* one of two pages after each */
+	name(&reader, 17, 1, 4);
+	name(&reader, 25, 1, 1); /* one of four */
+	open_reader(&reader, rig, false);
+	for (uint32_t i = 0; i < 3; i++)
+		expect_page(&reader, 10 + 3 * i);
+	for (uint32_t i = 0; i < 4; i++)
+		expect_page(&reader, 17 + i);
+	expect_page(&reader, 25);
+	assert_trace(rig, "read 120+8, read 132+20");
+	close_reader(&reader);
+}
+
+static void no_gap_makes_a_run_longer_than_what_is_combined(void **state)
+{
+	struct reader reader = {.config.combine_bytes = 4 * PAGE};
+	struct rig *rig = *state;
+
+	rig->config.gap_bytes = 3 * PAGE;
+	name(&reader, 0, 1, 3);
+	name(&reader, 6, 1, 1);
+	open_reader(&reader, rig, false);
+	for (uint32_t i = 0; i < 3; i++)
+		expect_page(&reader, i);
+	expect_page(&reader, 6);
+	assert_trace(rig, "read 100+6, read 112+2");
+	close_reader(&reader);
+}
+
+/* What the queue does not cross, the stream does not count as one read. */
+static void nor_longer_than_the_queue_crosses_gaps_in(void **state)
+{
+	struct reader reader = {.config.combine_bytes = 16 * PAGE};
+	struct rig *rig = *state;
+
+	rig->config.gap_bytes = PAGE;
+	rig->config.gap_io_bytes = 2 * PAGE;
+	name(&reader, 0, 2, 4);
+	open_reader(&reader, rig, false);
+	for (uint32_t i = 0; i < 4; i++)
+		expect_page(&reader, 2 * i);
+	assert_int_equal(stats_of(&reader)->runs, 4);
+	assert_trace(rig, "read 100+2, read 104+2, read 108+2, read 112+2");
 	close_reader(&reader);
 }
 
@@ -339,6 +394,28 @@ static void each_wait_doubles_the_distance(void **state)
 	assert_int_equal(reader.taken, 20);
 	close_reader(&reader);
 	assert_int_equal(reader.released, 20);
+}
+
+/* However much is combined: while one run is read, another is on its way. */
+static void a_run_is_never_all_that_is_taken_ahead(void **state)
+{
+	static const uint32_t looks[] = {2, 8, 16};
+
+	for (uint32_t k = 0; k < 3; k++) {
+		struct reader reader = {.config.combine_bytes = 64 * PAGE,
+					.config.look_ahead_max = looks[k]};
+		struct rig *rig = *state;
+		uint32_t busy = 0; /* times that the device was, meanwhile */
+
+		name(&reader, 60 * k, 1, 60);
+		open_reader(&reader, rig, true);
+		for (uint32_t i = 0; i < 50; i++) {
+			expect_page(&reader, 60 * k + i);
+			busy += rig->a.pending_count != 0;
+		}
+		assert_in_range(busy, 10, 50);
+		close_reader(&reader);
+	}
 }
 
 static void each_hit_takes_one_page_off_the_distance(void **state)
@@ -1025,11 +1102,15 @@ int main(void)
 		RIG_TEST(the_queues_limit_bounds_what_is_combined),
 		RIG_TEST(pages_a_gap_apart_are_read_together),
 		RIG_TEST(a_gap_that_is_too_much_of_a_read_ends_the_run),
+		RIG_TEST(gaps_are_a_share_of_the_whole_run),
+		RIG_TEST(no_gap_makes_a_run_longer_than_what_is_combined),
+		RIG_TEST(nor_longer_than_the_queue_crosses_gaps_in),
 		RIG_TEST(pages_named_backwards_are_read_one_by_one),
 		RIG_TEST(without_waiting_nothing_is_taken_ahead),
 		RIG_TEST(a_device_that_is_in_time_is_not_waited_for),
 		RIG_TEST(pages_that_are_there_are_taken_one_at_a_time),
 		RIG_TEST(each_wait_doubles_the_distance),
+		RIG_TEST(a_run_is_never_all_that_is_taken_ahead),
 		RIG_TEST(each_hit_takes_one_page_off_the_distance),
 		RIG_TEST(a_short_run_is_held_back_while_it_may_grow),
 		RIG_TEST(a_run_that_is_full_is_not_held_back),
