@@ -13,10 +13,8 @@
 #define READAHEAD_MAX (256u << 10)
 /* A read of so much may go straight if its pages are of no use later. */
 #define STRAIGHT_ONCE (64u << 10)
-/* An eighth of the cache for what is read ahead of one reader. */
+/* An eighth of the cache for what is read ahead. */
 #define CACHE_SHARE 8u
-/* Windows that are on their way for a reader who waits for the device. */
-#define DEPTH_MAX 8u
 
 /* ---- Handles ------------------------------------------------------------ */
 
@@ -50,8 +48,7 @@ static void configure(struct mpio_file *file)
 		       mpio__min_u64(most, mpio__or_default(bio, UINT32_MAX)));
 	config->readahead_min =
 		window(file, config->readahead_min, config->readahead_max);
-	file->ahead_max = mpio__min_u64(most, (uint64_t)DEPTH_MAX *
-						      config->readahead_max);
+	file->ahead_max = most;
 	if (config->straight_min == 0)
 		config->straight_min = (uint32_t)mpio__min_u64(
 			cache_bytes(file) / 2, UINT32_MAX - 1);

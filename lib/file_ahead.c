@@ -42,6 +42,10 @@
 #define LACK_MAX (128u << 10)
 /* What lies so many of the largest windows back counts half. */
 #define LEDGER_WINDOWS 64u
+/* Windows on their way before one reader, at most. */
+#define DEPTH_MAX 8u
+/* Who read among the last so many reads is still at work. */
+#define RECENT (4 * MPIO_FILE_READERS)
 /* Steps of a stride in a window. */
 #define STEPS_MAX 64u
 
@@ -205,10 +209,12 @@ static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 
 	if (end <= reader->end) /* the same bytes again */
 		return;
-	/* What it left out was in vain. */
+	/* What it left out was in vain, and it goes on for long from here. */
 	if (!reader->backward && reader->stride == 0 &&
-	    mpio__page_up(file, reader->wanted) < begin)
+	    mpio__page_up(file, reader->wanted) < begin) {
 		reader->wanted = begin;
+		reader->run = 0;
+	}
 	come_to(file, reader, end);
 	reader->run += length;
 	reader->pos = begin;
@@ -327,12 +333,28 @@ struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
 
 /* ---- Windows ------------------------------------------------------------ */
 
+/*
+ * Bytes that may lie ahead of a reader. Those that lie ahead of all share a part
+ * of the cache: if they did not fit in there together, they would drive each
+ * other out before anybody comes for them.
+ */
+static uint64_t share(const struct mpio_file *file)
+{
+	uint32_t readers = 0;
+
+	for (uint32_t i = 0; i < MPIO_FILE_READERS; i++)
+		readers += file->readers[i].window != 0 &&
+			   file->reads - file->readers[i].used < RECENT;
+	return file->ahead_max / mpio__max_u32(readers, 1);
+}
+
 /* How large the next one is to be; 0: there is none. */
 static uint32_t next_window(const struct mpio_file *file,
 			    const struct mpio_file_reader *reader)
 {
 	const struct mpio_file_config *config = &file->config;
 	uint64_t most = config->readahead_max;
+	uint64_t part = share(file);
 	uint64_t bytes = (uint64_t)2 * reader->window;
 
 	if (reader->window == 0)
@@ -343,6 +365,10 @@ static uint32_t next_window(const struct mpio_file *file,
 		most *= 2;
 	else
 		most = mpio__min_u64(most, ledger_allows(file, reader));
+	if (part < file->ahead_max) { /* two of them, and others' */
+		part = part / 2 > file->page_size ? part / 2 : file->page_size;
+		most = mpio__min_u64(most, part);
+	}
 	return (uint32_t)mpio__page_down(file, mpio__min_u64(bytes, most));
 }
 
@@ -459,7 +485,8 @@ void mpio__file_look_further(struct mpio_file *file,
 
 	if (!reader->covered || reader->stride != 0 ||
 	    reader->window < file->config.readahead_max ||
-	    (uint64_t)2 * reader->depth * reader->window > file->ahead_max)
+	    reader->depth == DEPTH_MAX ||
+	    (uint64_t)2 * reader->depth * reader->window > share(file))
 		return;
 	reader->depth *= 2;
 	reader->mark -=

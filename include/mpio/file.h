@@ -50,14 +50,15 @@
  * Ranges that lie scattered are best read ahead by MPIO_ADVICE_WILLNEED for
  * each, in order, between mpio_queue_plug() and mpio_queue_unplug().
  *
- * Reading ahead. A read that goes on where one of the last few ended (each
- * such sequence is a reader; a handle knows MPIO_FILE_READERS of them), goes
- * back from there, or keeps its distance from the last two, is part of a
- * pattern. From a reader's third read on, and at once at the beginning of the
+ * Reading ahead. A read that goes on where one of the last few ended, or at
+ * most four pages behind that within what was read ahead (each such sequence
+ * is a reader; a handle knows MPIO_FILE_READERS of them), goes back from there,
+ * or keeps its distance from the last two, is part of a pattern. From a reader's third read on, and at once at the beginning of the
  * file, what comes next is read ahead: a window that doubles each time the
  * reader comes to where the last one began. One that has to wait for what was
  * read ahead of it gets windows earlier: up to eight of the largest are then on
- * their way. A ledger of what was read ahead and of what was then wanted keeps
+ * their way. What lies ahead of all readers of a handle shares an eighth of the
+ * cache. A ledger of what was read ahead and of what was then wanted keeps
  * the share that nobody wants below a quarter.
  */
 #ifndef MPIO_FILE_H
@@ -167,7 +168,7 @@ struct mpio_file {
 	struct mpio_file_place places[MPIO_FILE_READERS];
 	struct mpio_file_reader readers[MPIO_FILE_READERS];
 	struct mpio_file_straight straight;
-	uint64_t ahead_max; /* bytes ahead of one reader */
+	uint64_t ahead_max; /* bytes ahead of all readers */
 	uint32_t page_size;
 	uint32_t page_shift;
 	uint64_t ledger_ahead;  /* as in the statistics, but for what lies */

@@ -391,6 +391,22 @@ static void a_reader_may_leave_out_a_few_pages(void **state)
 	}
 }
 
+/* However long it went on before: what is left out stays below a quarter. */
+static void who_leaves_out_most_gets_less_and_less(void **state)
+{
+	struct rig *rig = open_rig(2048, 0, NULL);
+	struct mpio_file_stats stats;
+
+	(void)state;
+	rig->slow = true;
+	read_run(rig, 0, 8 * MIB, PAGE);
+	for (uint64_t pos = 8 * MIB; pos < FILE_BYTES; pos += 5 * PAGE)
+		read_at(rig, pos, PAGE);
+	stats = mpio_file_stats(&rig->file);
+	assert_in_range(stats.ahead - stats.wanted, 1, stats.ahead / 4);
+	close_rig(rig);
+}
+
 static void who_leaves_out_more_is_somewhere_else(void **state)
 {
 	struct rig *rig = open_rig(2048, 0, NULL);
@@ -915,6 +931,31 @@ static void but_never_more_than_an_eighth_of_the_cache(void **state)
 	close_rig(rig);
 }
 
+/* What is ahead of all shares it; else nobody finds what was read ahead. */
+static void several_readers_do_not_drive_each_other_out(void **state)
+{
+	(void)state;
+	for (uint64_t readers = 2; readers <= MPIO_FILE_READERS; readers *= 2) {
+		struct rig *rig = open_rig(1024, 0, NULL);
+		uint64_t step = FILE_BYTES / readers, most = 0;
+
+		/* Pages that are used more than once stay. */
+		for (uint32_t i = 0; i < 3; i++)
+			read_run(rig, 0, 3 * MIB, 1 * MIB);
+		rig->slow = true;
+		rig->bytes = 0;
+		for (uint64_t pos = 0; pos < 2 * MIB; pos += PAGE)
+			for (uint64_t i = 0; i < readers; i++) {
+				read_at(rig, i * step + 4 * MIB + pos, PAGE);
+				if (on_its_way(rig) > most)
+					most = on_its_way(rig);
+			}
+		assert_in_range(most, 1, 1024 * PAGE / 4);
+		assert_in_range(rig->bytes, 1, readers * 5 * MIB / 2);
+		close_rig(rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -927,6 +968,7 @@ int main(void)
 		cmocka_unit_test(a_sequential_reader_waits_for_the_first_alone),
 		cmocka_unit_test(so_in_the_midst_of_the_file),
 		cmocka_unit_test(a_reader_may_leave_out_a_few_pages),
+		cmocka_unit_test(who_leaves_out_most_gets_less_and_less),
 		cmocka_unit_test(who_leaves_out_more_is_somewhere_else),
 		cmocka_unit_test(a_reader_of_large_pieces_reads_no_byte_twice),
 		cmocka_unit_test(two_readers_are_told_apart),
@@ -954,6 +996,7 @@ int main(void)
 		cmocka_unit_test(a_handle_knows_its_own_reads_alone),
 		cmocka_unit_test(who_waits_for_the_device_has_more_on_its_way),
 		cmocka_unit_test(but_never_more_than_an_eighth_of_the_cache),
+		cmocka_unit_test(several_readers_do_not_drive_each_other_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
