@@ -70,9 +70,9 @@ struct mpio_queue_config {
 	uint32_t gap_percent;  /* most of an I/O that may be gaps, as it is
 				* when one is crossed; 0: 75 */
 	uint32_t gap_io_bytes; /* no gap is crossed by an I/O that would be
-				* larger than this behind it; 0: 512 KiB, or
-				* eight gaps of the largest; clamped to
-				* bytes_max */
+				* larger than this behind it; 0: 512 KiB or
+				* eight gaps of the largest, whichever is
+				* more; clamped to bytes_max */
 	/*
 	 * Memory that bios go through whose own is not aligned as the device
 	 * asks, or that begin or end inside its blocks, piece by piece. Part

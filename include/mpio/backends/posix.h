@@ -7,13 +7,13 @@
  * Short transfers are continued and interrupted calls repeated; flush is
  * fdatasync, fua is RWF_DSYNC where the system has it, discard punches a hole
  * into a file. Bytes that the device promised and the file no longer has
- * cannot be read: -MPIO_EIO.
+ * cannot be read: -MPIO_EIO; unless it `grows`, where they are zeros.
  *
  * The limits are read from the system when the device is opened. A file has
  * logical blocks of 512 bytes, the last perhaps cut by its end, and takes any
  * memory; a block device has its own sectors. Direct I/O asks more: blocks and
- * memory as the file or disk wants them. Only the last 64 KiB of a file with an
- * odd end, which cannot be moved directly, then go through the system's page
+ * memory as the file or disk wants them. Only the last 64 KiB of a device with
+ * an odd end, which cannot be moved directly, then go through the system's page
  * cache. The kernel splits what is too large for the disk and keeps the parts
  * in flight together, so a bio may be as large as one call.
  *
@@ -46,7 +46,8 @@ struct mpio_posix_config {
 	bool grows;    /* a file that is still to become longer, and no block
 			* device: the device is as large as a file can be, what
 			* lies behind the file's end reads as zeros, and a
-			* write there extends it. Blocks are written whole, so
+			* write there extends it, as far as its file system
+			* allows: -MPIO_EFBIG. Blocks are written whole, so
 			* who wants an odd end cuts the file itself. Not with
 			* `size`. */
 	bool measure;  /* time a few reads of what there is, to find how
@@ -67,7 +68,7 @@ struct mpio_posix_config {
  * @return 0, or a negative errno:
  * @retval -MPIO_EINVAL  neither a file nor a block device; it cannot do direct
  *                       I/O; or the config contradicts itself: create without
- *                       size, readonly with create, a size for a block device,
+ *                       size or grows, readonly with create, a size for a block device,
  *                       grows with size or for a block device
  * @retval -MPIO_EROFS   readonly, and the file is smaller than `size`
  * @retval -MPIO_EFBIG   `size` is more than a file can have
