@@ -81,9 +81,10 @@ void mpio__hostfile_say(const struct mpio__hostfile *file,
 	mpio__say(text, "backend: %s\n", backend);
 	if (file->chosen[0] != '\0')
 		mpio__say(text, "chosen: %s\n", file->chosen);
-	mpio__say(text, "file: %s, %s\n",
+	mpio__say(text, "file: %s, %s%s\n",
 		  file->block_device ? "block device" : "regular file",
-		  file->direct ? "direct I/O" : "through the page cache");
+		  file->direct ? "direct I/O" : "through the page cache",
+		  file->grows ? ", grows" : "");
 	if (disk->bytes_max != 0)
 		mpio__say(text,
 			  "disk: %" PRIu32 " bytes, %" PRIu32

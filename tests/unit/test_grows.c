@@ -85,11 +85,15 @@ static void grow_by(const char *scheme, int direct)
 	struct mpio_queue_config config = {.allocator = &allocator};
 	struct mpio_device *device;
 	struct mpio_queue *queue;
+	char text[1024];
 
 	unlink(FILE_NAME);
 	device = open_by(scheme, direct);
 	if (device == NULL)
 		return;
+	assert_true(mpio_device_describe(device, text, sizeof(text)) <
+		    sizeof(text));
+	assert_non_null(strstr(text, ", grows\n"));
 	assert_size(0);
 	assert_int_equal(mpio_queue_open(device, &config, &queue), 0);
 	/* Nothing is there. */
