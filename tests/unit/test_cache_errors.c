@@ -581,6 +581,64 @@ static void work_that_cannot_be_waited_for_says_so(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
 }
 
+static void a_page_in_use_keeps_no_other_from_being_forgotten(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached_open(cached, 32, 16);
+	for (uint32_t i = 0; i < 6; i++)
+		use_page(cached, i);
+	assert_int_equal(
+		mpio_cache_find(&cached->file, (uint64_t)2 * PAGE, &page), 0);
+	assert_int_equal(write_blocks(cached, 16, 4), 0);
+	assert_int_equal(mpio_cache_invalidate(&cached->file,
+					       cached->rig->queue, 0,
+					       UINT64_MAX),
+			 -MPIO_EBUSY);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(is_cached(cached, i), i == 2 || i == 4);
+	mpio_cache_put(page);
+}
+
+/*
+ * Nodes of all files lie in one pool. Two trees of four levels are made, one
+ * right behind the other; then places far behind the first one's last page
+ * would lead into the second, if they led anywhere.
+ */
+static void a_place_far_behind_a_file_is_no_page_of_another(void **state)
+{
+	struct cached *cached = *state;
+	const uint64_t near = (uint64_t)1 << 18; /* a page: 4 levels */
+	const uint64_t far = ((uint64_t)256 << 18) + near;
+	struct mpio_page *page;
+	struct mpio_page *found;
+
+	cached_open(cached, 16, 16);
+	cached->rig->mapping.size = cached->file.mapping.size =
+		cached->other.mapping.size = (far + 10) * PAGE;
+	assert_int_equal(mpio_cache_grab(&cached->file, cached->rig->queue,
+					 near * PAGE, &page),
+			 0);
+	mpio_cache_release(page);
+	assert_int_equal(mpio_cache_grab(&cached->other, cached->rig->queue,
+					 near * PAGE, &page),
+			 0);
+	assert_int_equal(mpio_cache_fill(page, cached->rig->queue, 0, PAGE), 0);
+	memset(page->data, 7, PAGE);
+	assert_int_equal(mpio_cache_find(&cached->file, far * PAGE, &found),
+			 -MPIO_ENOENT);
+	mpio_cache_release(page);
+	assert_int_equal(mpio_cache_resize(&cached->file, cached->rig->queue,
+					   far * PAGE + BLOCK),
+			 0);
+	assert_int_equal(((unsigned char *)page->data)[PAGE - 1], 7);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      far * PAGE, 1, 0),
+			 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 13);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -611,6 +669,8 @@ int main(void)
 		CACHED_TEST(a_range_is_walked_as_far_as_it_goes),
 		CACHED_TEST(work_is_done_for_some_files_at_a_time),
 		CACHED_TEST(work_that_cannot_be_waited_for_says_so),
+		CACHED_TEST(a_page_in_use_keeps_no_other_from_being_forgotten),
+		CACHED_TEST(a_place_far_behind_a_file_is_no_page_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,6 +306,28 @@ static void a_walk_goes_only_where_it_finds_something(void **state)
 	model_free(&model);
 }
 
+/* The last node, or none, is enough for a key that has its leaf. */
+static void where_a_leaf_is_no_node_is_needed(void **state)
+{
+	static struct model model;
+
+	(void)state;
+	for (uint32_t height = 2; height <= 5; height++) {
+		uint64_t key = (uint64_t)1 << MPIO__FANOUT_BITS * (height - 1);
+
+		model_init(&model, height);
+		assert_int_equal(mpio__index_insert(model.index, key, 1), 0);
+		assert_int_equal(model.height, height);
+		assert_int_equal(model.pool.free_count, 0);
+		assert_int_equal(mpio__index_insert(model.index, key + 1, 2),
+				 0);
+		assert_int_equal(
+			mpio__index_insert(model.index, key + MPIO__FANOUT, 3),
+			-MPIO_ENOMEM);
+		model_free(&model);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +335,7 @@ int main(void)
 		cmocka_unit_test(a_key_that_is_not_there_is_not_found),
 		cmocka_unit_test(without_nodes_an_insertion_changes_nothing),
 		cmocka_unit_test(a_walk_goes_only_where_it_finds_something),
+		cmocka_unit_test(where_a_leaf_is_no_node_is_needed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,6 +318,126 @@ static void what_was_just_read_ahead_stays_when_a_group_goes(void **state)
 		assert_true(is_cached(cached, i));
 }
 
+static void a_row_goes_on_behind_the_page_before_it(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 64);
+	assert_int_equal(read_ahead(cached, 0, 4), 4);
+	assert_int_equal(read_ahead(cached, 4, 4), 4);
+	assert_int_equal(neighbours(cached, 0, 8), 8);
+}
+
+static unsigned char *memory_of(struct cached *cached, uint32_t index)
+{
+	struct mpio_page *page;
+
+	assert_int_equal(mpio_cache_get(&cached->file, cached->rig->queue,
+					(uint64_t)index * PAGE, &page),
+			 0);
+	mpio_cache_put(page);
+	return page->data;
+}
+
+/* Of two groups that are begun, the first is used up first. */
+static void single_pages_use_up_a_group_that_is_begun(void **state)
+{
+	struct cached *cached = *state;
+	unsigned char *first;
+
+	cached_open(cached, 800, 64);
+	assert_int_equal(read_ahead(cached, 0, 4), 4);
+	assert_int_equal(read_ahead(cached, 50, 4), 4);
+	first = memory_of(cached, 0);
+	for (uint32_t i = 4; i < RUN; i++)
+		assert_ptr_equal(memory_of(cached, 90 + 2 * i),
+				 first + (size_t)i * PAGE);
+	assert_ptr_equal(memory_of(cached, 150), memory_of(cached, 53) + PAGE);
+}
+
+static void a_pinned_page_is_not_taken_for_a_run(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+	struct mpio_page *again;
+
+	cached_open(cached, 800, 64);
+	for (uint32_t i = 0; i < 64; i += RUN)
+		assert_int_equal(read_ahead(cached, i, RUN), RUN);
+	assert_int_equal(
+		mpio_cache_find(&cached->file, (uint64_t)3 * PAGE, &page), 0);
+	for (uint32_t i = 64; i < 128; i += RUN)
+		assert_int_equal(read_ahead(cached, i, RUN), RUN);
+	assert_int_equal(
+		mpio_cache_find(&cached->file, (uint64_t)3 * PAGE, &again), 0);
+	assert_ptr_equal(page, again);
+	mpio_cache_put(page);
+	mpio_cache_put(again);
+}
+
+/* However many of its pages are old. */
+static void a_group_that_cannot_go_is_looked_at_once(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached_open(cached, 800, 64);
+	for (uint32_t i = 0; i < 64; i += RUN)
+		assert_int_equal(read_ahead(cached, i, RUN), RUN);
+	assert_int_equal(
+		mpio_cache_find(&cached->file, (uint64_t)15 * PAGE, &page), 0);
+	assert_int_equal(read_ahead(cached, 100, RUN), RUN);
+	assert_int_equal(neighbours(cached, 100, RUN), RUN);
+	for (uint32_t i = 0; i < RUN; i++)
+		assert_true(is_cached(cached, i));
+	mpio_cache_put(page);
+}
+
+/* A page is dropped between two uses of another. */
+static void what_goes_makes_no_other_page_hot(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 32);
+	use_page(cached, 6);
+	use_page(cached, 5);
+	assert_int_equal(mpio_cache_drop(&cached->file, cached->rig->queue,
+					 6 * PAGE, 7 * PAGE),
+			 0);
+	use_page(cached, 5);
+	assert_int_equal(mpio_cache_stats(cached->cache).promoted, 0);
+	/* But who gets the frame of the page used last is another page. */
+	assert_int_equal(mpio_cache_drop(&cached->file, cached->rig->queue,
+					 5 * PAGE, 6 * PAGE),
+			 0);
+	use_page(cached, 7);
+	use_page(cached, 8);
+	use_page(cached, 7);
+	assert_int_equal(mpio_cache_stats(cached->cache).promoted, 1);
+}
+
+/* All of the protected pages are in use: one has to go back all the same. */
+static void of_pages_in_use_no_more_than_a_share_is_protected(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 8); /* six of them are protected */
+	for (uint32_t i = 0; i < 16; i++)
+		use_page(cached, i % 8);
+	use_page(cached, 8); /* 0 and 1 go back, and 0 goes */
+	assert_false(is_cached(cached, 0));
+	for (uint32_t i = 2; i < 8; i++)
+		use_page(cached, i);
+	use_page(cached, 1);
+	use_page(cached, 8);
+	use_page(cached, 1);
+	use_page(cached, 8);
+	use_page(cached, 9);
+	assert_false(is_cached(cached, 1));
+	for (uint32_t i = 2; i < 10; i++)
+		assert_true(is_cached(cached, i));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +459,12 @@ int main(void)
 		CACHED_TEST(after_reclaim_a_row_still_gets_neighbours),
 		CACHED_TEST(a_hot_page_is_not_taken_for_a_run),
 		CACHED_TEST(what_was_just_read_ahead_stays_when_a_group_goes),
+		CACHED_TEST(a_row_goes_on_behind_the_page_before_it),
+		CACHED_TEST(single_pages_use_up_a_group_that_is_begun),
+		CACHED_TEST(a_pinned_page_is_not_taken_for_a_run),
+		CACHED_TEST(a_group_that_cannot_go_is_looked_at_once),
+		CACHED_TEST(what_goes_makes_no_other_page_hot),
+		CACHED_TEST(of_pages_in_use_no_more_than_a_share_is_protected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,6 +323,49 @@ static void work_is_sorted_across_files(void **state)
 	assert_trace(cached->rig, "write 100+120");
 }
 
+/* Marked or not, only a sync waits for it. */
+static void a_tagged_walk_skips_a_locked_page_too(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_writeback_control wbc = {
+		.nr_to_write = 60,
+		.tagged = true,
+	};
+	struct mpio_page *page;
+
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	mpio_cache_grab(&cached->file, cached->rig->queue, 0, &page);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_int_equal(wbc.pages_skipped, 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	mpio_cache_release(page);
+}
+
+/* What goes well after it does not hide an error. */
+static void the_first_error_of_a_walk_is_told(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_writeback_control wbc = {.nr_to_write = MPIO_WRITE_ALL};
+
+	cached->config.background_percent = 1;
+	cached_open(cached, 400, 64);
+	mock_fail(&cached->rig->a, 100, 4, -MPIO_ENOSPC)->times = 2;
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 20, 4), 0);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		-MPIO_ENOSPC);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_int_equal(write_blocks(cached, 20, 4), 0);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 -MPIO_ENOSPC);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +385,8 @@ int main(void)
 		CACHED_TEST(work_is_done_from_the_threshold_on),
 		CACHED_TEST(work_that_fails_says_so),
 		CACHED_TEST(work_is_sorted_across_files),
+		CACHED_TEST(a_tagged_walk_skips_a_locked_page_too),
+		CACHED_TEST(the_first_error_of_a_walk_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
