@@ -603,6 +603,43 @@ static void the_devices_errors_are_told(void **state)
 		-MPIO_ENXIO);
 }
 
+/* Not even to what the bio beside it in the pool ends with. */
+static void the_first_piece_is_joined_to_nothing(void **state)
+{
+	enum { COUNT = 2 * 4 };
+	static unsigned char memory[COUNT][512];
+	struct mpio_bio *bios[COUNT];
+	struct rig *rig = *state;
+
+	rig->config.bios = COUNT / 2;
+	rig->config.segments_max = 1;
+	rig_open(rig);
+	for (int i = 0; i < COUNT; i++) {
+		bios[i] = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+		assert_non_null(bios[i]);
+	}
+	for (int i = 0; i < COUNT; i++) {
+		int at = 0; /* among their pieces of memory */
+
+		for (int k = 0; k < COUNT; k++)
+			at += bios[k]->vecs < bios[i]->vecs;
+		bios[i]->ctx = memory[at];
+	}
+	for (int at = 0; at < COUNT; at++) {
+		for (int i = 0; i < COUNT; i++) {
+			if (bios[i]->ctx == memory[at])
+				assert_int_equal(
+					mpio_bio_add(bios[i], memory[at], 512),
+					0);
+		}
+	}
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(bios[i]->vec_count, 1);
+		assert_int_equal(bios[i]->vecs[0].length, 512);
+		mpio_bio_put(bios[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -633,6 +670,7 @@ int main(void)
 		RIG_TEST(a_bio_is_as_it_was_submitted_when_it_ends),
 		RIG_TEST(a_transfer_of_no_bytes_is_an_error),
 		RIG_TEST(the_devices_errors_are_told),
+		RIG_TEST(the_first_piece_is_joined_to_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

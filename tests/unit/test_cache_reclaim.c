@@ -438,6 +438,20 @@ static void of_pages_in_use_no_more_than_a_share_is_protected(void **state)
 		assert_true(is_cached(cached, i));
 }
 
+static void a_page_that_is_not_all_there_is_not_found_when_hot(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 32);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(write_blocks(cached, 4 * (i % 2), 1), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).promoted, 2);
+	assert_false(is_cached(cached, 0));
+	assert_false(is_cached(cached, 1));
+	use_page(cached, 0);
+	assert_true(is_cached(cached, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -465,6 +479,7 @@ int main(void)
 		CACHED_TEST(a_group_that_cannot_go_is_looked_at_once),
 		CACHED_TEST(what_goes_makes_no_other_page_hot),
 		CACHED_TEST(of_pages_in_use_no_more_than_a_share_is_protected),
+		CACHED_TEST(a_page_that_is_not_all_there_is_not_found_when_hot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

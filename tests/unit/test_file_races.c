@@ -207,6 +207,31 @@ static void each_range_is_watched_by_itself(void **state)
 	assert_true(mpio_cache_unwatch(&cached->file, &watches[1]));
 }
 
+/* A block that cannot be read does not make what is before it any newer. */
+static void what_was_written_back_before_a_bad_block_is_read_again(void **state)
+{
+	struct cached *cached = *state;
+
+	open_files(cached, 16, write_back);
+	mock_fail(&cached->rig->a, 106, 1, -MPIO_EIO);
+	assert_int_equal(mpio_file_read(&handle, buffer, 12 * BLOCK, 0),
+			 4 * BLOCK);
+	assert_null(meanwhile);
+	assert_all(buffer, 4 * BLOCK, 'x');
+}
+
+static void what_is_good_before_a_bad_block_is_not_read_again(void **state)
+{
+	struct cached *cached = *state;
+
+	open_files(cached, 16, NULL);
+	mock_fail(&cached->rig->a, 106, 1, -MPIO_EIO);
+	assert_int_equal(mpio_file_read(&handle, buffer, 12 * BLOCK, 0),
+			 4 * BLOCK);
+	assert_data(buffer, "a100 a101 a102 a103");
+	assert_int_equal(mpio_file_stats(&handle).straight, 4 * BLOCK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +242,9 @@ int main(void)
 		RACE_TEST(what_happens_elsewhere_costs_nothing),
 		RACE_TEST(what_lies_behind_the_end_is_not_watched),
 		RACE_TEST(each_range_is_watched_by_itself),
+		RACE_TEST(
+			what_was_written_back_before_a_bad_block_is_read_again),
+		RACE_TEST(what_is_good_before_a_bad_block_is_not_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

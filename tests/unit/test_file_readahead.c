@@ -39,7 +39,7 @@ struct rig {
 	struct mpio_device device; /* first */
 	struct mpio_bio *pending[PENDING_MAX];
 	uint32_t pending_count;
-	bool slow; /* ends one, the oldest, for who waits */
+	bool slow;      /* ends one, the oldest, for who waits */
 	struct mpio_cache_mapping mapping;
 	struct mpio_cache *cache;
 	struct mpio_queue *queue;
@@ -956,6 +956,58 @@ static void several_readers_do_not_drive_each_other_out(void **state)
 	}
 }
 
+/* A place of which the double is read next is no step. */
+static void two_reads_are_no_steps(void **state)
+{
+	struct rig *rig = open_rig(2048, 0, NULL);
+
+	(void)state;
+	assert_int_equal(read_at(rig, 4 * MIB, 4 * KIB), 0);
+	assert_int_equal(read_at(rig, 8 * MIB, 4 * KIB), 0);
+	assert_in_range(read_at(rig, 12 * MIB, 4 * KIB), 4 * KIB, MIB);
+	close_rig(rig);
+}
+
+static void steps_larger_than_a_window_are_not_read_ahead(void **state)
+{
+	const struct mpio_file_config config = {
+		.readahead_max = 16 * 1024,
+		.straight_min = UINT32_MAX,
+	};
+	struct rig *rig = open_rig(2048, 0, &config);
+
+	(void)state;
+	for (uint64_t i = 1; i < 20; i++)
+		assert_int_equal(read_at(rig, i * 256 * KIB, 32 * KIB), 0);
+	close_rig(rig);
+}
+
+/* But for the last of all. */
+static void steps_down_are_read_ahead_to_the_first_byte(void **state)
+{
+	struct rig *rig = open_rig(2048, 0, NULL);
+
+	(void)state;
+	for (uint64_t pos = 6 * MIB; pos != 0; pos -= 64 * KIB)
+		read_at(rig, pos, 4 * KIB);
+	assert_in_range(rig->demands, 3, 5);
+	close_rig(rig);
+}
+
+static void who_waits_in_steps_has_no_more_on_its_way(void **state)
+{
+	struct rig *rig = open_rig(8192, 0, NULL);
+
+	(void)state;
+	rig->slow = true;
+	for (uint64_t pos = MIB; pos < 129 * MIB; pos += 64 * KIB) {
+		read_at(rig, pos, 4 * KIB);
+		assert_in_range(on_its_way(rig), 0, 2 * 64 * PAGE);
+	}
+	assert_in_range(on_its_way(rig), 1, 2 * 64 * PAGE);
+	close_rig(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -997,6 +1049,10 @@ int main(void)
 		cmocka_unit_test(who_waits_for_the_device_has_more_on_its_way),
 		cmocka_unit_test(but_never_more_than_an_eighth_of_the_cache),
 		cmocka_unit_test(several_readers_do_not_drive_each_other_out),
+		cmocka_unit_test(two_reads_are_no_steps),
+		cmocka_unit_test(steps_larger_than_a_window_are_not_read_ahead),
+		cmocka_unit_test(steps_down_are_read_ahead_to_the_first_byte),
+		cmocka_unit_test(who_waits_in_steps_has_no_more_on_its_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -459,6 +459,21 @@ static void get_block_may_read_other_pages(void **state)
 	assert_page(rig, 2, "a300 a301 a302 a303");
 }
 
+static void behind_the_devices_end_there_is_no_boundary(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 4, 100)->flags |= MPIO_EXTENT_BOUNDARY;
+	map_blocks(rig, 4, 4, DISK_BLOCKS - 4)->flags |= MPIO_EXTENT_BOUNDARY;
+	add_pages(rig, 0, 4, 2);
+	rig->ops.boundary = rig_boundary;
+	rig->watch = WATCH_IO | WATCH_HOOKS;
+	rig_open(rig);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+4, boundary 104, write 1020+4");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +507,7 @@ int main(void)
 		RIG_TEST(the_end_of_the_device_that_holds_the_extent_counts),
 		RIG_TEST(get_block_may_read_and_wait),
 		RIG_TEST(get_block_may_read_other_pages),
+		RIG_TEST(behind_the_devices_end_there_is_no_boundary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

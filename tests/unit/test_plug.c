@@ -535,6 +535,32 @@ static void a_discard_keeps_its_place_among_overlapping_bios(void **state)
 	assert_disk(&rig->a, 4, "0 0 f6 f7");
 }
 
+static void one_of_three_is_put_in_order(void **state)
+{
+	struct rig *rig = *state;
+	static const uint64_t blocks[] = {10, 30, 20};
+
+	open_watching(rig, WATCH_IO);
+	read_blocks(rig, blocks, COUNT_OF(blocks));
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "read 10+1, read 20+1, read 30+1");
+}
+
+/* It is sent, but pushed with what comes after it. */
+static void a_fua_write_is_pushed_by_unplug(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	open_watching(rig, WATCH_IO | WATCH_CALLS);
+	start_write(rig, MPIO_BIO_FUA, 5, 1);
+	start_write(rig, 0, 9, 1);
+	assert_trace(rig, "write 5+1");
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "write 9+1, commit");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +594,8 @@ int main(void)
 		RIG_TEST(overlapping_reads_may_change_places),
 		RIG_TEST(neighbours_do_not_overlap),
 		RIG_TEST(a_discard_keeps_its_place_among_overlapping_bios),
+		RIG_TEST(one_of_three_is_put_in_order),
+		RIG_TEST(a_fua_write_is_pushed_by_unplug),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

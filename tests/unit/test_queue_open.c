@@ -473,6 +473,59 @@ static void a_queue_leaves_its_group_when_it_is_closed(void **state)
 	assert_int_equal(io->status, 0);
 }
 
+/* Not even if the device takes nothing for the moment. */
+static void nor_for_a_device_that_refuses(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig->watch = WATCH_CALLS;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	mpio_queue_plug(rig->queue);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 9, 1);
+	rig->a.refuse = 3;
+	rig->a.refusal = -MPIO_EAGAIN;
+	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
+	assert_int_equal(patience.missing_count, 2);
+	assert_null(strstr(rig->trace, "wait"));
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+}
+
+static void after_that_all_queues_are_waited_for_again(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	mock_asynchronous(&rig->b);
+	rig->a.slow = rig->b.slow = true;
+	rig->two = true;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	start_io(rig, rig->other, MPIO_BIO_READ, 0, 9, 1);
+	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
+	assert_int_equal(patience.missing_count, 2);
+	assert_int_equal(mpio_queue_wait(rig->other), 1);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+}
+
+/* What is read across gaps goes through slots, and those are large. */
+static void a_disk_has_room_to_bounce_through(void **state)
+{
+	struct rig *rig = *state;
+	size_t size;
+
+	rig->a.device.limits.memory_alignment = 512;
+	size = mpio_queue_size(&rig->a.device, &rig->config);
+	assert_in_range(size, 256 * 1024, 1024 * 1024);
+	rig->a.device.limits.gap_bytes = 64 * 1024;
+	size = mpio_queue_size(&rig->a.device, &rig->config);
+	assert_in_range(size, 4 * 1024 * 1024, 5 * 1024 * 1024);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +555,9 @@ int main(void)
 		RIG_TEST(closing_by_a_deadline_never_waits),
 		RIG_TEST(a_failing_device_does_not_hide_what_others_have_done),
 		RIG_TEST(a_queue_leaves_its_group_when_it_is_closed),
+		RIG_TEST(nor_for_a_device_that_refuses),
+		RIG_TEST(after_that_all_queues_are_waited_for_again),
+		RIG_TEST(a_disk_has_room_to_bounce_through),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
