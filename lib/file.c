@@ -180,7 +180,7 @@ static int get_page(struct reading *reading, struct mpio_page **page)
 
 	/* Who asked before asks on before what was asked for is used up. */
 	if (reading->asked > reading->pos && reading->asked < reading->end &&
-	    reading->asked - reading->pos < piece)
+	    reading->asked - reading->pos <= piece)
 		ask(reading);
 	if (mpio_cache_find(file->mapping, reading->pos, page) == 0)
 		return 0;

@@ -40,6 +40,7 @@ struct rig {
 	struct mpio_bio *pending[PENDING_MAX];
 	uint32_t pending_count;
 	bool slow;      /* ends one, the oldest, for who waits */
+	uint32_t alone; /* so often it was the only one */
 	struct mpio_cache_mapping mapping;
 	struct mpio_cache *cache;
 	struct mpio_queue *queue;
@@ -104,6 +105,7 @@ static int reap(struct mpio_device *device, void *channel, int wait)
 	if (rig->slow && n > 0) {
 		struct mpio_bio *bio = rig->pending[0];
 
+		rig->alone += n == 1;
 		memmove(rig->pending, rig->pending + 1,
 			--rig->pending_count * sizeof(rig->pending[0]));
 		mpio_bio_end(bio, 0);
@@ -1008,6 +1010,28 @@ static void who_waits_in_steps_has_no_more_on_its_way(void **state)
 	close_rig(rig);
 }
 
+/* Two pieces of a large read are on their way, each of them one I/O. */
+static void only_for_the_last_piece_the_device_has_nothing_else(void **state)
+{
+	static const uint64_t lengths[] = {2 * MIB, 512 * KIB + PAGE};
+	static const uint32_t ios[] = {8, 3};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct rig *rig = open_rig(8192, 256 * KIB, NULL);
+
+		rig->slow = true;
+		assert_int_equal(
+			mpio_file_advise(&rig->file, 0, 0, MPIO_ADVICE_RANDOM),
+			0);
+		read_at(rig, QUIET, lengths[i]);
+		assert_int_equal(rig->bytes, lengths[i]);
+		assert_int_equal(rig->ios, ios[i]);
+		assert_int_equal(rig->alone, 1);
+		close_rig(rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1053,6 +1077,8 @@ int main(void)
 		cmocka_unit_test(steps_larger_than_a_window_are_not_read_ahead),
 		cmocka_unit_test(steps_down_are_read_ahead_to_the_first_byte),
 		cmocka_unit_test(who_waits_in_steps_has_no_more_on_its_way),
+		cmocka_unit_test(
+			only_for_the_last_piece_the_device_has_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
