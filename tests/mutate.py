@@ -328,16 +328,22 @@ class Results:
 
 
 def explained():
-    """Lines of survivors that cannot be killed: (file, kind, text)."""
+    """Survivors that cannot be killed: (source or None, file, kind, text)."""
     found = set()
     with open("tests/mutants/survivors.txt") as file:
         for line in file:
-            parts = re.match(r"(\S+) (always|never|both): (.*)$", line)
+            parts = re.match(r"(?:(\S+):)?(\S+) (always|never|both): (.*)$",
+                             line)
             if parts:
                 for kind in ("always", "never"):
-                    if parts[2] in (kind, "both"):
-                        found.add((parts[1], kind, parts[3].strip()))
+                    if parts[3] in (kind, "both"):
+                        found.add((parts[1], parts[2], kind, parts[4].strip()))
     return found
+
+
+def is_explained(mutant, waived):
+    line = (mutant.where[0], mutant.kind, mutant.text)
+    return (None, *line) in waived or (mutant.source, *line) in waived
 
 
 def report(mutants, results, seconds):
@@ -351,7 +357,7 @@ def report(mutants, results, seconds):
         if results.known[mutant.key] != "-":
             killed += 1
             row[1] += 1
-        elif (mutant.where[0], mutant.kind, mutant.text) in waived:
+        elif is_explained(mutant, waived):
             equivalent += 1
             row[2] += 1
         else:
