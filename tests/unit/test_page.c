@@ -2,9 +2,13 @@
 /*
  * Page: set-up, and the state of its blocks.
  */
+#define _GNU_SOURCE
 #include "mock.h"
 
 #include "internal.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct mpio_mapping mapping = {.block_size = BLOCK};
 static uint64_t bits[8];
@@ -281,6 +285,26 @@ static void runs_of_many_blocks_end_where_they_do(void **state)
 	assert_int_equal(mpio__bits_run(&page, MPIO__DIRTY, 0, 192, true), 0);
 }
 
+/* Behind the bits of the last block there may be no memory at all. */
+static void no_word_behind_the_last_is_looked_at(void **state)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	struct mpio_page page = a_page(64, false);
+	unsigned char *memory = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_true(memory != MAP_FAILED);
+	assert_int_equal(mprotect(memory + size, size, PROT_NONE), 0);
+	page.blocks = (uint64_t *)(void *)(memory + size) - 2;
+	assert_int_equal(mpio__bits_run(&page, MPIO__DIRTY, 0, 64, false), 64);
+	assert_int_equal(mpio__bits_run(&page, MPIO__DIRTY, 1, 64, false), 64);
+	assert_int_equal(mpio_page_set_dirty(&page, 0, 64 * BLOCK), 0);
+	assert_int_equal(mpio__bits_run(&page, MPIO__DIRTY, 0, 64, true), 64);
+	assert_int_equal(mpio__bits_run(&page, MPIO__DIRTY, 63, 64, true), 64);
+	assert_int_equal(munmap(memory, 2 * size), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +330,7 @@ int main(void)
 			blocks_beyond_the_first_word_have_bits_of_their_own),
 		cmocka_unit_test(state_ends_at_64_blocks_exactly),
 		cmocka_unit_test(runs_of_many_blocks_end_where_they_do),
+		cmocka_unit_test(no_word_behind_the_last_is_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -479,6 +479,25 @@ static void a_device_may_end_anywhere(void **state)
 	assert_page(rig, 3, "a50");
 }
 
+/* Where the page before it ended, in that page, is nothing to it. */
+static void a_segment_goes_on_in_its_own_page_only(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.segments_max = 2;
+	rig->config.pages_max = 2;
+	rig->together = true;
+	rig->watch = WATCH_IO;
+	map_blocks(rig, 0, 6, 100);
+	map_blocks(rig, 10, 2, 106);
+	add_pages(rig, 0, 4, 3);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 3);
+	assert_trace(rig, "read 100+6, read 106+2");
+	assert_page(rig, 1, "a104 a105 0 0");
+	assert_page(rig, 2, "0 0 a106 a107");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -512,6 +531,7 @@ int main(void)
 		RIG_TEST(a_block_that_the_devices_end_cuts_is_cut_there),
 		RIG_TEST(what_follows_the_devices_end_lies_elsewhere),
 		RIG_TEST(a_device_may_end_anywhere),
+		RIG_TEST(a_segment_goes_on_in_its_own_page_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -370,6 +370,20 @@ static void a_flush_waits_for_those_that_wait(void **state)
 			  "write 4+4, end_io 1, flush, end_io 2");
 }
 
+/* It is not waited for by others of whole blocks, whoever cuts some elsewhere. */
+static void whole_blocks_beside_a_part_keep_no_place(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	start(rig, 5, 1);
+	start(rig, 16, 4);
+	start(rig, 16, 4);
+	assert_trace(rig, "read 4+4, write 16+4, write 16+4");
+	assert_int_equal(stats(rig)->turns, 0);
+	drain(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +401,7 @@ int main(void)
 		RIG_TEST(what_was_never_sent_is_not_waited_for),
 		RIG_TEST(flushes_go_around_both),
 		RIG_TEST(a_flush_waits_for_those_that_wait),
+		RIG_TEST(whole_blocks_beside_a_part_keep_no_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

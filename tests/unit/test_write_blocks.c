@@ -202,6 +202,47 @@ static void periodic_writes_are_background(void **state)
 	assert_trace(rig, "write 100+4 background");
 }
 
+static void of_a_neighbour_only_dirty_blocks_are_written(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO;
+	open_with_pages(rig, 4, 2);
+	dirty_page(rig, 0);
+	give_bits(rig, 1);
+	fill_blocks(rig, 1, 0, 4);
+	dirty_blocks(rig, 1, 0, 1);
+	rig->trace[0] = '\0';
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), 0);
+	assert_trace(rig, "write 100+5");
+	assert_bits(rig, 1, "uuuu");
+	assert_disk(&rig->a, 100, "f0 f1 f2 f3 f4 a105");
+	/* If all of them are dirty, all are clean after it. */
+	dirty_page(rig, 0);
+	dirty_blocks(rig, 1, 0, 4);
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), 0);
+	assert_trace(rig, "write 100+8");
+	assert_bits(rig, 1, "uuuu");
+}
+
+/* A page that must not tear has its blocks mapped by an answer that is kept. */
+static void what_is_known_is_not_asked_for_again(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.atomic_unit = 8 * BLOCK;
+	rig->watch = WATCH_IO | WATCH_MAP;
+	open_with_pages(rig, 4, 2);
+	dirty_all(rig);
+	give_bits(rig, 0);
+	dirty_blocks(rig, 0, 0, 1);
+	dirty_blocks(rig, 0, 2, 2);
+	page_at(rig, 1)->flags |= MPIO_PAGE_ATOMIC;
+	rig->trace[0] = '\0';
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), 0);
+	assert_trace(rig, "alloc 0+1, alloc 2+6, write 100+1, write 102+6");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +256,8 @@ int main(void)
 		RIG_TEST(a_page_that_does_not_fit_is_not_written),
 		RIG_TEST(what_is_being_written_is_not_read),
 		RIG_TEST(periodic_writes_are_background),
+		RIG_TEST(of_a_neighbour_only_dirty_blocks_are_written),
+		RIG_TEST(what_is_known_is_not_asked_for_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hooks of a cache's lock: what is called when, and by whom nobody sleeps.
+ * There is one thread; what others do, it does itself inside the hook that
+ * waits. Real threads are in test_cache_threads.c.
+ */
+#include "cached.h"
+
+#include "cache_private.h"
+
+static bool held;
+static uint32_t waits;
+static uint32_t wakes;
+static void (*meanwhile)(void); /* what another thread does */
+static struct mpio_page *pages[2];
+
+static void lock(void *ctx)
+{
+	(void)ctx;
+	assert_false(held);
+	held = true;
+}
+
+static void unlock(void *ctx)
+{
+	(void)ctx;
+	assert_true(held);
+	held = false;
+}
+
+static void wait(void *ctx)
+{
+	unlock(ctx);
+	waits++;
+	assert_non_null(meanwhile);
+	meanwhile();
+	lock(ctx);
+}
+
+static void wake(void *ctx)
+{
+	(void)ctx;
+	wakes++;
+}
+
+static const struct mpio_cache_lock hooks = {
+	.lock = lock,
+	.unlock = unlock,
+	.wait = wait,
+	.wake = wake,
+};
+
+static void is_not_held(struct rig *rig, uint64_t block)
+{
+	(void)rig;
+	(void)block;
+	assert_false(held);
+}
+
+static void open_locked(struct cached *cached, uint32_t frames)
+{
+	held = false;
+	waits = wakes = 0;
+	meanwhile = NULL;
+	cached->config.lock = &hooks;
+	cached->rig->before_map = is_not_held;
+	cached_open(cached, 64, frames);
+	assert_false(held);
+}
+
+static struct mpio_page *grab(struct cached *cached, uint64_t index)
+{
+	struct mpio_page *page;
+
+	assert_int_equal(mpio_cache_grab(&cached->file, cached->rig->queue,
+					 index * PAGE, &page),
+			 0);
+	return page;
+}
+
+/* ---- Locking ------------------------------------------------------------- */
+
+/* And whatever is called in between is called without it. */
+static void each_call_gives_the_lock_up(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue = cached->rig->queue;
+	struct mpio_errseq since;
+
+	open_locked(cached, 8);
+	queue = cached->rig->queue;
+	since = mpio_cache_errors_sample(&cached->file);
+	for (uint32_t i = 0; i < 16; i++) {
+		use_page(cached, i);
+		assert_int_equal(write_bytes(cached, i * PAGE + 7, 100, 1), 0);
+		assert_false(held);
+	}
+	assert_int_equal(mpio_cache_readahead(&cached->file, queue, 0, 4, 0),
+			 4);
+	assert_int_equal(mpio_cache_work(cached->cache, queue), 1);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, 10 * PAGE + 1),
+			 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, 12 * PAGE), 0);
+	assert_int_equal(mpio_cache_drop(&cached->file, queue, 0, PAGE), 0);
+	assert_int_equal(mpio_cache_invalidate(&cached->file, queue, 0, PAGE),
+			 0);
+	assert_int_equal(mpio_cache_end(&cached->file), 12 * PAGE);
+	assert_int_equal(mpio_cache_errors_check(&cached->file, &since), 0);
+	mpio_cache_errors_set(&cached->file, -MPIO_EIO);
+	assert_int_equal(mpio_cache_errors_check(&cached->file, &since),
+			 -MPIO_EIO);
+	assert_int_equal(mpio_cache_stats(cached->cache).frames, 8);
+	assert_false(held);
+	assert_int_equal(waits, 0);
+}
+
+static void a_range_is_watched_under_it(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_cache_watch watch;
+
+	open_locked(cached, 8);
+	assert_true(mpio_cache_watch(&cached->file, &watch, 0, 4 * PAGE));
+	assert_false(held);
+	assert_true(mpio_cache_unwatch(&cached->file, &watch));
+	use_page(cached, 1);
+	assert_false(mpio_cache_watch(&cached->file, &watch, 0, 4 * PAGE));
+	assert_false(
+		mpio_cache_watch(&cached->file, &watch, 8 * PAGE, 17 * PAGE));
+	assert_false(held);
+}
+
+static void a_file_in_use_is_not_detached(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	open_locked(cached, 8);
+	queue = cached->rig->queue;
+	page = grab(cached, 2);
+	mpio_cache_pin(page);
+	mpio_cache_release(page);
+	assert_int_equal(mpio_cache_detach(&cached->file, queue), -MPIO_EBUSY);
+	/* Nor if it is a page that was dropped. */
+	assert_int_equal(mpio_cache_drop(&cached->file, queue, 0, UINT64_MAX),
+			 0);
+	assert_int_equal(mpio_cache_detach(&cached->file, queue), -MPIO_EBUSY);
+	use_page(cached, 2);
+	mpio_cache_put(page);
+	assert_int_equal(mpio_cache_detach(&cached->file, queue), 0);
+	assert_null(cached->file.cache);
+	assert_int_equal(mpio_cache_attach(cached->cache, &cached->file), 0);
+}
+
+/* ---- Waiting ------------------------------------------------------------- */
+
+/* Each of these may be what somebody waits for. */
+static void let_go(void)
+{
+	mpio_cache_put(pages[1]);
+	assert_int_equal(wakes, 1);
+	mpio_cache_release(pages[0]);
+	assert_int_equal(wakes, 2);
+}
+
+static void who_waits_is_woken(void **state)
+{
+	struct cached *cached = *state;
+
+	open_locked(cached, 8);
+	for (uint32_t i = 0; i < 2; i++)
+		pages[i] = grab(cached, i);
+	mpio_cache_pin(pages[0]);
+	mpio_cache_pin(pages[1]);
+	mpio_cache_release(pages[1]);
+	assert_int_equal(wakes, 0); /* nobody waits */
+	meanwhile = let_go;
+	assert_int_equal(mpio_cache_wait(pages[0], cached->rig->queue), 0);
+	assert_int_equal(waits, 1);
+	assert_false(held);
+	mpio_cache_put(pages[0]);
+	assert_int_equal(wakes, 2);
+}
+
+static struct cached *dropping;
+
+static void drop(void)
+{
+	mpio_cache_release(pages[0]);
+	assert_int_equal(
+		mpio_cache_drop(&dropping->file, dropping->rig->queue, 0, PAGE),
+		0);
+}
+
+/* A page that was dropped meanwhile is none; those behind it are looked at. */
+static void what_is_dropped_meanwhile_ends_no_walk(void **state)
+{
+	struct cached *cached = *state;
+
+	open_locked(cached, 8);
+	for (uint32_t i = 0; i < 4; i++)
+		use_page(cached, i);
+	pages[0] = grab(cached, 0);
+	dropping = cached;
+	meanwhile = drop;
+	assert_int_equal(mpio_cache_invalidate(&cached->file,
+					       cached->rig->queue, 0,
+					       UINT64_MAX),
+			 0);
+	assert_int_equal(waits, 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 8);
+}
+
+/* None of them will be put by anything that one could wait for. */
+static void where_all_is_pinned_nobody_sleeps(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *held_pages[4];
+	struct mpio_page *page;
+
+	open_locked(cached, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		held_pages[i] = grab(cached, i);
+		mpio_cache_pin(held_pages[i]);
+		mpio_cache_release(held_pages[i]);
+	}
+	assert_int_equal(mpio_cache_grab(&cached->file, cached->rig->queue,
+					 5 * PAGE, &page),
+			 -MPIO_ENOMEM);
+	assert_int_equal(waits, 0);
+	for (uint32_t i = 0; i < 4; i++)
+		mpio_cache_put(held_pages[i]);
+	assert_int_equal(mpio_cache_grab(&cached->file, cached->rig->queue,
+					 5 * PAGE, &page),
+			 0);
+	mpio_cache_release(page);
+}
+
+/* ---- Without ------------------------------------------------------------- */
+
+/* What made puts slow is over. */
+static void with_nobody_waiting_puts_are_short_again(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	cached_open(cached, 64, 8);
+	use_page(cached, 0); /* is waited for */
+	assert_int_equal(cached->cache->careful, 0);
+	page = grab(cached, 1);
+	mpio_cache_pin(page);
+	mpio_cache_release(page);
+	assert_int_equal(
+		mpio_cache_drop(&cached->file, cached->rig->queue, 0, 2 * PAGE),
+		0);
+	assert_int_equal(cached->cache->careful, 1);
+	mpio_cache_put(page);
+	assert_int_equal(cached->cache->careful, 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CACHED_TEST(each_call_gives_the_lock_up),
+		CACHED_TEST(a_range_is_watched_under_it),
+		CACHED_TEST(a_file_in_use_is_not_detached),
+		CACHED_TEST(who_waits_is_woken),
+		CACHED_TEST(what_is_dropped_meanwhile_ends_no_walk),
+		CACHED_TEST(where_all_is_pinned_nobody_sleeps),
+		CACHED_TEST(with_nobody_waiting_puts_are_short_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
