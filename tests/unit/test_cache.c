@@ -826,6 +826,21 @@ static void a_callback_does_not_sleep_for_its_own_thread(void **state)
 	assert_int_equal(nested_error, -MPIO_ENOMEM);
 }
 
+/* Without a lock there is none to be given up. */
+static void a_callback_finds_no_room_without_a_lock_either(void **state)
+{
+	struct cached *cached = *state;
+
+	nesting = cached;
+	nested_error = 0;
+	cached->rig->before_map = use_other;
+	cached_open(cached, 64, 8);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 8, 0),
+			 8);
+	assert_int_equal(nested_error, -MPIO_ENOMEM);
+}
+
 static void nor_to_write_back_a_page_that_it_reads(void **state)
 {
 	static const struct mpio_cache_lock table = {lock, unlock, wait_or_wake,
@@ -891,6 +906,7 @@ int main(void)
 		CACHED_TEST(the_lock_is_not_held_over_a_callback_or_the_device),
 		CACHED_TEST(a_callback_does_not_sleep_for_its_own_thread),
 		CACHED_TEST(nor_to_write_back_a_page_that_it_reads),
+		CACHED_TEST(a_callback_finds_no_room_without_a_lock_either),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

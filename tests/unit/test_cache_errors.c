@@ -639,6 +639,24 @@ static void a_place_far_behind_a_file_is_no_page_of_another(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).free, 13);
 }
 
+static void no_bytes_at_the_end_of_a_page_are_no_block(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached->config.page_size = 64 * BLOCK;
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 100, 16);
+	assert_int_equal(
+		mpio_cache_grab(&cached->file, cached->rig->queue, 0, &page),
+		0);
+	assert_true(mpio_cache_is_uptodate(page, 64 * BLOCK, 0));
+	assert_int_equal(
+		mpio_cache_fill(page, cached->rig->queue, 64 * BLOCK, 0), 0);
+	assert_trace(cached->rig, "");
+	mpio_cache_release(page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -671,6 +689,7 @@ int main(void)
 		CACHED_TEST(work_that_cannot_be_waited_for_says_so),
 		CACHED_TEST(a_page_in_use_keeps_no_other_from_being_forgotten),
 		CACHED_TEST(a_place_far_behind_a_file_is_no_page_of_another),
+		CACHED_TEST(no_bytes_at_the_end_of_a_page_are_no_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,8 +84,9 @@ static struct mpio_page *grab(struct cached *cached, uint64_t index)
 static void each_call_gives_the_lock_up(void **state)
 {
 	struct cached *cached = *state;
-	struct mpio_queue *queue = cached->rig->queue;
+	struct mpio_queue *queue;
 	struct mpio_errseq since;
+	struct mpio_page *page;
 
 	open_locked(cached, 8);
 	queue = cached->rig->queue;
@@ -95,6 +96,15 @@ static void each_call_gives_the_lock_up(void **state)
 		assert_int_equal(write_bytes(cached, i * PAGE + 7, 100, 1), 0);
 		assert_false(held);
 	}
+	page = grab(cached, 15);
+	assert_true(mpio_cache_is_uptodate(page, 0, PAGE));
+	assert_int_equal(mpio_cache_fill(page, queue, 0, PAGE), 0);
+	mpio_cache_pin(page);
+	mpio_cache_release(page);
+	assert_int_equal(mpio_cache_wait(page, queue), 0);
+	mpio_cache_put(page);
+	assert_true(is_cached(cached, 15));
+	assert_false(is_cached(cached, 0));
 	assert_int_equal(mpio_cache_readahead(&cached->file, queue, 0, 4, 0),
 			 4);
 	assert_int_equal(mpio_cache_work(cached->cache, queue), 1);

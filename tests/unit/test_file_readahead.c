@@ -1032,6 +1032,17 @@ static void only_for_the_last_piece_the_device_has_nothing_else(void **state)
 	}
 }
 
+static void a_configuration_of_other_things_leaves_them_alone(void **state)
+{
+	static const uint32_t expected[] = {32, 64, 128, 256};
+	const struct mpio_file_config config = {.straight_min = UINT32_MAX};
+	struct rig *rig = open_rig(8192, 0, &config);
+
+	(void)state;
+	assert_windows(rig, 0, 4 * KIB, expected, 4);
+	close_rig(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1079,6 +1090,8 @@ int main(void)
 		cmocka_unit_test(who_waits_in_steps_has_no_more_on_its_way),
 		cmocka_unit_test(
 			only_for_the_last_piece_the_device_has_nothing_else),
+		cmocka_unit_test(
+			a_configuration_of_other_things_leaves_them_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -583,6 +583,35 @@ static void queues_that_are_no_group_leave_each_other_alone(void **state)
 	assert_int_equal(ended(rig), 1);
 }
 
+/* Better too many in flight than a caller that never returns. */
+static void a_device_that_cannot_say_gets_one_more(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.in_flight_max = 1;
+	open_asynchronous(rig);
+	start_read(rig, 1);
+	rig->a.reap_error = -MPIO_EREMOTEIO;
+	start_read(rig, 2);
+	assert_trace(rig, "read 1+1, read 2+1");
+	rig->a.reap_error = 0;
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(ended(rig), 2);
+}
+
+/* All that ends as it is pushed is finished, and what that starts, too. */
+static void nothing_that_has_ended_is_left_over(void **state)
+{
+	struct rig *rig = *state;
+	struct follow follow = {.rig = rig, .left = 9};
+
+	rig->a.prompt = true;
+	open_asynchronous(rig);
+	follow.queue = rig->queue;
+	start_follower(&follow);
+	assert_int_equal(follow.ends, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -619,6 +648,8 @@ int main(void)
 		RIG_TEST(a_group_is_drained_together),
 		RIG_TEST(drain_ends_what_one_queue_started_on_the_other),
 		RIG_TEST(queues_that_are_no_group_leave_each_other_alone),
+		RIG_TEST(a_device_that_cannot_say_gets_one_more),
+		RIG_TEST(nothing_that_has_ended_is_left_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

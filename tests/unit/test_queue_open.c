@@ -526,6 +526,28 @@ static void a_disk_has_room_to_bounce_through(void **state)
 	assert_in_range(size, 4 * 1024 * 1024, 5 * 1024 * 1024);
 }
 
+static void nor_for_another_queue_of_the_group(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	mock_asynchronous(&rig->b);
+	rig->a.slow = rig->b.slow = true;
+	rig->config.in_flight_max = 1;
+	rig->two = true;
+	rig->watch = WATCH_CALLS;
+	rig_open(rig);
+	start_io(rig, rig->other, MPIO_BIO_READ, 0, 7, 1);
+	mpio_queue_plug(rig->other);
+	start_io(rig, rig->other, MPIO_BIO_READ, 0, 9, 1);
+	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
+	assert_int_equal(patience.missing_count, 2);
+	assert_null(strstr(rig->trace, "wait"));
+	mpio_queue_unplug(rig->other);
+	assert_int_equal(mpio_queue_drain(rig->other), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -558,6 +580,7 @@ int main(void)
 		RIG_TEST(nor_for_a_device_that_refuses),
 		RIG_TEST(after_that_all_queues_are_waited_for_again),
 		RIG_TEST(a_disk_has_room_to_bounce_through),
+		RIG_TEST(nor_for_another_queue_of_the_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -498,6 +498,21 @@ static void a_segment_goes_on_in_its_own_page_only(void **state)
 	assert_page(rig, 2, "0 0 a106 a107");
 }
 
+static void a_small_bio_is_enough_to_read_ahead(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_bio *large[2];
+
+	rig->config.bios = 2;
+	open_with_pages(rig, 4, 1);
+	for (int i = 0; i < 2; i++)
+		large[i] = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+	assert_int_equal(read_all(rig, MPIO_READ_AHEAD), 1);
+	assert_page(rig, 0, "a100 a101 a102 a103");
+	for (int i = 0; i < 2; i++)
+		mpio_bio_put(large[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,6 +547,7 @@ int main(void)
 		RIG_TEST(what_follows_the_devices_end_lies_elsewhere),
 		RIG_TEST(a_device_may_end_anywhere),
 		RIG_TEST(a_segment_goes_on_in_its_own_page_only),
+		RIG_TEST(a_small_bio_is_enough_to_read_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -384,6 +384,21 @@ static void whole_blocks_beside_a_part_keep_no_place(void **state)
 	drain(rig);
 }
 
+/* Also if it is the first of its block, and the only one that is cut. */
+static void what_only_ends_inside_a_block_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	start(rig, 4, 1);
+	start(rig, 4, 4);
+	assert_trace(rig, "read 4+4");
+	drain(rig);
+	assert_trace(rig, "write 4+4, write 4+4");
+	assert_disk(&rig->a, 4, "f4 f5 f6 f7");
+	assert_int_equal(stats(rig)->turns, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +417,7 @@ int main(void)
 		RIG_TEST(flushes_go_around_both),
 		RIG_TEST(a_flush_waits_for_those_that_wait),
 		RIG_TEST(whole_blocks_beside_a_part_keep_no_place),
+		RIG_TEST(what_only_ends_inside_a_block_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -401,6 +401,20 @@ static void a_walk_may_be_nested_in_a_callback(void **state)
 		assert_int_equal(rig->frames[i].writes, 1);
 }
 
+/* Blocks of a page that may not be written are not asked for. */
+static void with_no_budget_one_page_is_mapped(void **state)
+{
+	struct mpio_writeback_control wbc = {0};
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO | WATCH_MAP;
+	open_with_pages(rig, 4, 3);
+	dirty_all(rig);
+	assert_int_equal(walk(rig, &wbc), 0);
+	assert_trace(rig, "alloc 0+4, write 100+4");
+	assert_flags(rig, 1, "uptodate dirty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +437,7 @@ int main(void)
 		RIG_TEST(a_page_that_got_clean_meanwhile_is_not_written),
 		RIG_TEST(a_page_of_another_mapping_meanwhile_is_not_written),
 		RIG_TEST(a_walk_may_be_nested_in_a_callback),
+		RIG_TEST(with_no_budget_one_page_is_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
