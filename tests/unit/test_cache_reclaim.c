@@ -452,6 +452,44 @@ static void a_page_that_is_not_all_there_is_not_found_when_hot(void **state)
 	assert_true(is_cached(cached, 0));
 }
 
+static struct cached *using;
+
+static void use_another(struct rig *rig, uint64_t block)
+{
+	struct mpio_page *page;
+
+	(void)block;
+	rig->before_map = NULL;
+	assert_int_equal(
+		mpio_cache_get(&using->other, using->rig->queue, 0, &page), 0);
+	mpio_cache_put(page);
+}
+
+/* The frames of a row are taken before any of it is asked for. */
+static void a_page_that_is_got_meanwhile_parts_no_row(void **state)
+{
+	struct cached *cached = *state;
+	const unsigned char *first = NULL;
+
+	using = cached;
+	cached->config.page_size = BLOCK;
+	cached->rig->before_map = use_another;
+	cached_open(cached, 64, 128);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 40, 0),
+			 40);
+	for (uint64_t i = 0; i < 40; i++) {
+		struct mpio_page *page;
+
+		assert_int_equal(
+			mpio_cache_find(&cached->file, i * BLOCK, &page), 0);
+		if (i == 0)
+			first = page->data;
+		assert_ptr_equal(page->data, first + i * BLOCK);
+		mpio_cache_put(page);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +518,7 @@ int main(void)
 		CACHED_TEST(what_goes_makes_no_other_page_hot),
 		CACHED_TEST(of_pages_in_use_no_more_than_a_share_is_protected),
 		CACHED_TEST(a_page_that_is_not_all_there_is_not_found_when_hot),
+		CACHED_TEST(a_page_that_is_got_meanwhile_parts_no_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -330,6 +330,27 @@ static void a_device_that_cannot_say_leaves_bios_small(void **state)
 	assert_disk(&rig->a, 116, "f16 f17 f18 f19 f20 f21 f22 f23");
 }
 
+/* A flush before it would wait for the read. */
+static void what_is_refused_waits_for_nothing(void **state)
+{
+	struct rig *rig = *state;
+	const struct mock_io *read;
+
+	rig->a.device.limits.features |= MPIO_DEVICE_READONLY;
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	read = start_io(rig, rig->queue, MPIO_BIO_READ, 0, 5, 1);
+	assert_int_equal(start_io(rig, rig->queue, MPIO_BIO_WRITE,
+				  MPIO_BIO_PREFLUSH, 100, 1)
+				 ->status,
+			 -MPIO_EROFS);
+	assert_int_equal(read->ends, 0);
+	assert_trace(rig, "read 5+1");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(read->ends, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +369,7 @@ int main(void)
 		RIG_TEST(a_flush_that_cannot_be_waited_for_ends_some_time),
 		RIG_TEST(pages_that_no_bio_writes_stay_dirty),
 		RIG_TEST(a_device_that_cannot_say_leaves_bios_small),
+		RIG_TEST(what_is_refused_waits_for_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,28 @@ static void a_page_of_another_mapping_is_refused(void **state)
 	assert_flags(rig, 0, "uptodate dirty");
 }
 
+static void shrink_the_second(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	page_at(rig, 1)->size = BLOCK + 1;
+}
+
+/* It was looked at already, for how much is to be mapped. */
+static void a_page_that_became_unfit_meanwhile_stops_the_walk(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO | WATCH_MAP;
+	rig->before_map = shrink_the_second;
+	open_with_pages(rig, 4, 2);
+	dirty_all(rig);
+	rig->trace[0] = '\0';
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), -MPIO_EINVAL);
+	assert_trace(rig, "alloc 0+8, write 100+4");
+	page_at(rig, 1)->size = 4 * BLOCK;
+	assert_flags(rig, 1, "uptodate dirty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +416,7 @@ int main(void)
 			a_device_that_cannot_be_waited_for_is_not_the_first_error),
 		RIG_TEST(a_page_of_another_mapping_is_refused),
 		RIG_TEST(pages_that_are_named_wrongly_stop_the_walk),
+		RIG_TEST(a_page_that_became_unfit_meanwhile_stops_the_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
