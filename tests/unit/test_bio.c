@@ -640,6 +640,35 @@ static void the_first_piece_is_joined_to_nothing(void **state)
 	}
 }
 
+/* Those that it was for before it came to hand have nothing to do with it. */
+static void what_comes_short_is_no_pages_business(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	open_with_pages(rig, 2, 20);
+	give_bits(rig, 0);
+	assert_int_equal(read_all(rig, 0), 20);
+	assert_bits(rig, 0, "uu");
+	memset(rig->frames[0].bits, 0, sizeof(rig->frames[0].bits));
+	mock_fail(&rig->a, 8, 1, 0)->done = 2 * BLOCK;
+	for (int i = 0; i < 3; i++)
+		make_io(rig, rig->queue, MPIO_BIO_READ, 0, 40, 1);
+	for (int i = 0; i < 3; i++) {
+		mpio_bio_put(rig->ios[2 - i].bio);
+		io = start_io(rig, rig->queue, MPIO_BIO_READ, 0, 4, 8);
+		assert_int_equal(io->status, 0);
+		assert_data(io->memory, "a4 a5 a6 a7 a8 a9 a10 a11");
+	}
+	assert_bits(rig, 0, "--");
+	/* Nor is what fails. */
+	mock_fail(&rig->a, 30, 1, -MPIO_EIO);
+	io = start_io(rig, rig->queue, MPIO_BIO_READ, 0, 29, 2);
+	assert_int_equal(io->status, -MPIO_EIO);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(page_at(rig, i)->error, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -671,6 +700,7 @@ int main(void)
 		RIG_TEST(a_transfer_of_no_bytes_is_an_error),
 		RIG_TEST(the_devices_errors_are_told),
 		RIG_TEST(the_first_piece_is_joined_to_nothing),
+		RIG_TEST(what_comes_short_is_no_pages_business),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

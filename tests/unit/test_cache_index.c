@@ -328,6 +328,28 @@ static void where_a_leaf_is_no_node_is_needed(void **state)
 	}
 }
 
+/* Nothing takes its place: it is no root that leads to another. */
+static void the_first_page_alone_stays_where_it_is(void **state)
+{
+	static struct model model;
+
+	(void)state;
+	model_init(&model, 4);
+	for (uint64_t key = 0; key < 70; key += 23)
+		assert_int_equal(
+			mpio__index_insert(model.index, key, (uint32_t)key + 7),
+			0);
+	for (uint64_t key = 69; key > 0; key -= 23)
+		mpio__index_remove(model.index, key);
+	assert_int_equal(model.height, 1);
+	assert_int_equal(model.pool.free_count, 3);
+	assert_int_equal(
+		mpio__index_find(&model.pool, model.root, model.height, 0), 7);
+	mpio__index_remove(model.index, 0);
+	assert_int_equal(model.pool.free_count, 4);
+	model_free(&model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +358,7 @@ int main(void)
 		cmocka_unit_test(without_nodes_an_insertion_changes_nothing),
 		cmocka_unit_test(a_walk_goes_only_where_it_finds_something),
 		cmocka_unit_test(where_a_leaf_is_no_node_is_needed),
+		cmocka_unit_test(the_first_page_alone_stays_where_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

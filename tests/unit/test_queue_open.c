@@ -524,6 +524,11 @@ static void a_disk_has_room_to_bounce_through(void **state)
 	rig->a.device.limits.gap_bytes = 64 * 1024;
 	size = mpio_queue_size(&rig->a.device, &rig->config);
 	assert_in_range(size, 4 * 1024 * 1024, 5 * 1024 * 1024);
+	/* Not where memory may be any: only parts of blocks do then. */
+	rig->a.device.limits.memory_alignment = 1;
+	rig->a.device.limits.logical_block_size = 4096;
+	size = mpio_queue_size(&rig->a.device, &rig->config);
+	assert_in_range(size, 256 * 1024, 1024 * 1024);
 }
 
 static void nor_for_another_queue_of_the_group(void **state)

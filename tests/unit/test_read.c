@@ -513,6 +513,34 @@ static void a_small_bio_is_enough_to_read_ahead(void **state)
 		mpio_bio_put(large[i]);
 }
 
+static struct mpio_bio *taken[4];
+
+/* Large ones come first, and are given back. */
+static void take_small_bios(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	rig->before_map = NULL;
+	for (int i = 0; i < 4; i++)
+		taken[i] = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+	mpio_bio_put(taken[0]);
+	mpio_bio_put(taken[1]);
+}
+
+static void get_block_may_take_the_last_small_bio(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 2;
+	rig->before_map = take_small_bios;
+	rig->watch = WATCH_IO;
+	open_with_pages(rig, 4, 2);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "read 100+8");
+	assert_page(rig, 1, "a104 a105 a106 a107");
+	mpio_bio_put(taken[2]);
+	mpio_bio_put(taken[3]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +576,7 @@ int main(void)
 		RIG_TEST(a_device_may_end_anywhere),
 		RIG_TEST(a_segment_goes_on_in_its_own_page_only),
 		RIG_TEST(a_small_bio_is_enough_to_read_ahead),
+		RIG_TEST(get_block_may_take_the_last_small_bio),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
