@@ -334,9 +334,9 @@ struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
 /* ---- Windows ------------------------------------------------------------ */
 
 /*
- * Bytes that may lie ahead of a reader. Those that lie ahead of all share a part
- * of the cache: if they did not fit in there together, they would drive each
- * other out before anybody comes for them.
+ * Bytes that may lie ahead of a reader. Those that lie ahead of all share a
+ * part of the cache: if they did not fit in there together, they would drive
+ * each other out before anybody comes for them.
  */
 static uint64_t share(const struct mpio_file *file)
 {

@@ -259,7 +259,7 @@ static bool advance(struct mpio_queue *queue, struct mpio_bio *bio)
 	return try_again(queue, bio);
 }
 
-/* Whether there is more than one unit; behind a gap, the first may be a part. */
+/* Whether there is more than one unit; behind a gap the first may be a part. */
 static bool is_divisible(const struct mpio_bio *bio)
 {
 	if (!is_windowed(bio))

@@ -256,8 +256,8 @@ static bool take(struct mpio_stream *stream)
 }
 
 /*
- * Whether the page that was named can join the run that is held back: it follows
- * the last one, or the queue would read across what lies between.
+ * Whether the page that was named can join the run that is held back: it
+ * follows the last one, or the queue would read across what lies between.
  */
 static bool continues(const struct mpio_stream *stream)
 {

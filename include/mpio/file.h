@@ -51,15 +51,16 @@
  * each, in order, between mpio_queue_plug() and mpio_queue_unplug().
  *
  * Reading ahead. A read that goes on where one of the last few ended, or at
- * most four pages behind that within what was read ahead (each such sequence
- * is a reader; a handle knows MPIO_FILE_READERS of them), goes back from there,
- * or keeps its distance from the last two, is part of a pattern. From a reader's third read on, and at once at the beginning of the
- * file, what comes next is read ahead: a window that doubles each time the
- * reader comes to where the last one began. One that has to wait for what was
- * read ahead of it gets windows earlier: up to eight of the largest are then on
- * their way. What lies ahead of all readers of a handle shares an eighth of the
- * cache. A ledger of what was read ahead and of what was then wanted keeps
- * the share that nobody wants below a quarter.
+ * most four pages behind that within what was read ahead (each such sequence is
+ * a reader; a handle knows MPIO_FILE_READERS of them), goes back from there, or
+ * keeps its distance from the last two, is part of a pattern. From a reader's
+ * third read on, and at once at the beginning of the file, what comes next is
+ * read ahead: a window that doubles each time the reader comes to where the
+ * last one began. One that has to wait for what was read ahead of it gets
+ * windows earlier: up to eight of the largest are then on their way. What lies
+ * ahead of all readers of a handle shares an eighth of the cache. A ledger of
+ * what was read ahead and of what was then wanted keeps the share that nobody
+ * wants below a quarter.
  */
 #ifndef MPIO_FILE_H
 #define MPIO_FILE_H

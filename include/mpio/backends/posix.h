@@ -68,8 +68,8 @@ struct mpio_posix_config {
  * @return 0, or a negative errno:
  * @retval -MPIO_EINVAL  neither a file nor a block device; it cannot do direct
  *                       I/O; or the config contradicts itself: create without
- *                       size or grows, readonly with create, a size for a block device,
- *                       grows with size or for a block device
+ *                       size or grows, readonly with create, a size for a
+ *                       block device, grows with size or for a block device
  * @retval -MPIO_EROFS   readonly, and the file is smaller than `size`
  * @retval -MPIO_EFBIG   `size` is more than a file can have
  * @retval -MPIO_ENOMEM  no memory
