@@ -389,6 +389,13 @@ int mpio_stream_next(struct mpio_stream *stream, struct mpio_page **page)
 	return 1;
 }
 
+int mpio_stream_send(struct mpio_stream *stream)
+{
+	if (stream->held == stream->tail || send(stream, MPIO_READ_SYNC))
+		return 0;
+	return stream->error;
+}
+
 /* ---- Opening and closing ------------------------------------------------- */
 
 /* How large all parts of a stream are. */

@@ -174,7 +174,8 @@ int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,
  * @retval -MPIO_ENOMEM  `take` has no frame, and no page is on its way
  * @retval -MPIO_EDEADLK a page is LOCKED and nothing is in flight that could
  *                       end it: it is held back by another stream, say,
- *                       whose turn it is first
+ *                       whose turn it is first, or which is to send it:
+ *                       mpio_stream_send()
  * @retval -MPIO_EINVAL  `take` gave a page that is unfit to be read (not
  *                       LOCKED, of another mapping or place), or said what
  *                       it can't: the stream has ended
@@ -182,6 +183,17 @@ int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,
  *                       `take`: the stream has ended
  */
 int mpio_stream_next(struct mpio_stream *stream, struct mpio_page **page);
+
+/**
+ * Send what is held back now, however little that is: before its consumer wants
+ * such a page by another way, say, or goes away for long. It is read then as
+ * soon as the device comes to it, and waited for by mpio_queue_wait().
+ *
+ * @param stream  any; not from its callbacks
+ * @return 0, or
+ * @retval -MPIO_EINVAL  as mpio_stream_next(): the stream has ended
+ */
+int mpio_stream_send(struct mpio_stream *stream);
 
 /**
  * Forget what was named and not handed over, and begin anew: `next` is asked

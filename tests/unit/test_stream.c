@@ -457,6 +457,29 @@ static void a_short_run_is_held_back_while_it_may_grow(void **state)
 	close_reader(&reader);
 }
 
+static void until_it_is_told_to_go(void **state)
+{
+	struct reader reader = {.config.combine_bytes = 8 * PAGE};
+	struct rig *rig = *state;
+
+	name(&reader, 0, 2, 3);
+	name(&reader, 50, 1, 16);
+	open_reader(&reader, rig, true);
+	assert_int_equal(mpio_stream_send(reader.stream), 0);
+	for (uint32_t i = 0; i < 3; i++)
+		expect_page(&reader, 2 * i);
+	assert_trace(rig, "read 100+2, read 104+2, read 108+2");
+	assert_int_equal(reader.taken, 4);
+	assert_int_equal(mpio_stream_send(reader.stream), 0);
+	assert_trace(rig, "read 200+8");
+	assert_int_equal(mpio_stream_send(reader.stream), 0);
+	assert_trace(rig, "");
+	for (uint32_t i = 0; i < 16; i++)
+		expect_page(&reader, 50 + i);
+	expect_end(&reader, 0);
+	close_reader(&reader);
+}
+
 /* Longer it can't become. */
 static void a_run_that_is_full_is_not_held_back(void **state)
 {
@@ -744,6 +767,24 @@ static void a_page_unfit_to_be_read_is_given_back(void **state)
 	rig->mapping.block_size = 4 * PAGE; /* a whole page is not a block */
 	expect_end(&reader, -MPIO_EINVAL);
 	assert_in_range(reader.released, 1, 4);
+	rig->mapping.block_size = BLOCK;
+	close_reader(&reader);
+}
+
+static void also_if_it_is_told_to_go(void **state)
+{
+	struct reader reader = {.config.combine_bytes = 8 * PAGE};
+	struct rig *rig = *state;
+
+	name(&reader, 0, 2, 3);
+	name(&reader, 50, 1, 16);
+	open_reader(&reader, rig, true);
+	for (uint32_t i = 0; i < 3; i++)
+		expect_page(&reader, 2 * i);
+	rig->mapping.block_size = 4 * PAGE;
+	assert_int_equal(mpio_stream_send(reader.stream), -MPIO_EINVAL);
+	assert_int_equal(reader.released, 4);
+	expect_end(&reader, -MPIO_EINVAL);
 	rig->mapping.block_size = BLOCK;
 	close_reader(&reader);
 }
@@ -1113,6 +1154,7 @@ int main(void)
 		RIG_TEST(a_run_is_never_all_that_is_taken_ahead),
 		RIG_TEST(each_hit_takes_one_page_off_the_distance),
 		RIG_TEST(a_short_run_is_held_back_while_it_may_grow),
+		RIG_TEST(until_it_is_told_to_go),
 		RIG_TEST(a_run_that_is_full_is_not_held_back),
 		RIG_TEST(reads_ahead_say_so),
 		RIG_TEST(a_hit_sends_what_is_before_it),
@@ -1131,6 +1173,7 @@ int main(void)
 		RIG_TEST(pages_may_be_larger_than_what_is_combined),
 		RIG_TEST(what_is_held_back_waits_for_frames),
 		RIG_TEST(a_page_unfit_to_be_read_is_given_back),
+		RIG_TEST(also_if_it_is_told_to_go),
 		RIG_TEST(a_page_behind_an_unfit_one_is_given_back_when_read),
 		RIG_TEST(a_page_behind_an_unfit_one_stays_locked_until_read),
 		RIG_TEST(a_page_that_somebody_else_reads_is_waited_for),
