@@ -341,11 +341,14 @@ struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
 static uint64_t share(const struct mpio_file *file)
 {
 	uint32_t readers = 0;
+	uint32_t shift = 0;
 
 	for (uint32_t i = 0; i < MPIO_FILE_READERS; i++)
 		readers += file->readers[i].window != 0 &&
 			   file->reads - file->readers[i].used < RECENT;
-	return file->ahead_max / mpio__max_u32(readers, 1);
+	while (1u << shift < readers)
+		shift++;
+	return file->ahead_max >> shift;
 }
 
 /* How large the next one is to be; 0: there is none. */
