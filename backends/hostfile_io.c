@@ -21,11 +21,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if MPIO__HAVE_DISCARD
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #endif
 
 _Static_assert(sizeof(struct mpio_iovec) == sizeof(struct iovec) &&
@@ -152,8 +152,10 @@ static int move(const struct mpio__hostfile *file, int fd, uint32_t unit,
 			clear(bio, done + (uint32_t)moved);
 			return 0;
 		}
-		if (moved == 0)
-			return -MPIO_EIO; /* the file has become shorter */
+		/* The file has become shorter; one that grows has become
+		 * longer just now, perhaps. */
+		if (moved == 0 && !file->grows)
+			return -MPIO_EIO;
 		stuck = (uint32_t)moved < unit ? stuck + 1 : 0;
 		if (stuck == STUCK_MAX)
 			return -MPIO_EIO; /* it ends inside this unit */

@@ -26,7 +26,8 @@ static bool intervene(ssize_t *result)
 		errno = EINTR;
 		return true;
 	}
-	if (host.fail_at == 0 || host.calls < host.fail_at)
+	if (host.fail_at == 0 || host.calls < host.fail_at ||
+	    (host.fail_last != 0 && host.calls > host.fail_last))
 		return false;
 	errno = host.fail_errno;
 	if (host.fail_errno == 0)

@@ -38,6 +38,7 @@ struct host {
 	size_t most;         /* bytes that one call moves; 0: any */
 	unsigned interrupt;  /* each n-th call is interrupted; 0: none */
 	unsigned fail_at;    /* this call fails, and those after it; 0: none */
+	unsigned fail_last;  /* but none after this one; 0: for ever */
 	int fail_errno;      /* with this; 0: it moves nothing */
 	unsigned calls;      /* preadv, pwritev, pwritev2 */
 	unsigned durable;    /* of them, pwritev2 with RWF_DSYNC */

@@ -114,6 +114,11 @@ static void a_short_read_is_no_end_of_a_file_that_grows(void **state)
 	queue = open_queue(open_device(&config));
 	host.fail_at = 1; /* nothing is moved */
 	assert_int_equal(read_pattern(queue, 0, 4096, 64 * KIB), -MPIO_EIO);
+	/* It grows just then. */
+	host.calls = 0;
+	host.fail_last = 2;
+	assert_int_equal(read_pattern(queue, 0, 4096, 64 * KIB), 0);
+	assert_in_range(host.calls, 3, 4);
 	host.fail_at = 0;
 	assert_int_equal(read_pattern(queue, 0, 4096, 64 * KIB), 0);
 	assert_int_equal(read_zeros(queue, 64 * KIB, 8 * KIB), 0);
