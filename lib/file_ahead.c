@@ -496,6 +496,17 @@ void mpio__file_look_further(struct mpio_file *file,
 		mpio__min_u64(reader->mark, windows_more(reader) - before);
 }
 
+/* Others have come since so many windows were its share. */
+static void narrow(const struct mpio_file *file,
+		   struct mpio_file_reader *reader)
+{
+	uint64_t part = share(file);
+
+	while (reader->depth > 1 &&
+	       (uint64_t)reader->depth * reader->window > part)
+		reader->depth /= 2;
+}
+
 void mpio__file_look_ahead(struct mpio_file *file,
 			   struct mpio_file_reader *reader, uint64_t pos,
 			   uint64_t size)
@@ -512,6 +523,7 @@ void mpio__file_look_ahead(struct mpio_file *file,
 	to = window_end(file, reader, from, reader->window, size);
 	if (from >= to)
 		return;
+	narrow(file, reader);
 	reader->mark = from - mpio__min_u64(from, windows_more(reader));
 	if (reader->wanted == reader->ahead)
 		reader->wanted = from;

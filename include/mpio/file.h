@@ -58,9 +58,9 @@
  * read ahead: a window that doubles each time the reader comes to where the
  * last one began. One that has to wait for what was read ahead of it gets
  * windows earlier: up to eight of the largest are then on their way. What lies
- * ahead of all readers of a handle shares an eighth of the cache. A ledger of
- * what was read ahead and of what was then wanted keeps the share that nobody
- * wants below a quarter.
+ * ahead of all readers of a handle, but for a window each, shares an eighth of
+ * the cache. A ledger of what was read ahead and of what was then wanted keeps
+ * the share that nobody wants below a quarter.
  */
 #ifndef MPIO_FILE_H
 #define MPIO_FILE_H

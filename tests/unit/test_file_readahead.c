@@ -958,6 +958,26 @@ static void several_readers_do_not_drive_each_other_out(void **state)
 	}
 }
 
+/* Also if they came one after the other, and each was alone at first. */
+static void who_was_alone_gives_way_to_others(void **state)
+{
+	struct rig *rig = open_rig(2048, 0, NULL); /* 8 MiB */
+	uint64_t step = 32 * MIB, most = 0;
+
+	(void)state;
+	rig->slow = true;
+	for (uint64_t i = 0; i < 4; i++)
+		read_run(rig, i * step, i * step + 16 * MIB, 16 * KIB);
+	for (uint64_t pos = 16 * MIB; pos < 24 * MIB; pos += 16 * KIB)
+		for (uint64_t i = 0; i < 4; i++) {
+			read_at(rig, i * step + pos, 16 * KIB);
+			if (pos > 20 * MIB && on_its_way(rig) > most)
+				most = on_its_way(rig);
+		}
+	assert_in_range(most, 1, 7 * MIB / 4);
+	close_rig(rig);
+}
+
 /* A place of which the double is read next is no step. */
 static void two_reads_are_no_steps(void **state)
 {
@@ -1084,6 +1104,7 @@ int main(void)
 		cmocka_unit_test(who_waits_for_the_device_has_more_on_its_way),
 		cmocka_unit_test(but_never_more_than_an_eighth_of_the_cache),
 		cmocka_unit_test(several_readers_do_not_drive_each_other_out),
+		cmocka_unit_test(who_was_alone_gives_way_to_others),
 		cmocka_unit_test(two_reads_are_no_steps),
 		cmocka_unit_test(steps_larger_than_a_window_are_not_read_ahead),
 		cmocka_unit_test(steps_down_are_read_ahead_to_the_first_byte),
