@@ -325,7 +325,7 @@ static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 
 		bio->tries = 0;
 		if (!mpio__is_aligned(moved, bio->unit))
-			bio->unit = unit; /* a finer tree has a node there */
+			bio->unit = mpio__min_u32(bio->unit, unit); /* finer */
 		if (bio->op == MPIO_BIO_READ)
 			mpio__segments_good(bio, bio->window_start, moved);
 		start = behind_gap(bio, start);

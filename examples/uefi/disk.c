@@ -123,8 +123,11 @@ static int read_around(struct disk *disk, const struct mpio_bio *bio)
 /* Is it there from an earlier read? */
 static bool take_kept(const struct disk *disk, const struct mpio_bio *bio)
 {
+	const struct efi_block_media *media = disk->io->media;
 	uint64_t at = bio->offset - disk->kept_offset;
 
+	if (!media->present || media->id != disk->media_id)
+		return false;
 	if (!(bio->flags & MPIO_BIO_META) || at >= disk->kept_length ||
 	    bio->length > disk->kept_length - at)
 		return false;

@@ -125,8 +125,9 @@ struct mpio_cache_lane {
  * `mapping.ops` are the engine's: `get_block` and what else it wants, but for
  * `next_dirty`, `read_end` and `write_end`, which the cache has of its own and
  * does not call. They get `&mapping` of this struct. `mapping.size` is raised
- * by writes behind the end, and else changed by mpio_cache_resize() only; the
- * engine's callbacks may read it, in one thread or not at all.
+ * by writes behind the end, and else changed by mpio_cache_resize() and
+ * mpio_cache_renew() only; the engine's callbacks may read it, in one thread or
+ * not at all.
  * `mapping.errors` is the sequence that handles of the file keep cursors in.
  */
 struct mpio_cache_mapping {

@@ -190,6 +190,8 @@ int mpio_stream_next(struct mpio_stream *stream, struct mpio_page **page);
  * soon as the device comes to it, and waited for by mpio_queue_wait().
  *
  * @param stream  any; not from its callbacks
+ * @par Callbacks
+ *   What mpio_readahead() runs; `release` if it fails.
  * @return 0, or
  * @retval -MPIO_EINVAL  as mpio_stream_next(): the stream has ended
  */

@@ -231,6 +231,10 @@ static void test_more(void)
 	      "a read writes nowhere else");
 	check(finds(65536 + 8192, 1024, 0) && finds(65536 + 8192, 2048, 1),
 	      "what lies behind is there, and no more");
+	media.id = 2;
+	check(read_as(MPIO_BIO_META, 65536 + 8192, 1024) == -MPIO_ESTALE,
+	      "but not if the medium is another one");
+	media.id = 1;
 	bad = 65536 + 8192;
 	check(reads_well(65536, 8192), "that may be bad");
 	bad = DISK_SIZE;
