@@ -109,7 +109,7 @@ struct mpio_file_config {
 struct mpio_file_stats {
 	uint64_t ahead;   /* bytes that were read ahead, or were there */
 	uint64_t wanted;  /* of them, that the reader came to, perhaps too late:
-			    * the cache may have needed their frames before */
+			   * the cache may have needed their frames before */
 	uint64_t windows; /* how often some were */
 	uint64_t straight; /* bytes read straight into the caller's memory */
 };

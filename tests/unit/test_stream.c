@@ -160,6 +160,14 @@ static void expect_page(struct reader *reader, uint32_t index)
 			    PAGE);
 }
 
+/* As they were named: see name(). */
+static void expect_pages(struct reader *reader, uint32_t first, uint32_t step,
+			 uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		expect_page(reader, first + i * step);
+}
+
 static void expect_end(struct reader *reader, int result)
 {
 	struct mpio_page *page = NULL;
@@ -193,8 +201,7 @@ static void neighbours_are_read_together(void **state)
 	name(&reader, 10, 1, 6);
 	name(&reader, 30, 1, 2);
 	open_reader(&reader, *state, false);
-	for (uint32_t i = 0; i < 6; i++)
-		expect_page(&reader, 10 + i);
+	expect_pages(&reader, 10, 1, 6);
 	expect_page(&reader, 30);
 	expect_page(&reader, 31);
 	expect_end(&reader, 0);
@@ -270,10 +277,8 @@ static void gaps_are_a_share_of_the_whole_run(void **state)
 	name(&reader, 17, 1, 4);
 	name(&reader, 25, 1, 1); /* one of four */
 	open_reader(&reader, rig, false);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, 10 + 3 * i);
-	for (uint32_t i = 0; i < 4; i++)
-		expect_page(&reader, 17 + i);
+	expect_pages(&reader, 10, 3, 3);
+	expect_pages(&reader, 17, 1, 4);
 	expect_page(&reader, 25);
 	assert_trace(rig, "read 120+8, read 132+20");
 	close_reader(&reader);
@@ -288,8 +293,7 @@ static void no_gap_makes_a_run_longer_than_what_is_combined(void **state)
 	name(&reader, 0, 1, 3);
 	name(&reader, 6, 1, 1);
 	open_reader(&reader, rig, false);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, i);
+	expect_pages(&reader, 0, 1, 3);
 	expect_page(&reader, 6);
 	assert_trace(rig, "read 100+6, read 112+2");
 	close_reader(&reader);
@@ -305,8 +309,7 @@ static void nor_longer_than_the_queue_crosses_gaps_in(void **state)
 	rig->config.gap_io_bytes = 2 * PAGE;
 	name(&reader, 0, 2, 4);
 	open_reader(&reader, rig, false);
-	for (uint32_t i = 0; i < 4; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 4);
 	assert_int_equal(stats_of(&reader)->runs, 4);
 	assert_trace(rig, "read 100+2, read 104+2, read 108+2, read 112+2");
 	close_reader(&reader);
@@ -350,8 +353,7 @@ static void a_device_that_is_in_time_is_not_waited_for(void **state)
 	mock_asynchronous(&rig->a);
 	name(&reader, 0, 2, 20);
 	open_reader(&reader, rig, false);
-	for (uint32_t i = 0; i < 20; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 20);
 	assert_int_equal(stats_of(&reader)->waits, 0);
 	assert_int_equal(stats_of(&reader)->distance_peak, 0);
 	close_reader(&reader);
@@ -429,10 +431,8 @@ static void each_hit_takes_one_page_off_the_distance(void **state)
 	name(&reader, 0, 2, 10);
 	name(&reader, 100, 1, 20);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 10; i++)
-		expect_page(&reader, 2 * i);
-	for (uint32_t i = 0; i < 20; i++)
-		expect_page(&reader, 100 + i);
+	expect_pages(&reader, 0, 2, 10);
+	expect_pages(&reader, 100, 1, 20);
 	assert_int_equal(stats_of(&reader)->distance_peak, 4);
 	assert_int_equal(stats_of(&reader)->distance, 0);
 	assert_int_equal(stats_of(&reader)->hits, 20);
@@ -448,8 +448,7 @@ static void a_short_run_is_held_back_while_it_may_grow(void **state)
 	name(&reader, 0, 2, 3);
 	name(&reader, 50, 1, 16);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 3);
 	assert_trace(rig, "read 100+2, read 104+2, read 108+2");
 	assert_in_range(reader.taken, 1, 7); /* and they were not sent */
 	expect_page(&reader, 50);
@@ -466,16 +465,14 @@ static void until_it_is_told_to_go(void **state)
 	name(&reader, 50, 1, 16);
 	open_reader(&reader, rig, true);
 	assert_int_equal(mpio_stream_send(reader.stream), 0);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 3);
 	assert_trace(rig, "read 100+2, read 104+2, read 108+2");
 	assert_int_equal(reader.taken, 4);
 	assert_int_equal(mpio_stream_send(reader.stream), 0);
 	assert_trace(rig, "read 200+8");
 	assert_int_equal(mpio_stream_send(reader.stream), 0);
 	assert_trace(rig, "");
-	for (uint32_t i = 0; i < 16; i++)
-		expect_page(&reader, 50 + i);
+	expect_pages(&reader, 50, 1, 16);
 	expect_end(&reader, 0);
 	close_reader(&reader);
 }
@@ -488,8 +485,7 @@ static void a_run_that_is_full_is_not_held_back(void **state)
 	name(&reader, 0, 2, 3);
 	name(&reader, 50, 1, 20);
 	open_reader(&reader, *state, true);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 3);
 	assert_int_equal(stats_of(&reader)->distance, 4);
 	assert_int_equal(reader.taken, 4);
 	assert_int_equal(stats_of(&reader)->runs, 4);
@@ -505,8 +501,7 @@ static void reads_ahead_say_so(void **state)
 	name(&reader, 0, 2, 3);
 	open_reader(&reader, rig, true);
 	rig->watch = WATCH_IO | WATCH_FLAGS;
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 3);
 	assert_trace(rig, "read 100+2 sync, read 104+2 sync, "
 			  "read 108+2 readahead");
 	close_reader(&reader);
@@ -527,8 +522,7 @@ static void a_hit_sends_what_is_before_it(void **state)
 	name(&reader, 61, 1, 2);
 	name(&reader, 100, 2, 8);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 4; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 4);
 	expect_page(&reader, 40);
 	for (uint32_t i = 60; i < 63; i++)
 		expect_page(&reader, i);
@@ -546,12 +540,10 @@ static void the_last_run_is_not_held_back(void **state)
 	name(&reader, 0, 2, 6);
 	name(&reader, 50, 1, 3);
 	open_reader(&reader, *state, true);
-	for (uint32_t i = 0; i < 6; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 6);
 	assert_int_equal(reader.taken, 3);
 	assert_int_equal(stats_of(&reader)->runs, 7);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, 50 + i);
+	expect_pages(&reader, 50, 1, 3);
 	expect_end(&reader, 0);
 	close_reader(&reader);
 }
@@ -634,8 +626,7 @@ static void an_error_of_the_engine_comes_after_the_pages_before(void **state)
 
 	name(&reader, 0, 1, 3);
 	open_reader(&reader, *state, true);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, i);
+	expect_pages(&reader, 0, 1, 3);
 	expect_end(&reader, -MPIO_ENODEV);
 	close_reader(&reader);
 }
@@ -660,8 +651,7 @@ static void a_reader_without_frames_goes_on_when_it_has_some(void **state)
 	open_reader(&reader, *state, true);
 	expect_end(&reader, -MPIO_ENOMEM);
 	reader.taken = 0;
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, i);
+	expect_pages(&reader, 0, 1, 3);
 	expect_end(&reader, 0);
 	close_reader(&reader);
 }
@@ -732,8 +722,7 @@ static void pages_may_be_larger_than_what_is_combined(void **state)
 
 	name(&reader, 0, 1, 3);
 	open_reader(&reader, rig, false);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, i);
+	expect_pages(&reader, 0, 1, 3);
 	assert_trace(rig, "read 100+2, read 102+2, read 104+2");
 	close_reader(&reader);
 }
@@ -747,12 +736,10 @@ static void what_is_held_back_waits_for_frames(void **state)
 	name(&reader, 0, 2, 4);
 	name(&reader, 50, 1, 8);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 4; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 4);
 	assert_int_equal(reader.taken, 2); /* the third was handed over last */
 	assert_int_equal(stats_of(&reader)->runs, 4);
-	for (uint32_t i = 0; i < 8; i++)
-		expect_page(&reader, 50 + i);
+	expect_pages(&reader, 50, 1, 8);
 	expect_end(&reader, 0);
 	close_reader(&reader);
 }
@@ -779,8 +766,7 @@ static void also_if_it_is_told_to_go(void **state)
 	name(&reader, 0, 2, 3);
 	name(&reader, 50, 1, 16);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 3; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 3);
 	rig->mapping.block_size = 4 * PAGE;
 	assert_int_equal(mpio_stream_send(reader.stream), -MPIO_EINVAL);
 	assert_int_equal(reader.released, 4);
@@ -866,8 +852,7 @@ static void closing_waits_and_releases(void **state)
 
 	name(&reader, 0, 2, 90);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 10; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 10);
 	assert_true(reader.taken > 4);
 	close_reader(&reader);
 	assert_int_equal(mpio_queue_stats(rig->queue)->in_flight, 0);
@@ -923,8 +908,7 @@ static void a_stream_that_is_reset_begins_anew(void **state)
 
 	name(&reader, 0, 2, 40);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 10; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 10);
 	assert_int_equal(mpio_stream_reset(reader.stream), 0);
 	assert_int_equal(reader.taken, 0);
 	reader.named = 3;
@@ -958,8 +942,7 @@ static void what_a_device_fails_to_tell_can_be_asked_again(void **state)
 
 	name(&reader, 0, 2, 40);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 10; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 10);
 	expect_failure(&reader);
 	for (uint32_t i = 0; i < 2; i++)
 		assert_int_equal(mpio_stream_reset(reader.stream), -MPIO_EIO);
@@ -1019,8 +1002,7 @@ static void memory_may_be_given(void **state)
 	memset(memory, 0x5a, sizeof(memory));
 	name(&reader, 0, 2, 9);
 	open_reader(&reader, rig, true);
-	for (uint32_t i = 0; i < 9; i++)
-		expect_page(&reader, 2 * i);
+	expect_pages(&reader, 0, 2, 9);
 	close_reader(&reader);
 	for (size_t i = size; i < sizeof(memory); i++)
 		assert_int_equal(memory[i], 0x5a);

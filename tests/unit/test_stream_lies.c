@@ -99,6 +99,20 @@ static void what_is_too_much_of_anything_is_refused(void **state)
 	assert_null(stream);
 }
 
+/* Four of the runs, if that is more than 256 pages. */
+static void what_is_combined_decides_how_far_it_looks_ahead(void **state)
+{
+	struct mpio_stream_config config = {.combine_bytes = 4u << 20};
+	struct mpio_stream_config same = {.combine_bytes = 4u << 20,
+					  .look_ahead_max = 4096};
+
+	(void)state;
+	assert_int_equal(mpio_stream_size(&config), mpio_stream_size(&same));
+	config.combine_bytes = same.combine_bytes = 64u << 10;
+	same.look_ahead_max = 256;
+	assert_int_equal(mpio_stream_size(&config), mpio_stream_size(&same));
+}
+
 static void a_release_that_nobody_wants_is_not_told(void **state)
 {
 	struct reader reader = {0};
@@ -223,6 +237,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(what_is_too_much_of_anything_is_refused),
+		cmocka_unit_test(
+			what_is_combined_decides_how_far_it_looks_ahead),
 		RIG_TEST(a_release_that_nobody_wants_is_not_told),
 		RIG_TEST(a_page_of_elsewhere_ends_the_stream),
 		RIG_TEST(a_page_of_an_odd_size_ends_the_stream_before_it),
