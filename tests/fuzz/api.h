@@ -43,8 +43,7 @@ struct api {
 	struct mpio_queue *queue;
 	struct api_bio bios[API_BIOS];
 	/* Not zeroed. */
-	struct disk disk;
-	unsigned char durable[DISK_BYTES];
+	struct disk disk; /* what is known of it is what is durable */
 };
 
 extern struct api api;

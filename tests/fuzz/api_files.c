@@ -198,7 +198,7 @@ static void sync(struct one_file *file, uint32_t h)
 
 	allow_late(file, h, error);
 	if (error == 0)
-		check_disk(api.durable, file, 0, file->size);
+		check_disk(api.disk.known, file, 0, file->size);
 }
 
 static void sync_range(struct one_file *file, uint32_t h)
@@ -209,7 +209,7 @@ static void sync_range(struct one_file *file, uint32_t h)
 
 	allow_late(file, h, error);
 	if (error == 0)
-		check_disk(api.durable, file, start,
+		check_disk(api.disk.known, file, start,
 			   end < file->size ? end : file->size);
 }
 
@@ -501,7 +501,7 @@ static void end_file(struct one_file *file)
 {
 	sync(file, 0);
 	FUZZ_CHECK(mpio_file_sync(&file->handles[0]) == 0);
-	check_disk(api.durable, file, 0, file->size);
+	check_disk(api.disk.known, file, 0, file->size);
 	for (uint32_t h = 0; h < HANDLES; h++)
 		mpio_file_close(&file->handles[h]);
 	FUZZ_CHECK(mpio_cache_detach(&file->cached, api.queue) == 0);

@@ -212,12 +212,40 @@ const unsigned char *disk_first(unsigned char name, uint64_t sector)
 	return first[name & 1] + sector * SECTOR;
 }
 
-void disk_init(struct disk *disk, uint64_t size, unsigned char name)
+/* All of it once, and then what the run before has written. */
+static void restore(struct disk *disk, unsigned char name)
 {
+	bool all = disk->first != first[name & 1];
+
 	if (first[0][1] == 0)
 		fill_first();
+	disk->first = first[name & 1];
+	for (size_t i = 0; i < DISK_SECTORS; i++) {
+		size_t at = i * SECTOR;
+
+		if (!all && disk->writer[i] == 0)
+			continue;
+		memcpy(disk->bytes + at, disk->first + at, SECTOR);
+		memcpy(disk->known + at, disk->first + at, SECTOR);
+	}
+}
+
+bool disk_is_known(const struct disk *disk)
+{
+	for (size_t i = 0; i < DISK_SECTORS; i++) {
+		size_t at = i * SECTOR;
+
+		if (disk->writer[i] != 0 &&
+		    memcmp(disk->known + at, disk->bytes + at, SECTOR) != 0)
+			return false;
+	}
+	return true;
+}
+
+void disk_init(struct disk *disk, uint64_t size, unsigned char name)
+{
+	restore(disk, name);
 	memset(disk, 0, offsetof(struct disk, bytes));
-	memcpy(disk->bytes, first[name & 1], (size_t)size);
 	memset(disk->bad, 0, sizeof(*disk) - offsetof(struct disk, bad));
 	disk->device.ops.submit = submit;
 	disk->device.size = size;

@@ -86,6 +86,10 @@ enum disk_end { DISK_GOOD, DISK_FAILS, DISK_SHORT, DISK_AGAIN };
 struct disk {
 	struct mpio_device device; /* first; limits may be changed */
 	unsigned char bytes[DISK_BYTES];
+	/* What the fuzzer keeps beside it, of sectors that were written; what
+	 * the disk holds at first. */
+	unsigned char known[DISK_BYTES];
+	const unsigned char *first;
 	uint64_t bad[DISK_SECTORS / 64]; /* I/Os that touch these fail */
 	uint64_t writer[DISK_SECTORS];   /* when it was written last */
 	bool read_only;                  /* the fuzzer writes nothing */
@@ -112,6 +116,8 @@ struct disk {
  * number of its own, and of the disk's.
  */
 void disk_init(struct disk *disk, uint64_t size, unsigned char name);
+/* Whether it holds what is known of it. */
+bool disk_is_known(const struct disk *disk);
 /* Have it end bios late. */
 void disk_make_late(struct disk *disk, struct fuzz_input *in);
 /* Limits of all kinds; 0 of the input is none. */

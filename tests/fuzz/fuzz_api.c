@@ -51,12 +51,12 @@ static void done(struct disk *disk, const struct mpio_bio *bio, uint32_t length,
 {
 	if (bio->op == MPIO_BIO_FLUSH) {
 		for (uint32_t i = 0; i < DISK_SECTORS; i++) {
-			if (disk->writer[i] <= sent)
-				memcpy(api.durable + i * SECTOR,
+			if (disk->writer[i] != 0 && disk->writer[i] <= sent)
+				memcpy(disk->known + i * SECTOR,
 				       disk->bytes + i * SECTOR, SECTOR);
 		}
 	} else if (bio->flags & MPIO_BIO_FUA && bio->op == MPIO_BIO_WRITE) {
-		memcpy(api.durable + bio->offset, disk->bytes + bio->offset,
+		memcpy(disk->known + bio->offset, disk->bytes + bio->offset,
 		       length);
 	}
 }
@@ -283,7 +283,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	api.in = (struct fuzz_input){data, data + size};
 	api.faulty = fuzz_flag(&api.in);
 	open_queue();
-	memcpy(api.durable, api.disk.bytes, DISK_BYTES);
 	for (uint32_t i = 0; i < API_BIOS; i++)
 		api.bios[i].from = API_RAW_AT + i * API_RAW_SECTORS * SECTOR;
 	pages_begin();
