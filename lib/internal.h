@@ -205,7 +205,8 @@ struct mpio_queue {
 	uint32_t flags;           /* MPIO_QUEUE_* flags */
 	uint32_t care;            /* MPIO__CARE_* flags */
 	bool uncommitted;         /* submits that commit has not pushed yet */
-	bool hurried;             /* closed by a deadline: nobody waits */
+	/* While it is closed by one, nobody waits for the device. */
+	const struct mpio_deadline *deadline;
 
 	struct mpio_bio *free_large;
 	struct mpio_bio *free_small;
@@ -292,6 +293,8 @@ void mpio__queue_commit(struct mpio_queue *queue);
 void mpio__queue_commit_last(struct mpio_queue *queue);
 /* Finish what has ended, unless an outer call is doing so. */
 void mpio__queue_finish(struct mpio_queue *queue);
+/* Whether it is closed by a deadline that is over; asks who set it. */
+bool mpio__queue_is_late(const struct mpio_queue *queue);
 /* Whether anything is in flight, or ended and not finished. */
 bool mpio__queue_is_busy(const struct mpio_queue *queue);
 /* Wait on this queue or, if it is idle, on another of its group. */

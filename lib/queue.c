@@ -172,7 +172,7 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
 		return false;
 	queue->stats.retries++;
-	if (queue->stats.in_flight > 1 && !queue->hurried)
+	if (queue->stats.in_flight > 1 && queue->deadline == NULL)
 		return reap(queue, true) >= 0;
 	mpio__queue_commit(queue);
 	return ++*refusals < REFUSALS_MAX;
@@ -206,9 +206,9 @@ MPIO__APART static void make_room(struct mpio_queue *queue)
 	struct mpio_stats *stats = &queue->stats;
 
 	while (stats->in_flight >= queue->in_flight_max) {
-		int n = reap(queue, !queue->hurried);
+		int n = reap(queue, queue->deadline == NULL);
 
-		if (n < 0 || (n == 0 && queue->hurried))
+		if (n < 0 || (n == 0 && mpio__queue_is_late(queue)))
 			break;
 	}
 	stats->in_flight_peak =
@@ -372,6 +372,14 @@ static inline void finish_only(struct mpio_queue *queue)
 		(void)finish_all(queue);
 }
 
+bool mpio__queue_is_late(const struct mpio_queue *queue)
+{
+	const struct mpio_deadline *deadline = queue->deadline;
+
+	return deadline != NULL &&
+	       (deadline->is_over == NULL || deadline->is_over(deadline->ctx));
+}
+
 bool mpio__queue_is_busy(const struct mpio_queue *queue)
 {
 	return queue->stats.in_flight != 0 || queue->ended != NULL ||
@@ -384,8 +392,8 @@ static inline int step(struct mpio_queue *queue, bool wait)
 	int result;
 
 	wait = wait && queue->ended == NULL && queue->stats.in_flight != 0;
-	result = reap(queue, wait && !queue->hurried);
-	if (wait && queue->hurried && result == 0)
+	result = reap(queue, wait && queue->deadline == NULL);
+	if (wait && result == 0 && mpio__queue_is_late(queue))
 		result = -MPIO_ETIMEDOUT;
 	if (result < 0 && queue->ended == NULL)
 		return result;

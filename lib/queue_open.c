@@ -448,13 +448,14 @@ static void tell_missing(const struct mpio_queue *queue,
 	} while (other != queue);
 }
 
-/* From now on nobody waits for a device of a group, or again. */
-static void hurry(struct mpio_queue *queue, bool on)
+/* From now on a group is closed by a deadline; NULL: no longer. */
+static void set_deadline(struct mpio_queue *queue,
+			 const struct mpio_deadline *deadline)
 {
 	struct mpio_queue *other = queue;
 
 	do {
-		other->hurried = on;
+		other->deadline = deadline;
 		other = other->group;
 	} while (other != queue);
 }
@@ -479,12 +480,11 @@ int mpio_queue_close_by(struct mpio_queue *queue,
 	bool late = false;
 
 	unplug_all(queue);
-	hurry(queue, true);
+	set_deadline(queue, deadline);
 	while (!late && is_group_busy(queue))
 		late = mpio_queue_poll(queue) <= 0 &&
-		       (deadline->is_over == NULL ||
-			deadline->is_over(deadline->ctx));
-	hurry(queue, false);
+		       mpio__queue_is_late(queue);
+	set_deadline(queue, NULL);
 	if (!late) {
 		mpio_queue_close(queue);
 		return 0;

@@ -150,7 +150,9 @@ void mpio_queue_close(struct mpio_queue *queue);
 struct mpio_deadline {
 	/** Whether it is over; asked whenever a look at the devices found
 	 * nothing new, or only an error of theirs, so it may sleep a little.
-	 * NULL: it is over. */
+	 * Also where an end_io submits what has to wait (a flush, what is one
+	 * too many in flight): if it is over a flush ends with
+	 * -MPIO_ETIMEDOUT. NULL: it is over. */
 	bool (*is_over)(void *ctx);
 	/** A bio of the queue or its group that has not ended, when it was
 	 * over: only to be looked at. Its op, offset and length are of what

@@ -389,6 +389,93 @@ static void closing_in_time_ends_everything(void **state)
 	assert_int_equal(rig->a.channels, 0);
 }
 
+/* The device does not do anything from the first end on. */
+static void flush_and_fall_asleep(struct rig *rig, struct frame *frame)
+{
+	(void)frame;
+	rig->a.slow = true;
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+}
+
+static void read_twice_and_fall_asleep(struct rig *rig, struct frame *frame)
+{
+	(void)frame;
+	rig->a.slow = true;
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 9, 1);
+}
+
+static bool wakes_the_device(void *ctx)
+{
+	struct rig *rig = ctx;
+
+	rig->a.slow = false;
+	return false;
+}
+
+static bool wakes_what_has_one(void *ctx)
+{
+	struct rig *rig = ctx;
+
+	assert_int_equal(rig->a.pending_count, 1);
+	return wakes_the_device(rig);
+}
+
+static void open_for_an_end(struct rig *rig,
+			    void (*after_end)(struct rig *, struct frame *))
+{
+	mock_asynchronous(&rig->a);
+	rig->a.device.limits.features = MPIO_DEVICE_FLUSH;
+	rig->a.reap_max = 1;
+	rig->after_end = after_end;
+	open_with_pages(rig, 1, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+}
+
+static void a_flush_that_an_end_starts_has_the_time_that_is_left(void **state)
+{
+	struct rig *rig = *state;
+	const struct mpio_deadline deadline = {wakes_the_device, NULL, rig};
+
+	open_for_an_end(rig, flush_and_fall_asleep);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	assert_int_equal(mpio_queue_close_by(rig->queue, &deadline), 0);
+	rig->queue = NULL;
+	assert_int_equal(rig->ios[0].ends, 1);
+	assert_int_equal(rig->ios[1].ends, 1);
+	assert_int_equal(rig->ios[1].status, 0);
+}
+
+static void a_flush_that_an_end_starts_too_late_times_out(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	open_for_an_end(rig, flush_and_fall_asleep);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
+	assert_int_equal(rig->ios[0].ends, 0);
+	assert_int_equal(rig->ios[1].ends, 1);
+	assert_int_equal(rig->ios[1].status, -MPIO_ETIMEDOUT);
+	assert_int_equal(patience.missing_count, 1);
+	assert_int_equal(patience.missing[0], 7);
+	rig->a.slow = false;
+}
+
+static void what_an_end_starts_waits_for_room_until_the_deadline(void **state)
+{
+	struct rig *rig = *state;
+	const struct mpio_deadline deadline = {wakes_what_has_one, NULL, rig};
+
+	rig->config.in_flight_max = 1;
+	open_for_an_end(rig, read_twice_and_fall_asleep);
+	assert_int_equal(mpio_queue_close_by(rig->queue, &deadline), 0);
+	rig->queue = NULL;
+	assert_false(rig->a.slow); /* it was asked */
+	assert_int_equal(rig->ios[0].ends, 1);
+	assert_int_equal(rig->ios[1].ends, 1);
+}
+
 static void closing_too_late_names_what_is_missing(void **state)
 {
 	const struct mpio_deadline now = {0};
@@ -578,6 +665,9 @@ int main(void)
 		RIG_TEST(closing_nothing_is_allowed),
 		RIG_TEST(closing_sends_and_ends_everything),
 		RIG_TEST(closing_in_time_ends_everything),
+		RIG_TEST(a_flush_that_an_end_starts_has_the_time_that_is_left),
+		RIG_TEST(a_flush_that_an_end_starts_too_late_times_out),
+		RIG_TEST(what_an_end_starts_waits_for_room_until_the_deadline),
 		RIG_TEST(closing_too_late_names_what_is_missing),
 		RIG_TEST(closing_by_a_deadline_never_waits),
 		RIG_TEST(a_failing_device_does_not_hide_what_others_have_done),
