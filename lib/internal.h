@@ -9,7 +9,8 @@
  *     build.c           gather runs into bios as planned    struct mpio__build
  *     gather.h          the short way, for rows of pages    struct mpio__row
  *     plan.c            decide where one bio ends           mpio_plan()
- *     queue.c           send bios, count, wait, finish      struct mpio_queue
+ *     queue.c           send bios, count, finish, wait      struct mpio_queue
+ *     queue_drain.c     wait for all, flush
  *     plug.c            hold bios back, sort and merge them
  *     redrive.c         drive again what came short or failed
  *     bounce.c          aligned memory for bios that have other
@@ -291,6 +292,8 @@ void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio,
 void mpio__queue_commit(struct mpio_queue *queue);
 /* The same, unless a plug or an outer call will: one push for many. */
 void mpio__queue_commit_last(struct mpio_queue *queue);
+/* Wait until nothing of this queue is in flight. 0 or the error. */
+int mpio__queue_drain_here(struct mpio_queue *queue);
 /* Finish what has ended, unless an outer call is doing so. */
 void mpio__queue_finish(struct mpio_queue *queue);
 /* Whether it is closed by a deadline that is over; asks who set it. */

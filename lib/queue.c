@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queue: sends bios, counts them, waits for them and finishes them.
+ * Queue: sends bios, counts them and finishes them, and waits for one.
  *
  *                 plug.c                    redrive.c
  *     submit -> [ plugged ] -> launch -> send -> device
@@ -574,111 +574,11 @@ int mpio_queue_wait(struct mpio_queue *queue)
 	return mpio__group_wait(queue);
 }
 
-static int drain_here(struct mpio_queue *queue)
+int mpio__queue_drain_here(struct mpio_queue *queue)
 {
 	int result = 0;
 
 	while (result >= 0 && mpio__queue_is_busy(queue))
 		result = wait_here(queue);
 	return result < 0 ? result : 0;
-}
-
-/* What a callback of one queue started on another counts too. */
-int mpio_queue_drain(struct mpio_queue *queue)
-{
-	struct mpio_queue *other = queue;
-	struct mpio_queue *last = queue; /* that was busy */
-	int first = 0;
-
-	do {
-		if (first == 0 && mpio__queue_is_busy(other)) {
-			first = drain_here(other);
-			last = other;
-		}
-		other = other->group;
-	} while (other != last);
-	return first;
-}
-
-bool mpio__group_has(const struct mpio_queue *queue,
-		     const struct mpio_queue *other)
-{
-	const struct mpio_queue *member = queue;
-
-	do {
-		if (member == other)
-			return true;
-		member = member->group;
-	} while (member != queue);
-	return false;
-}
-
-/* The bio stays its submitter's, who looks at the status. */
-static void keep(struct mpio_bio *bio)
-{
-	(void)bio;
-}
-
-int mpio_queue_flush(struct mpio_queue *queue)
-{
-	struct mpio_bio *bio;
-	int result = mpio_queue_drain(queue);
-
-	if (result < 0)
-		return result;
-	bio = mpio__bio_get_wait(queue, 0);
-	if (bio == NULL)
-		return -MPIO_ENOMEM;
-	mpio_bio_reset(bio, MPIO_BIO_FLUSH, MPIO_BIO_SYNC);
-	bio->end_io = keep;
-	mpio__queue_submit_any(queue, bio);
-	result = mpio_queue_drain(queue);
-	if (bio->state != MPIO__BIO_HELD) {
-		bio->end_io = NULL; /* ends by itself, some time */
-		return result;
-	}
-	result = bio->status;
-	mpio_bio_put(bio);
-	return result;
-}
-
-/* ---- What it is ------------------------------------------------------- */
-
-int mpio_queue_register_memory(struct mpio_queue *queue, void *base,
-			       size_t length)
-{
-	struct mpio_device *device = queue->device;
-
-	if (base == NULL || length == 0 ||
-	    length - 1 > UINTPTR_MAX - (uintptr_t)base)
-		return -MPIO_EINVAL;
-	if (device->ops.register_memory == NULL ||
-	    device->ops.register_memory(device, queue->channel, base, length) !=
-		    0)
-		queue->stats.memory_refused++;
-	return 0;
-}
-
-int mpio_queue_event_fd(struct mpio_queue *queue)
-{
-	struct mpio_device *device = queue->device;
-
-	if (device->ops.event_fd == NULL)
-		return -1;
-	return device->ops.event_fd(device, queue->channel);
-}
-
-const struct mpio_stats *mpio_queue_stats(const struct mpio_queue *queue)
-{
-	return &queue->stats;
-}
-
-struct mpio_device *mpio_queue_device(const struct mpio_queue *queue)
-{
-	return queue->device;
-}
-
-const struct mpio_plan_limits *mpio_queue_limits(const struct mpio_queue *queue)
-{
-	return &queue->limits;
 }

@@ -493,3 +493,44 @@ int mpio_queue_close_by(struct mpio_queue *queue,
 		tell_missing(queue, deadline);
 	return -MPIO_ETIMEDOUT;
 }
+
+/* ---- What it is ------------------------------------------------------- */
+
+int mpio_queue_register_memory(struct mpio_queue *queue, void *base,
+			       size_t length)
+{
+	struct mpio_device *device = queue->device;
+
+	if (base == NULL || length == 0 ||
+	    length - 1 > UINTPTR_MAX - (uintptr_t)base)
+		return -MPIO_EINVAL;
+	if (device->ops.register_memory == NULL ||
+	    device->ops.register_memory(device, queue->channel, base, length) !=
+		    0)
+		queue->stats.memory_refused++;
+	return 0;
+}
+
+int mpio_queue_event_fd(struct mpio_queue *queue)
+{
+	struct mpio_device *device = queue->device;
+
+	if (device->ops.event_fd == NULL)
+		return -1;
+	return device->ops.event_fd(device, queue->channel);
+}
+
+const struct mpio_stats *mpio_queue_stats(const struct mpio_queue *queue)
+{
+	return &queue->stats;
+}
+
+struct mpio_device *mpio_queue_device(const struct mpio_queue *queue)
+{
+	return queue->device;
+}
+
+const struct mpio_plan_limits *mpio_queue_limits(const struct mpio_queue *queue)
+{
+	return &queue->limits;
+}
