@@ -79,6 +79,13 @@ bool is_cached(struct cached *cached, uint32_t index)
 	return true;
 }
 
+uint32_t cached_pages(struct cached *cached)
+{
+	struct mpio_cache_stats stats = mpio_cache_stats(cached->cache);
+
+	return stats.frames - stats.free;
+}
+
 static int write_some(struct cached *cached, uint64_t pos, uint32_t length,
 		      int byte)
 {

@@ -33,6 +33,8 @@ void cached_open(struct cached *cached, uint32_t blocks, uint32_t frames);
 /* A page with all bytes; looked at, and put. */
 void use_page(struct cached *cached, uint32_t index);
 bool is_cached(struct cached *cached, uint32_t index);
+/* So many frames have one. */
+uint32_t cached_pages(struct cached *cached);
 /* Write f-bytes of some blocks; or any bytes, which end up the same. */
 int write_blocks(struct cached *cached, uint32_t first, uint32_t n);
 int write_bytes(struct cached *cached, uint64_t pos, uint32_t length, int byte);

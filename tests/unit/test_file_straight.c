@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads that go straight into the caller's memory: hooks that engines set, and
- * what does not go straight, or does not come. Most of it is in test_file.c;
- * what others do meanwhile, in test_file_races.c.
+ * what does not go straight, or does not come. Most of it is in
+ * test_file_large.c; what others do meanwhile, in test_file_races.c.
  */
 #include "cached.h"
 
