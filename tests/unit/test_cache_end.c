@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cache: the end of file moves up and down. What lies behind it is neither
+ * shown nor written, before and after.
+ */
+#include "cached.h"
+
+/* ---- Up ------------------------------------------------------------------ */
+
+static void writing_behind_the_end_moves_it(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 16, 16);
+	cached->file.mapping.size = 0;
+	assert_int_equal(write_bytes(cached, 10, 100, 7), 0);
+	assert_int_equal(mpio_cache_end(&cached->file), 110);
+	assert_trace(cached->rig, "");
+	assert_int_equal(read_byte(cached, 9), 0);
+	assert_int_equal(read_byte(cached, 110), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_trace(cached->rig, "write 100+1");
+}
+
+static void what_lay_behind_the_end_does_not_show_when_it_moves_up(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 16, 16);
+	cached->file.mapping.size = 100; /* the disk's block has more */
+	assert_int_equal(write_bytes(cached, 3 * BLOCK, 10, 7), 0);
+	assert_int_equal(read_byte(cached, 100), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_invalidate(&cached->file,
+					       cached->rig->queue, 0, PAGE),
+			 0);
+	assert_int_equal(read_byte(cached, 100), 0);
+	assert_int_equal(read_byte(cached, BLOCK - 1), 0);
+}
+
+static void nor_when_it_moves_up_within_its_block(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 16, 16);
+	cached->file.mapping.size = 100;
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, cached->rig->queue, 600), 0);
+	assert_int_equal(read_byte(cached, 300), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&cached->rig->a, 100, "a100/100");
+}
+
+/* ---- Down ---------------------------------------------------------------- */
+
+static void cut_off_and_moved_up_again_it_is_zeros(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+
+	cached_open(cached, 16, 16);
+	queue = cached->rig->queue;
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, 512), 0);
+	assert_int_equal(mpio_cache_end(&cached->file), 512);
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&cached->rig->a, 100, "f0/512 f1");
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, BLOCK), 0);
+	assert_int_equal(read_byte(cached, 512), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_invalidate(&cached->file, queue, 0, PAGE),
+			 0);
+	assert_int_equal(read_byte(cached, 512), 0);
+	assert_disk(&cached->rig->a, 100, "f0/512 f1");
+}
+
+/* Nor when the file grows again. */
+static void what_is_behind_the_end_is_not_written(void **state)
+{
+	struct cached *cached = *state;
+	struct rig *rig = cached->rig;
+
+	cached_open(cached, 4, 4);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, rig->queue, BLOCK),
+			 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, rig->queue, PAGE), 0);
+	rig->watch = WATCH_IO;
+	rig->trace[0] = '\0';
+	assert_int_equal(sync_file(cached), 0);
+	assert_trace(rig, "write 100+1");
+}
+
+static void pages_behind_the_end_are_dropped_dirty_or_not(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 40, 16);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	assert_int_equal(write_blocks(cached, 9, 1), 0);
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, cached->rig->queue, 5 * BLOCK),
+		0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_trace(cached->rig, "write 104+1");
+	assert_false(is_cached(cached, 2));
+}
+
+/*
+ * The end of the file moves to where no page is, as far behind one as all that
+ * the index of pages has room for, of each height.
+ */
+static void the_end_cuts_no_page_but_its_own(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	uint64_t base = 0;
+
+	cached_open(cached, 8, 16);
+	queue = cached->rig->queue;
+	cached->rig->mapping.size = (uint64_t)1 << 40;
+	for (uint64_t all = 64; all <= (uint64_t)1 << 24; all *= 64) {
+		uint64_t key = base + 5;
+		struct mpio_page *page;
+
+		assert_int_equal(mpio_cache_resize(&cached->file, queue,
+						   (uint64_t)1 << 40),
+				 0);
+		assert_int_equal(
+			mpio_cache_get(&cached->file, queue, key * PAGE, &page),
+			0);
+		memset(page->data, 0x5a, PAGE);
+		assert_int_equal(mpio_cache_resize(&cached->file, queue,
+						   (all + key) * PAGE + BLOCK),
+				 0);
+		assert_int_equal(((unsigned char *)page->data)[PAGE - 1], 0x5a);
+		mpio_cache_put(page);
+		base = all;
+	}
+}
+
+static void an_end_that_cannot_move_down_stays_and_so_do_the_pages(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	cached_open(cached, 16, 16);
+	queue = cached->rig->queue;
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	assert_int_equal(write_blocks(cached, 8, 4), 0);
+	assert_int_equal(mpio_cache_grab(&cached->file, queue, 2 * PAGE, &page),
+			 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, BLOCK),
+			 -MPIO_EDEADLK);
+	assert_int_equal(mpio_cache_end(&cached->file), 16 * BLOCK);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 2);
+	mpio_cache_release(page);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, BLOCK), 0);
+	assert_int_equal(mpio_cache_end(&cached->file), BLOCK);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CACHED_TEST(writing_behind_the_end_moves_it),
+		CACHED_TEST(
+			what_lay_behind_the_end_does_not_show_when_it_moves_up),
+		CACHED_TEST(nor_when_it_moves_up_within_its_block),
+		CACHED_TEST(cut_off_and_moved_up_again_it_is_zeros),
+		CACHED_TEST(what_is_behind_the_end_is_not_written),
+		CACHED_TEST(pages_behind_the_end_are_dropped_dirty_or_not),
+		CACHED_TEST(the_end_cuts_no_page_but_its_own),
+		CACHED_TEST(
+			an_end_that_cannot_move_down_stays_and_so_do_the_pages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
