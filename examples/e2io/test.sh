@@ -17,8 +17,8 @@ if [ $# -lt 1 ]; then
 fi
 build=$(cd "$1" && pwd)
 preload=$build/libmpio-e2io-preload.so
-for artefact in libmpio-e2io-preload.so e2io-test-hooks e2io-pieces \
-	e2io-bad-sectors.so; do
+for artefact in libmpio-e2io-preload.so e2io-test-hooks e2io-test-channels \
+	e2io-test-processes e2io-pieces e2io-bad-sectors.so; do
 	if [ ! -e "$build/$artefact" ]; then
 		echo "not ok - there is no $build/$artefact"
 		exit 1
@@ -537,7 +537,9 @@ test_daemon() {
 	mounted=
 }
 
-"$build/e2io-test-hooks" "$work/hooks" || exit 1
+for program in hooks channels processes; do
+	"$build/e2io-test-$program" "$work/$program" || exit 1
+done
 # One that was built with a sanitizer cannot.
 if ! ours mke2fs -V >preloaded 2>&1 || grep -q ERROR preloaded; then
 	echo 'skipped - the preload cannot be loaded into programs as they are'
