@@ -172,8 +172,11 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
 		return false;
 	queue->stats.retries++;
-	if (queue->stats.in_flight > 1 && queue->deadline == NULL)
-		return reap(queue, true) >= 0;
+	if (queue->stats.in_flight > 1) {
+		int n = reap(queue, queue->deadline == NULL);
+
+		return n > 0 || (n == 0 && !mpio__queue_is_late(queue));
+	}
 	mpio__queue_commit(queue);
 	return ++*refusals < REFUSALS_MAX;
 }
@@ -200,21 +203,32 @@ MPIO__APART static void insist(struct mpio_queue *queue, struct mpio_bio *bio,
 		mpio_bio_end(bio, result);
 }
 
-/* There are more bios in flight than ever: wait, if there are too many. */
-MPIO__APART static void make_room(struct mpio_queue *queue)
+/*
+ * There are more bios in flight than ever: wait, if there are too many. False:
+ * that did not help, and the bio that was to be sent has ended.
+ */
+MPIO__APART static bool make_room(struct mpio_queue *queue,
+				  struct mpio_bio *bio)
 {
 	struct mpio_stats *stats = &queue->stats;
 
 	while (stats->in_flight >= queue->in_flight_max) {
 		int n = reap(queue, queue->deadline == NULL);
 
-		if (n < 0 || (n == 0 && mpio__queue_is_late(queue)))
-			break;
+		if (n == 0 && mpio__queue_is_late(queue))
+			n = -MPIO_ETIMEDOUT;
+		if (n < 0) {
+			stats->in_flight++;
+			bio->state = MPIO__BIO_OFFERED;
+			mpio_bio_end(bio, n);
+			return false;
+		}
 	}
 	stats->in_flight_peak =
 		mpio__max_u32(stats->in_flight_peak, stats->in_flight + 1);
 	queue->in_flight_known =
 		mpio__min_u32(stats->in_flight_peak, queue->in_flight_max);
+	return true;
 }
 
 void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
@@ -230,8 +244,9 @@ static inline void offer(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	int result;
 
-	if (queue->stats.in_flight >= queue->in_flight_known)
-		make_room(queue);
+	if (queue->stats.in_flight >= queue->in_flight_known &&
+	    !make_room(queue, bio))
+		return;
 	queue->stats.in_flight++;
 	bio->state = MPIO__BIO_OFFERED;
 	result = submit(queue, bio);
@@ -527,6 +542,19 @@ void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio)
 
 /* ---- Waiting ---------------------------------------------------------- */
 
+/* What one queue of a group reads again may end on another one. */
+static bool has_ended(const struct mpio_queue *queue)
+{
+	const struct mpio_queue *other = queue;
+
+	do {
+		if (other->ended != NULL)
+			return true;
+		other = other->group;
+	} while (other != queue);
+	return false;
+}
+
 int mpio_queue_poll(struct mpio_queue *queue)
 {
 	struct mpio_queue *other = queue;
@@ -541,7 +569,7 @@ int mpio_queue_poll(struct mpio_queue *queue)
 		else if (error == 0)
 			error = result;
 		other = other->group;
-	} while (other != queue);
+	} while (other != queue || has_ended(queue));
 	return n != 0 ? n : error;
 }
 

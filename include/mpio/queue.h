@@ -25,7 +25,8 @@ extern "C" {
 struct mpio_queue;
 
 /* A bio that fails is not taken apart to find the bad blocks: all of its
- * pages get the error. */
+ * pages get the error, but for those that had been copied before it, if it goes
+ * through smaller memory. */
 #define MPIO_QUEUE_NO_ISOLATION (1u << 0)
 /* No read goes across a gap, whatever the device says. */
 #define MPIO_QUEUE_NO_GAPS (1u << 1)
@@ -168,9 +169,10 @@ struct mpio_deadline {
  *
  * @param queue     not NULL; gone after the call if it returns 0, as by
  *                  mpio_queue_close(); else as it was, but unplugged, and with
- *                  what its group had plugged sent: devices still have some of
- *                  the bios, and the memory and the pages they are for. The
- *                  call may be made again
+ *                  what its group had plugged sent, or ended by -MPIO_ETIMEDOUT
+ *                  if too many were in flight: devices still have some of the
+ *                  bios, and the memory and the pages they are for. The call
+ *                  may be made again
  * @param deadline  used inside the call only; callbacks of ended bios run
  *                  inside, too. Not from a callback.
  * @retval 0                everything has ended, and the queue is closed

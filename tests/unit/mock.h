@@ -86,7 +86,8 @@ struct mock_device {
 	uint32_t large;
 	struct mpio_bio *pending[256]; /* taken and not ended */
 	uint32_t pending_count;
-	uint32_t pushed; /* of them, by commit */
+	uint32_t pending_most; /* at once */
+	uint32_t pushed;       /* of them, by commit */
 	void *registered;
 	size_t registered_length;
 };

@@ -210,6 +210,8 @@ static int submit(struct mpio_device *device, void *channel,
 		return -MPIO_EAGAIN;
 	} else {
 		mock->pending[mock->pending_count++] = bio;
+		if (mock->pending_count > mock->pending_most)
+			mock->pending_most = mock->pending_count;
 	}
 	return 0;
 }

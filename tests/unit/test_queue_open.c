@@ -410,6 +410,7 @@ static bool wakes_the_device(void *ctx)
 	struct rig *rig = ctx;
 
 	rig->a.slow = false;
+	rig->a.refuse = 0;
 	return false;
 }
 
@@ -516,8 +517,10 @@ static void closing_by_a_deadline_never_waits(void **state)
 	mpio_queue_plug(rig->queue);
 	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 9, 1);
 	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
-	assert_int_equal(patience.missing_count, 2);
-	assert_int_equal(mpio_queue_stats(rig->queue)->in_flight, 2);
+	assert_int_equal(patience.missing_count, 1);
+	assert_int_equal(mpio_queue_stats(rig->queue)->in_flight, 1);
+	assert_int_equal(rig->ios[1].ends, 1); /* there was no room for it */
+	assert_int_equal(rig->ios[1].status, -MPIO_ETIMEDOUT);
 	assert_null(strstr(rig->trace, "wait"));
 	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 }
@@ -558,6 +561,46 @@ static void a_queue_leaves_its_group_when_it_is_closed(void **state)
 	assert_int_equal(mpio_queue_wait(rig->other), 1);
 	assert_int_equal(mpio_queue_drain(rig->other), 0);
 	assert_int_equal(io->status, 0);
+}
+
+/* More than the device has room for are sent one after the other. */
+static void closing_in_time_keeps_to_the_depth(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.reap_max = 1;
+	rig->config.in_flight_max = 2;
+	rig_open(rig);
+	mpio_queue_plug(rig->queue);
+	for (uint32_t i = 0; i < 6; i++)
+		start_io(rig, rig->queue, MPIO_BIO_READ, 0, 3 * i, 1);
+	assert_int_equal(close_by(rig, &patience), 0);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(rig->ios[i].status, 0);
+	assert_int_equal(rig->a.pending_most, 2);
+}
+
+/* Who refuses what is one too many takes it when it has ended another. */
+static void a_refusal_while_closing_is_sat_out(void **state)
+{
+	struct rig *rig = *state;
+	const struct mpio_deadline deadline = {wakes_the_device, NULL, rig};
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	mpio_queue_plug(rig->queue);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 9, 1);
+	rig->a.refuse = 1000;
+	rig->a.refusal = -MPIO_EAGAIN;
+	assert_int_equal(mpio_queue_close_by(rig->queue, &deadline), 0);
+	rig->queue = NULL;
+	assert_false(rig->a.slow); /* it was asked, and had time */
+	assert_int_equal(rig->ios[0].status, 0);
+	assert_int_equal(rig->ios[1].status, 0);
 }
 
 /* Not even if the device takes nothing for the moment. */
@@ -634,7 +677,8 @@ static void nor_for_another_queue_of_the_group(void **state)
 	mpio_queue_plug(rig->other);
 	start_io(rig, rig->other, MPIO_BIO_READ, 0, 9, 1);
 	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
-	assert_int_equal(patience.missing_count, 2);
+	assert_int_equal(patience.missing_count, 1);
+	assert_int_equal(rig->ios[1].status, -MPIO_ETIMEDOUT);
 	assert_null(strstr(rig->trace, "wait"));
 	mpio_queue_unplug(rig->other);
 	assert_int_equal(mpio_queue_drain(rig->other), 0);
@@ -672,6 +716,8 @@ int main(void)
 		RIG_TEST(closing_by_a_deadline_never_waits),
 		RIG_TEST(a_failing_device_does_not_hide_what_others_have_done),
 		RIG_TEST(a_queue_leaves_its_group_when_it_is_closed),
+		RIG_TEST(closing_in_time_keeps_to_the_depth),
+		RIG_TEST(a_refusal_while_closing_is_sat_out),
 		RIG_TEST(nor_for_a_device_that_refuses),
 		RIG_TEST(after_that_all_queues_are_waited_for_again),
 		RIG_TEST(a_disk_has_room_to_bounce_through),
