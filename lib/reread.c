@@ -84,7 +84,9 @@ struct mpio_bio *mpio__reread(struct mpio_queue *queue)
 			give_up(queue, page);
 			continue;
 		}
-		bio = mpio__bio_get(where, 1);
+		bio = NULL;
+		if (where->stats.in_flight < where->in_flight_max)
+			bio = mpio__bio_get(where, 1);
 		if (bio != NULL) {
 			fill(bio, page, offset);
 			return bio;

@@ -161,9 +161,10 @@ struct mpio_mapping_ops {
 	 * @param attempt  1, 2, ... 255
 	 * @param[out] extent  where the copy lies: `block`, `queue`; it is
 	 *                 read in one run as long as the page, which must lie
-	 *                 on the device whole and fit in one bio. With `queue`
-	 *                 NULL, the one that the last try ended on. A page
-	 *                 that is dirty is not read again.
+	 *                 on the device whole and fit in one bio; the device's
+	 *                 blocks must not be larger than the mapping's. With
+	 *                 `queue` NULL, the one that the last try ended on. A
+	 *                 page that is dirty is not read again.
 	 * @return 0, or a negative errno: there is no other copy, and the
 	 *         page ends with the error it had
 	 */

@@ -492,6 +492,46 @@ static void a_copy_waits_for_a_bio_of_the_other_device(void **state)
 	assert_page(rig, 0, "b40 b41 b42 b43");
 }
 
+/* Nothing is in flight any more, so nobody may poll once more. */
+static void a_poll_finishes_a_copy_that_ended_elsewhere(void **state)
+{
+	struct rig *rig = *state;
+
+	rot(100);
+	rig->two = true;
+	mock_asynchronous(&rig->a);
+	open_verified(rig, 1);
+	rig->ops.reread = reread_on_other;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_true(mpio_queue_poll(rig->other) > 0);
+	assert_int_equal(mpio_queue_stats(rig->queue)->in_flight, 0);
+	assert_int_equal(rig->frames[0].reads, 1);
+	assert_status(rig, 0, 0);
+}
+
+static void a_poll_does_not_wait_for_room_for_a_copy(void **state)
+{
+	struct rig *rig = *state;
+
+	rot(100);
+	rig->two = true;
+	rig->config.in_flight_max = 1;
+	mock_asynchronous(&rig->a);
+	mock_asynchronous(&rig->b);
+	rig->b.slow = true;
+	open_verified(rig, 1);
+	rig->ops.reread = reread_on_other;
+	rig->watch = WATCH_CALLS;
+	start_io(rig, rig->other, MPIO_BIO_READ, 0, 1, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	while (mpio_queue_poll(rig->queue) > 0)
+		;
+	assert_null(strstr(rig->trace, "wait"));
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_status(rig, 0, 0);
+	assert_page(rig, 0, "b40 b41 b42 b43");
+}
+
 static void rereads_wait_for_bios(void **state)
 {
 	struct rig *rig = *state;
@@ -557,6 +597,8 @@ int main(void)
 		TEST(a_page_larger_than_an_io_has_no_copy),
 		TEST(a_copy_for_which_no_bio_can_come_is_none),
 		TEST(a_copy_waits_for_a_bio_of_the_other_device),
+		TEST(a_poll_finishes_a_copy_that_ended_elsewhere),
+		TEST(a_poll_does_not_wait_for_room_for_a_copy),
 		TEST(rereads_wait_for_bios),
 		TEST(a_copy_does_not_replace_dirty_blocks),
 	};
