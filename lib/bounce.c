@@ -126,9 +126,10 @@ static void widen(struct mpio_bio *bio)
 {
 	uint64_t mask = bio->queue->limits.block - 1;
 	uint64_t start = bio->offset & ~mask;
-	uint64_t end = (bio->offset + bio->length + mask) & ~mask;
+	uint64_t end = bio->offset + bio->length;
 
-	end = mpio__min_u64(end, bio->queue->device->size);
+	/* To the end of the block, or of the device. */
+	end += mpio__min_u64((0 - end) & mask, bio->queue->device->size - end);
 	bio->offset = start;
 	bio->length = (uint32_t)(end - start);
 }

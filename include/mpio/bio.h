@@ -177,8 +177,8 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  * many.
  *
  * A flush, or a bio with PREFLUSH, first waits until all that was submitted
- * to the queue before has ended; so it may be called from an `end_io`, but
- * then runs other bios' callbacks inside.
+ * to the queue before has ended, and what callbacks submit meanwhile; so it may
+ * be called from an `end_io`, but then runs other bios' callbacks inside.
  *
  * Memory may lie anywhere. What the device finds misaligned is copied through
  * memory of the queue (`bounce_bytes` of its configuration), which costs time
@@ -236,8 +236,8 @@ void mpio_bio_cancel(struct mpio_bio *bio);
  *
  * What the library makes of an errno: -MPIO_EIO, -MPIO_ENODATA, -MPIO_EILSEQ
  * and -MPIO_EREMOTEIO are taken for bad blocks, and a bio of pages is driven
- * again in halves to find them; -MPIO_EAGAIN and -MPIO_EINTR are tried again,
- * eight times in all; any other fails the whole bio.
+ * again in halves to find them; a read or a write that ends with -MPIO_EAGAIN or
+ * -MPIO_EINTR is tried again, eight times in all; any other fails the whole bio.
  *
  * @param bio     as submitted
  * @param status  0: all of it was done; or a negative errno (a positive number

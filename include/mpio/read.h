@@ -32,8 +32,8 @@ extern "C" {
  * must stop at `mapping->size` itself. A page that get_block fails for ends
  * with that error, and its neighbours are read all the same.
  *
- * Waits for the device while `in_flight_max` bios are on it and, without
- * MPIO_READ_AHEAD, while no bio is free.
+ * Waits for the device while `in_flight_max` bios are on it and while no bio is
+ * free; with MPIO_READ_AHEAD not for the first bio of a page on `queue`.
  *
  * @param queue    where extents lie that name no queue of their own
  * @param mapping  whose pages

@@ -57,6 +57,42 @@ static void a_device_that_takes_any_memory_gets_it(void **state)
 	assert_int_equal(stats(rig)->bounces, 0);
 }
 
+static int take_what_is_inside(struct mpio_device *device, void *channel,
+			       struct mpio_bio *bio)
+{
+	(void)channel;
+	assert_true(bio->offset <= device->size);
+	assert_true(bio->length <= device->size - bio->offset);
+	mpio_bio_end(bio, 0);
+	return 0;
+}
+
+/* Its last block would go on behind what 64 bits can tell. */
+static void the_largest_device_is_read_to_its_end(void **state)
+{
+	static _Alignas(max_align_t) unsigned char room[1 << 20];
+	const struct mpio_queue_config config = {.memory = room,
+						 .memory_size = sizeof(room)};
+	struct mpio_device device = {
+		.ops = {.submit = take_what_is_inside},
+		.limits = {.logical_block_size = 4096},
+		.size = UINT64_MAX - 3,
+	};
+	unsigned char memory[20];
+	struct mpio_queue *queue;
+	struct mpio_bio *bio;
+
+	(void)state;
+	assert_int_equal(mpio_queue_open(&device, &config, &queue), 0);
+	bio = mpio_bio_get(queue, MPIO_BIO_READ, 0);
+	bio->offset = (device.size & ~UINT64_C(4095)) + 10;
+	assert_int_equal(mpio_bio_add(bio, memory, sizeof(memory)), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_int_equal(mpio_queue_stats(queue)->errors, 0);
+	assert_int_equal(mpio_queue_stats(queue)->reads, 1);
+	mpio_queue_close(queue);
+}
+
 /* One piece of three is at an odd address, whichever it is. */
 static void each_piece_of_memory_is_looked_at(void **state)
 {
@@ -578,6 +614,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_device_that_takes_any_memory_gets_it),
+		cmocka_unit_test(the_largest_device_is_read_to_its_end),
 		RIG_TEST(each_piece_of_memory_is_looked_at),
 		RIG_TEST(memory_that_is_aligned_does_not_bounce),
 		RIG_TEST(a_slot_is_the_window),
