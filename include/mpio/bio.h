@@ -236,8 +236,9 @@ void mpio_bio_cancel(struct mpio_bio *bio);
  *
  * What the library makes of an errno: -MPIO_EIO, -MPIO_ENODATA, -MPIO_EILSEQ
  * and -MPIO_EREMOTEIO are taken for bad blocks, and a bio of pages is driven
- * again in halves to find them; a read or a write that ends with -MPIO_EAGAIN or
- * -MPIO_EINTR is tried again, eight times in all; any other fails the whole bio.
+ * again in halves to find them; a read or a write that ends with
+ * -MPIO_EAGAIN or -MPIO_EINTR is tried again, eight times in all; any other
+ * errno fails the whole bio.
  *
  * @param bio     as submitted
  * @param status  0: all of it was done; or a negative errno (a positive number
