@@ -129,7 +129,8 @@ static void widen(struct mpio_bio *bio)
 	uint64_t end = bio->offset + bio->length;
 
 	/* To the end of the block, or of the device. */
-	end += mpio__min_u64((0 - end) & mask, bio->queue->device->size - end);
+	end += mpio__min_u64(mask - ((end - 1) & mask),
+			     bio->queue->device->size - end);
 	bio->offset = start;
 	bio->length = (uint32_t)(end - start);
 }
