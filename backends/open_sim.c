@@ -21,6 +21,7 @@
 
 struct spin {
 	atomic_flag taken;
+	uint32_t users; /* a disk and its snapshots */
 };
 
 static void take(void *ctx)
@@ -46,6 +47,7 @@ int mpio__lock_make(struct mpio_sim_lock *lock)
 	if (spin == NULL)
 		return -MPIO_ENOMEM;
 	atomic_flag_clear(&spin->taken);
+	spin->users = 1;
 	*lock = (struct mpio_sim_lock){
 		.lock = take, .unlock = give, .ctx = spin};
 	return 0;
@@ -142,14 +144,6 @@ static int set_options(struct mpio_sim_config *config, char *options)
 
 /* ---- sim: --------------------------------------------------------------- */
 
-static void close_sim(struct mpio_device *device)
-{
-	void *spin = ((struct mpio_sim *)device)->lock.ctx;
-
-	mpio_sim_close((struct mpio_sim *)device);
-	free(spin);
-}
-
 static int open_configured(struct mpio_sim_config *config,
 			   struct mpio_device **device)
 {
@@ -167,8 +161,10 @@ static int open_configured(struct mpio_sim_config *config,
 		free(lock.ctx);
 		return error;
 	}
+	/* Snapshots outlive the disk, and lock, too. */
+	sim->lock_end = (struct sim_lock_end){
+		.users = &((struct spin *)lock.ctx)->users, .free = free};
 	*device = mpio_sim_device(sim);
-	(*device)->ops.close = close_sim;
 	return 0;
 }
 

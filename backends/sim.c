@@ -29,6 +29,16 @@ void mpio__sim_unlock(struct mpio_sim *sim)
 		sim->lock.unlock(sim->lock.ctx);
 }
 
+void mpio__sim_leave(struct mpio_sim_lock lock, struct sim_lock_end end)
+{
+	bool last = end.users != NULL && --*end.users == 0;
+
+	if (lock.unlock != NULL)
+		lock.unlock(lock.ctx);
+	if (last)
+		end.free(lock.ctx);
+}
+
 uint32_t mpio__sim_sector(const struct mpio_sim *sim)
 {
 	uint32_t size = sim->device.limits.logical_block_size;

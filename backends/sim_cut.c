@@ -13,6 +13,7 @@
 struct mpio_sim_snapshot {
 	struct mpio_allocator allocator;
 	struct mpio_sim_lock lock;
+	struct sim_lock_end lock_end;
 	uint64_t size; /* bytes */
 	struct sim_image current;
 	struct sim_image medium;
@@ -396,17 +397,20 @@ int mpio_sim_snapshot(struct mpio_sim *sim, struct mpio_sim_snapshot **snapshot)
 		*made = (struct mpio_sim_snapshot){
 			.allocator = sim->allocator,
 			.lock = sim->lock,
+			.lock_end = sim->lock_end,
 			.size = sim->device.size,
 			.off = sim->off,
 			.incomplete = sim->incomplete,
 		};
 		error = fill(sim, made);
-		if (error == 0)
-			*snapshot = made;
-		else
+		if (error != 0)
 			drop(made);
+		else if (sim->lock_end.users != NULL)
+			++*sim->lock_end.users;
 	}
 	mpio__sim_unlock(sim);
+	if (error == 0)
+		*snapshot = made;
 	return error;
 }
 
@@ -463,13 +467,14 @@ int mpio_sim_restore(struct mpio_sim *sim,
 void mpio_sim_forget(struct mpio_sim_snapshot *snapshot)
 {
 	struct mpio_sim_lock lock;
+	struct sim_lock_end lock_end;
 
 	if (snapshot == NULL)
 		return;
 	lock = snapshot->lock;
+	lock_end = snapshot->lock_end;
 	if (lock.lock != NULL)
 		lock.lock(lock.ctx);
 	drop(snapshot);
-	if (lock.unlock != NULL)
-		lock.unlock(lock.ctx);
+	mpio__sim_leave(lock, lock_end);
 }

@@ -80,6 +80,12 @@ struct sim_cache {
 };
 
 /* ---- The disk ----------------------------------------------------------- */
+/* A lock that goes with the last that uses it: a disk, or a snapshot of it. */
+struct sim_lock_end {
+	uint32_t *users; /* counted under the lock; NULL: the lock stays */
+	void (*free)(void *ctx); /* of the lock */
+};
+
 enum sim_stage { SIM_WAITING, SIM_DONE };
 
 /* An I/O in flight. */
@@ -114,6 +120,7 @@ struct mpio_sim {
 	struct mpio_device device; /* first */
 	struct mpio_allocator allocator;
 	struct mpio_sim_lock lock;
+	struct sim_lock_end lock_end;
 	struct mpio_sim_config config; /* what was asked for, for the replay */
 	uint64_t now;
 	uint64_t ids;  /* of the last I/O */
@@ -133,6 +140,8 @@ struct mpio_sim {
 
 void mpio__sim_lock(struct mpio_sim *sim);
 void mpio__sim_unlock(struct mpio_sim *sim);
+/* Unlock for the last time; what the lock was a part of is gone. */
+void mpio__sim_leave(struct mpio_sim_lock lock, struct sim_lock_end end);
 void *mpio__sim_alloc(const struct mpio_allocator *allocator, size_t size);
 void mpio__sim_free(const struct mpio_allocator *allocator, void *memory,
 		    size_t size);

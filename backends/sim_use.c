@@ -98,10 +98,14 @@ int mpio_sim_open(const struct mpio_sim_config *config, struct mpio_sim **sim)
 void mpio_sim_close(struct mpio_sim *sim)
 {
 	struct mpio_allocator allocator;
+	struct mpio_sim_lock lock;
+	struct sim_lock_end lock_end;
 
 	if (sim == NULL)
 		return;
 	allocator = sim->allocator;
+	lock = sim->lock;
+	lock_end = sim->lock_end;
 	mpio__sim_lock(sim);
 	mpio__sim_cache_free(&allocator, &sim->cache);
 	mpio__sim_image_free(&allocator, &sim->current);
@@ -110,8 +114,8 @@ void mpio_sim_close(struct mpio_sim *sim)
 		       sim->journal.room * sizeof(struct mpio_sim_entry));
 	mpio__sim_free(&allocator, sim->logged.entries,
 		       sim->logged.room * sizeof(struct mpio_sim_entry));
-	mpio__sim_unlock(sim);
 	mpio__sim_free(&allocator, sim, sizeof(*sim));
+	mpio__sim_leave(lock, lock_end);
 }
 
 struct mpio_device *mpio_sim_device(struct mpio_sim *sim)

@@ -140,6 +140,7 @@ struct mpio_sim_config {
 	const struct mpio_sim_lock *lock;       /* copied; NULL: one thread */
 	const struct mpio_allocator *allocator; /* copied; called with the
 						 * lock held */
+	/* Both work as long as there is the disk or a snapshot of it. */
 };
 
 /**

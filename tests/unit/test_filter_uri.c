@@ -330,6 +330,36 @@ static void a_line_opens_the_same_disk_again(void **state)
 	}
 }
 
+/* Its lock does so, too; whatever the disk is closed by. */
+static void a_snapshot_outlives_a_disk_opened_by_name(void **state)
+{
+	struct mpio_sim_snapshot *snapshots[2];
+
+	(void)state;
+	for (int by_device = 0; by_device < 2; by_device++) {
+		struct mpio_sim *sim;
+
+		open_uri("sim:64K");
+		sim = mpio_sim_of(device);
+		assert_int_equal(write_sector(0, 'a'), 0);
+		for (size_t i = 0; i < COUNT_OF(snapshots); i++)
+			assert_int_equal(mpio_sim_snapshot(sim, &snapshots[i]),
+					 0);
+		mpio_queue_close(queue);
+		if (by_device)
+			mpio_device_close(device);
+		else
+			mpio_sim_close(sim);
+		mpio_sim_forget(snapshots[0]);
+		open_uri("sim:64K?seed=2");
+		assert_int_equal(
+			mpio_sim_restore(mpio_sim_of(device), snapshots[1]), 0);
+		assert_int_equal(letter_at(0), 'a');
+		mpio_sim_forget(snapshots[1]);
+		close_all();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_filter_tells_what_it_stands_on),
 		cmocka_unit_test(a_trace_is_printed),
 		cmocka_unit_test(a_line_opens_the_same_disk_again),
+		cmocka_unit_test(a_snapshot_outlives_a_disk_opened_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
