@@ -55,6 +55,24 @@ static void combine_limits(struct filter *filter)
 		restrict_to(limits, &filter->parts[i].device->limits);
 }
 
+/* Parts that are shifted against the units of their devices break them. */
+static void fit_atomic_unit(struct filter *filter)
+{
+	struct mpio_limits *limits = &filter->device.limits;
+	uint64_t shifts = 0;
+	uint64_t start = 0;
+
+	for (uint32_t i = 0; i < filter->count; i++) {
+		shifts |= filter->parts[i].offset | start;
+		start += filter->parts[i].length;
+	}
+	while (limits->atomic_unit != 0 &&
+	       (shifts & (limits->atomic_unit - 1)) != 0)
+		limits->atomic_unit /= 2;
+	if (limits->atomic_unit < limits->logical_block_size)
+		limits->atomic_unit = 0;
+}
+
 /* ---- One filter --------------------------------------------------------- */
 
 static struct filter *make(const char *name,
@@ -224,6 +242,7 @@ int mpio_filter_linear(const struct mpio_filter_part *parts, uint32_t n,
 	filter = make("linear", config, parts, n);
 	if (filter == NULL)
 		return -MPIO_ENOMEM;
+	fit_atomic_unit(filter);
 	/* What goes to one part would not flush the others; a flush does. */
 	if (n > 1)
 		filter->device.limits.features &= ~MPIO_DEVICE_PREFLUSH;

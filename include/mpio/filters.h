@@ -115,7 +115,9 @@ int mpio_filter_delay(struct mpio_device *lower,
 
 /**
  * Open parts of devices as one. One of several parts does not offer PREFLUSH,
- * for a part can flush itself only: the library flushes all of them first.
+ * for a part can flush itself only: the library flushes all of them first. The
+ * atomic unit is the largest that lies in one of each device, wherever the
+ * parts begin; 0, if that is less than a block.
  *
  * @param parts  one behind the other; copied
  * @param n      how many; -MPIO_EINVAL for none, for a part that is not inside

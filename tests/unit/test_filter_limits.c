@@ -173,6 +173,58 @@ static void what_is_atomic_below_each_part_is_so_above(void **state)
 	device->ops.close(device);
 }
 
+/* A partition, and a second part, that begin inside a unit of their device. */
+static void an_atomic_unit_above_lies_in_one_below(void **state)
+{
+	static const struct {
+		uint64_t offset;
+		uint64_t length; /* 0: it is the only one */
+		uint32_t block;
+		uint32_t unit;
+	} cases[] = {
+		{0, 0, 0, 4096},
+		{4096, 0, 0, 4096},
+		{2048, 0, 0, 2048},
+		{512, 0, 0, 512},
+		{0, 8192, 0, 4096},
+		{0, 9 * 512, 0, 512},
+		{4096, 6144, 0, 2048},
+		{6144, 4096, 0, 2048},
+		{0, 10 * 1024, 1024, 2048},
+		{1024, 4096, 1024, 1024},
+		{2048, 0, 2048, 2048},
+	};
+	struct rig *rig = *state;
+	struct mpio_device *device;
+
+	rig->a.device.size = rig->b.device.size = 1 << 20;
+	rig->a.device.limits.atomic_unit = 4096;
+	rig->b.device.limits.atomic_unit = 8192;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const struct mpio_filter_part parts[] = {
+			{&rig->a.device, cases[i].offset, cases[i].length},
+			{.device = &rig->b.device},
+		};
+
+		rig->a.device.limits.logical_block_size = cases[i].block;
+		rig->b.device.limits.logical_block_size = cases[i].block;
+		assert_int_equal(
+			mpio_filter_linear(parts, cases[i].length != 0 ? 2 : 1,
+					   &config, &device),
+			0);
+		assert_int_equal(device->limits.atomic_unit, cases[i].unit);
+		device->ops.close(device);
+	}
+	/* What is smaller than a block is no unit. */
+	rig->a.device.limits.logical_block_size = 512;
+	rig->a.device.limits.atomic_unit = 512;
+	rig->b.device.limits.logical_block_size = 1024;
+	assert_int_equal(make(LINEAR, &rig->a.device, &rig->b.device, &device),
+			 0);
+	assert_int_equal(device->limits.atomic_unit, 0);
+	device->ops.close(device);
+}
+
 static void the_descriptor_below_tells_what_ends_at_once(void **state)
 {
 	struct rig *rig = *state;
@@ -423,6 +475,7 @@ int main(void)
 		FILTER_TEST(parts_are_some_and_their_sum_is_a_size),
 		FILTER_TEST(rules_that_a_filter_cannot_keep_are_refused),
 		FILTER_TEST(what_is_atomic_below_each_part_is_so_above),
+		FILTER_TEST(an_atomic_unit_above_lies_in_one_below),
 		FILTER_TEST(the_descriptor_below_tells_what_ends_at_once),
 		FILTER_TEST(who_owns_devices_closes_each_once),
 		FILTER_TEST(what_is_below_need_not_say_what_it_is),
