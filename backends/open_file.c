@@ -68,18 +68,18 @@ static const char backend_names[][16] = {"io_uring", "libaio", "threads",
 /* ---- file: -------------------------------------------------------------- */
 
 /*
- * The options for a backend, to be freed: those given and its own. A queue on
- * io_uring may go from thread to thread, as it may on all others.
+ * The options for a backend, to be freed: its own and those given, of which the
+ * last may have an '&' behind it. A queue on io_uring may go from thread to
+ * thread, as it may on all others.
  */
 static char *options_for(unsigned int place, const char *options)
 {
-	const char *own = place == IO_URING ? "roaming=1" : "";
-	const char *between = *options != '\0' && *own != '\0' ? "&" : "";
-	size_t size = strlen(options) + strlen(between) + strlen(own) + 1;
+	const char *own = place == IO_URING ? "roaming=1&" : "";
+	size_t size = strlen(own) + strlen(options) + 1;
 	char *copy = malloc(size);
 
 	if (copy != NULL)
-		snprintf(copy, size, "%s%s%s", options, between, own);
+		snprintf(copy, size, "%s%s", own, options);
 	return copy;
 }
 

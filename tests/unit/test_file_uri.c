@@ -170,6 +170,18 @@ static void the_best_that_works_is_taken(void **state)
 	assert_file_is("io_uring", "io_uring works");
 }
 
+/* The end of the list is not where the backend's own option is put. */
+static void options_may_end_with_an_ampersand(void **state)
+{
+	struct mpio_device *device;
+
+	(void)state;
+	assert_int_equal(
+		mpio_device_open("file:" FILE_NAME "?readonly=1&", &device), 0);
+	assert_line(device, "chosen: ", "io_uring works");
+	mpio_device_close(device);
+}
+
 static void without_io_uring_it_is_libaio(void **state)
 {
 	(void)state;
@@ -338,6 +350,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
 	const struct CMUnitTest tests[] = {
 		TEST(the_best_that_works_is_taken),
+		TEST(options_may_end_with_an_ampersand),
 		TEST(without_io_uring_it_is_libaio),
 		TEST(an_io_uring_that_cannot_be_used_is_none),
 		TEST(without_both_it_is_threads),
