@@ -129,7 +129,11 @@ int mpio_filter_linear(const struct mpio_filter_part *parts, uint32_t n,
 
 /**
  * Open two devices as one that compares them: a read that finds them different
- * fails with -MPIO_EILSEQ, one that fails on either fails.
+ * fails with -MPIO_EILSEQ, one that fails on either fails. I/Os of one queue
+ * that overlap are done one after the other. Those of two queues are not: a
+ * block may not be written by one while another reads or writes it, for each
+ * device does that in an order of its own, and then they are found, or stay,
+ * different.
  *
  * @param first   what is read is its
  * @param second  of the same size, else -MPIO_EINVAL
