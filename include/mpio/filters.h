@@ -51,10 +51,11 @@ extern "C" {
 
 /** What all filters take. All but `allocator` may be 0. */
 struct mpio_filter_config {
-	const struct mpio_allocator *allocator; /* copied; called by whatever
-						 * thread opens a queue */
-	const struct mpio_sim_lock *lock;       /* copied; NULL: one thread */
-	uint32_t flags;                         /* MPIO_FILTER_* flags */
+	/* Copied. Called without the lock, by whatever thread opens, closes or
+	 * uses a queue: an I/O may need memory for its bytes. */
+	const struct mpio_allocator *allocator;
+	const struct mpio_sim_lock *lock; /* copied; NULL: one thread */
+	uint32_t flags;                   /* MPIO_FILTER_* flags */
 	/* Sees what happens: SUBMIT, REFUSE, FAULT, DO, END, RELEASE, CANCEL;
 	 * `time` is the virtual one of the queue. Called with the lock held,
 	 * and may call nothing of the filter and its queues. */

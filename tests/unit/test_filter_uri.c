@@ -330,6 +330,24 @@ static void a_line_opens_the_same_disk_again(void **state)
 	}
 }
 
+static void the_last_option_counts_but_rules_add_up(void **state)
+{
+	struct mpio_fault_rule rule;
+	struct mpio_sim *sim;
+
+	(void)state;
+	open_uri("sim:64K?rules=write:nth=1:errno=EIO&block=512"
+		 "&rules=write:nth=2:errno=ENOSPC&block=1K");
+	sim = mpio_sim_of(device);
+	assert_int_equal(device->limits.logical_block_size, 1024);
+	assert_int_equal(mpio_sim_rule(sim, 0, &rule), 0);
+	assert_int_equal(rule.error, MPIO_EIO);
+	assert_int_equal(mpio_sim_rule(sim, 1, &rule), 0);
+	assert_int_equal(rule.error, MPIO_ENOSPC);
+	assert_int_equal(mpio_sim_rule(sim, 2, &rule), -MPIO_ENOENT);
+	close_all();
+}
+
 /* Its lock does so, too; whatever the disk is closed by. */
 static void a_snapshot_outlives_a_disk_opened_by_name(void **state)
 {
@@ -371,6 +389,7 @@ int main(void)
 		cmocka_unit_test(a_filter_tells_what_it_stands_on),
 		cmocka_unit_test(a_trace_is_printed),
 		cmocka_unit_test(a_line_opens_the_same_disk_again),
+		cmocka_unit_test(the_last_option_counts_but_rules_add_up),
 		cmocka_unit_test(a_snapshot_outlives_a_disk_opened_by_name),
 	};
 
