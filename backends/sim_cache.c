@@ -83,6 +83,7 @@ int mpio__sim_cache_share(const struct mpio_allocator *allocator,
 	if (copy->writes == NULL)
 		return -MPIO_ENOMEM;
 	copy->count = cache->count;
+	copy->stranded = cache->stranded;
 	copy->room = cache->count;
 	copy->bytes = cache->bytes;
 	for (uint32_t i = 0; i < cache->count; i++) {

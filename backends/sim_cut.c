@@ -30,6 +30,8 @@ struct state {
 	uint64_t index; /* of what is drawn */
 	uint64_t seed;
 	uint32_t left_out;
+	uint32_t turn; /* of those that were in flight, the first to be done */
+	bool backwards;
 };
 
 /* ---- Pieces ------------------------------------------------------------- */
@@ -193,6 +195,18 @@ static void choose_all(const struct mpio_sim *sim, struct state *state,
 	}
 }
 
+/* What was in flight may have been done in any order: from one of them on, to
+ * the front or to the back, which is any of up to three. */
+static void choose_order(const struct mpio_sim *sim, struct state *state)
+{
+	uint64_t seed = state->seed ^ 0x6f72646572u;
+
+	if (sim->cache.stranded < 2)
+		return;
+	state->turn = mpio__random_below(&seed, sim->cache.stranded);
+	state->backwards = mpio__random_below(&seed, 2) != 0;
+}
+
 static int choose(const struct mpio_sim *sim, struct state *state,
 		  enum mpio_sim_cut_kind kind, uint64_t index)
 {
@@ -203,6 +217,8 @@ static int choose(const struct mpio_sim *sim, struct state *state,
 		if (state->count != 0)
 			state->left_out =
 				mpio__random_below(&state->seed, state->count);
+		if (index >= 4)
+			choose_order(sim, state);
 		return 0;
 	}
 	if (index >= count_states(sim, kind))
@@ -262,6 +278,21 @@ static int lay_drawn(const struct mpio_sim *sim, struct state *state,
 	return there ? lay(sim, image, write, 0, n) : 0;
 }
 
+/* The n-th write to be laid. */
+static const struct sim_write *nth(const struct sim_cache *cache,
+				   const struct state *state, uint32_t n)
+{
+	uint32_t first = cache->count - cache->stranded;
+
+	if (n < first)
+		return cache->writes[n];
+	n = n - first + state->turn;
+	if (n >= cache->stranded)
+		n -= cache->stranded;
+	return cache
+		->writes[state->backwards ? cache->count - 1 - n : first + n];
+}
+
 static int lay_state(const struct mpio_sim *sim, struct state *state,
 		     struct sim_image *image)
 {
@@ -269,7 +300,7 @@ static int lay_state(const struct mpio_sim *sim, struct state *state,
 	int error = 0;
 
 	for (uint32_t i = 0; i < sim->cache.count && error == 0; i++) {
-		const struct sim_write *write = sim->cache.writes[i];
+		const struct sim_write *write = nth(&sim->cache, state, i);
 		uint32_t n = count_pieces(sim, write);
 
 		if (write->durable) {

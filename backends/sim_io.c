@@ -234,5 +234,6 @@ void mpio__sim_strand(struct mpio_sim *sim, struct sim_request *request)
 			sim->incomplete = true;
 			return;
 		}
+		sim->cache.stranded++;
 	}
 }

@@ -75,6 +75,8 @@ struct sim_write {
 struct sim_cache {
 	struct sim_write **writes; /* oldest first */
 	uint32_t count;
+	uint32_t stranded; /* the last of them: in flight when the power failed,
+			    * in the order of their submission */
 	uint32_t room;
 	uint64_t bytes;
 };

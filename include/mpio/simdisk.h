@@ -24,7 +24,9 @@
  * medium, in part or in whole, or not at all: those in the cache and those in
  * flight. Of a PREFLUSH write in flight the flush has been done; a cut before
  * it was submitted leaves the rest. mpio_sim_cut() chooses among these states;
- * mpio_sim_snapshot() lets a test go through all of them:
+ * mpio_sim_snapshot() lets a test go through all that are enumerated, below.
+ * Where writes in flight overlap, those have the one on top that was submitted
+ * later; the other way round they are among the drawn ones only:
  *
  *     mpio_sim_power_off(sim);
  *     mpio_sim_snapshot(sim, &snapshot);
@@ -255,7 +257,7 @@ enum mpio_sim_cut_kind {
 	MPIO_SIM_DRAWN     /* 0: all are there; 1: none; 2: only the last;
 			    * 3: all but one, by the seed; from 4 on by the
 			    * seed, each torn at any of its sectors or in any
-			    * of them */
+			    * of them, those in flight in any order */
 };
 
 /** Not durable writes, up to which states are enumerated. */
