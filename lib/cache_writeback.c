@@ -162,6 +162,62 @@ void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 
 /* ---- Walking ------------------------------------------------------------ */
 
+void mpio__walk_give(struct mpio_cache_mapping *file)
+{
+	struct mpio_cache_mapping **at = &file->cache->walks;
+
+	while (*at != file)
+		at = &(*at)->walk_next;
+	*at = file->walk_next;
+	file->walker = NULL;
+	file->round = NULL;
+	mpio__cache_wake(file->cache);
+}
+
+/*
+ * Until all that was sent has ended. Who gave the walk up before would leave
+ * his pages to another walker, who may not look at them.
+ */
+static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
+{
+	uint32_t failures = 0;
+
+	while (file->writing != 0) {
+		int error = mpio__cache_wait_event(file->cache, queue);
+
+		if (error == -MPIO_EDEADLK ||
+		    (error != 0 && failures++ == PATIENCE))
+			return error;
+	}
+	return 0;
+}
+
+/*
+ * Wait for what a round of work sent of a file, and give its walk up. Nobody
+ * else does so meanwhile: a callback that this ends in may want the file, too.
+ */
+static int leave_round(struct mpio_cache_mapping *file,
+		       struct mpio_queue *queue)
+{
+	int *result = file->round;
+	int error;
+
+	file->round = NULL;
+	error = settle(file, queue);
+	if (*result == 0)
+		*result = error != 0 ? error : file->walk_error;
+	if (error == 0)
+		mpio__walk_give(file);
+	else
+		file->round = result;
+	return error;
+}
+
+/*
+ * A round of work keeps the walks of files that it has passed over. A callback
+ * of a later file may need one of them, to drop pages that are in flight: that
+ * file comes out of the round.
+ */
 int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 {
 	struct mpio_cache *cache = file->cache;
@@ -171,6 +227,8 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 
 		if (file->walker != queue)
 			error = mpio__cache_wait_event(cache, queue);
+		else if (file->round != NULL)
+			error = leave_round(file, queue);
 		if (error != 0)
 			return error;
 	}
@@ -179,17 +237,6 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 	file->walk_next = cache->walks;
 	cache->walks = file;
 	return 0;
-}
-
-void mpio__walk_give(struct mpio_cache_mapping *file)
-{
-	struct mpio_cache_mapping **at = &file->cache->walks;
-
-	while (*at != file)
-		at = &(*at)->walk_next;
-	*at = file->walk_next;
-	file->walker = NULL;
-	mpio__cache_wake(file->cache);
 }
 
 /* Mark what is dirty now in the range of a walk. */
@@ -226,24 +273,6 @@ static int pass(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	mpio__cache_lock(cache);
 	unclaim_rest(file);
 	return error;
-}
-
-/*
- * Until all that was sent has ended. Who gave the walk up before would leave
- * his pages to another walker, who may not look at them.
- */
-static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
-{
-	uint32_t failures = 0;
-
-	while (file->writing != 0) {
-		int error = mpio__cache_wait_event(file->cache, queue);
-
-		if (error == -MPIO_EDEADLK ||
-		    (error != 0 && failures++ == PATIENCE))
-			return error;
-	}
-	return 0;
 }
 
 /* Wait for a page that was marked, but locked when the walk came by. */
@@ -464,55 +493,61 @@ void mpio__cache_throttle(struct mpio_cache_mapping *file,
 		(void)mpio__cache_wait_event(cache, queue);
 }
 
-/* Begin to write some pages of some files; how many files. */
-static uint32_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
-			    struct mpio_cache_mapping **files, int64_t *written,
-			    int *result)
+/* Begin to write some pages of some files; how many. */
+static int64_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
+			   int *result)
 {
-	uint32_t n = 0;
+	int64_t written = 0;
 
-	while (n < ROUND_FILES && cache->stats.dirty >= cache->background) {
+	for (uint32_t n = 0; n < ROUND_FILES; n++) {
 		struct mpio_writeback_control wbc = {
 			.reason = MPIO_REASON_BACKGROUND,
 			.nr_to_write = ROUND_PAGES,
 			.range_cyclic = true,
 		};
+		struct mpio_cache_mapping *file = NULL;
 		int error;
 
-		files[n] = next_file(cache);
-		if (files[n] == NULL)
+		if (cache->stats.dirty >= cache->background)
+			file = next_file(cache);
+		if (file == NULL)
 			break;
-		(void)mpio__walk_take(files[n], queue); /* nobody has it */
-		error = pass(files[n], queue, &wbc);
+		(void)mpio__walk_take(file, queue); /* nobody has it */
+		error = pass(file, queue, &wbc);
 		if (error != 0 && *result == 0)
 			*result = error;
-		*written += ROUND_PAGES - wbc.nr_to_write;
-		n++;
+		written += ROUND_PAGES - wbc.nr_to_write;
+		file->round = result;
 	}
-	return n;
+	return written;
+}
+
+/* A file of a round, or NULL. */
+static struct mpio_cache_mapping *in_round(const struct mpio_cache *cache,
+					   const int *result)
+{
+	struct mpio_cache_mapping *file = cache->walks;
+
+	while (file != NULL && file->round != result)
+		file = file->walk_next;
+	return file;
 }
 
 int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue)
 {
-	struct mpio_cache_mapping *files[ROUND_FILES];
-	int64_t written = 0;
+	struct mpio_cache_mapping *file;
+	int64_t written;
 	int result = 0;
-	uint32_t n;
 
 	mpio_queue_plug(queue);
 	mpio__cache_lock(cache);
-	n = start_round(cache, queue, files, &written, &result);
+	written = start_round(cache, queue, &result);
 	mpio__cache_unlock(cache);
 	mpio_queue_unplug(queue);
 	mpio__cache_lock(cache);
-	for (uint32_t i = 0; i < n; i++) {
-		int error = settle(files[i], queue);
-
-		if (error == 0)
-			error = files[i]->walk_error;
-		if (error != 0 && result == 0)
-			result = error;
-		mpio__walk_give(files[i]);
+	while ((file = in_round(cache, &result)) != NULL) {
+		if (leave_round(file, queue) != 0)
+			mpio__walk_give(file);
 	}
 	mpio__cache_unlock(cache);
 	return result != 0 ? result : (int)written;

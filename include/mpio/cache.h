@@ -138,8 +138,9 @@ struct mpio_cache_mapping {
 	struct mpio_mapping_ops ops;   /* what the core calls */
 	struct mpio_cache_lane reads;  /* never ends: get_block knows where */
 	struct mpio_cache_lane writes; /* of who holds the walk */
-	struct mpio_writeback_control *walk;   /* of the walk going on */
-	struct mpio_queue *walker;             /* who walks; NULL: nobody */
+	struct mpio_writeback_control *walk; /* of the walk going on */
+	struct mpio_queue *walker;           /* who walks; NULL: nobody */
+	int *round; /* of work that it is walked in: the result */
 	struct mpio_cache_mapping *walk_next;  /* files that are walked */
 	struct mpio_cache_mapping *dirty_next; /* files with dirty pages */
 	struct mpio_cache_mapping *dirty_prev;
@@ -553,6 +554,9 @@ int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  *
  * @param cache  any
  * @param queue  the calling thread's
+ * @par Callbacks
+ *   The engine's, with no lock held. One that drops or writes back pages of
+ *   another file waits for what the round has sent of it.
  * @return how many pages were written, bounded for a call; 0: there was
  *         nothing to do (by the threshold); or the first error, which the
  *         files' error sequences tell, too

@@ -323,6 +323,72 @@ static void work_is_sorted_across_files(void **state)
 	assert_trace(cached->rig, "write 100+120");
 }
 
+static struct cached *meanwhile;
+static uint32_t maps;
+static int dropped;
+
+/* The second file of a round gets blocks that the first one wrote to. */
+static void drop_the_first(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	if (++maps == 2)
+		dropped = mpio_cache_drop(&meanwhile->other, rig->queue, 0,
+					  UINT64_MAX);
+}
+
+static void write_other(struct cached *cached, uint64_t pos)
+{
+	struct mpio_page *page;
+
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, pos, PAGE,
+						&page),
+			 0);
+	memset(page->data, 'o', PAGE);
+	mpio_cache_write_end(page, pos, PAGE);
+}
+
+static void work_on_a_block_that_was_given_away(struct cached *cached)
+{
+	meanwhile = cached;
+	maps = 0;
+	dropped = 1;
+	cached->config.background_percent = 1;
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.lifo = true;
+	cached->rig->before_map = drop_the_first;
+	cached_open(cached, 16, 16);
+	write_other(cached, 0);
+	write_other(cached, PAGE);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+}
+
+/* What is in flight of the old owner may not end after the new one's. */
+static void what_a_callback_drops_is_written_no_later_by_work(void **state)
+{
+	struct cached *cached = *state;
+
+	work_on_a_block_that_was_given_away(cached);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 3);
+	assert_int_equal(dropped, 0);
+	assert_int_equal(maps, 2);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
+}
+
+static void an_error_of_what_a_callback_drops_is_told_by_work(void **state)
+{
+	struct cached *cached = *state;
+
+	work_on_a_block_that_was_given_away(cached);
+	mock_fail(&cached->rig->a, 104, 1, -MPIO_EIO);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 -MPIO_EIO);
+	assert_int_equal(dropped, 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+}
+
 /* Marked or not, only a sync waits for it. */
 static void a_tagged_walk_skips_a_locked_page_too(void **state)
 {
@@ -385,6 +451,8 @@ int main(void)
 		CACHED_TEST(work_is_done_from_the_threshold_on),
 		CACHED_TEST(work_that_fails_says_so),
 		CACHED_TEST(work_is_sorted_across_files),
+		CACHED_TEST(what_a_callback_drops_is_written_no_later_by_work),
+		CACHED_TEST(an_error_of_what_a_callback_drops_is_told_by_work),
 		CACHED_TEST(a_tagged_walk_skips_a_locked_page_too),
 		CACHED_TEST(the_first_error_of_a_walk_is_told),
 	};
