@@ -197,6 +197,24 @@ int mpio__frame_enter(struct mpio_cache_mapping *file, uint64_t key,
 
 /* ---- Getting hold of pages ---------------------------------------------- */
 
+/*
+ * A callback may take the last nodes, too: what it finds there is needed to
+ * write pages back, and dirty pages are what holds the others.
+ */
+static int enter(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		 uint64_t key, uint32_t number)
+{
+	struct mpio__pool *pool = &file->cache->pool;
+	uint32_t keep = pool->keep;
+	int error;
+
+	if (mpio__is_nested(file->cache, queue))
+		pool->keep = 0;
+	error = mpio__frame_enter(file, key, number);
+	pool->keep = keep;
+	return error;
+}
+
 /* A page's frame, pinned; if it was not there, locked and *is_new. */
 static int obtain(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		  uint64_t key, struct mpio__frame **frame, bool *is_new)
@@ -210,9 +228,8 @@ static int obtain(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		*is_new = number == 0;
 		if (number == 0) {
 			number = mpio__cache_take(cache);
-			error = number != 0
-					? mpio__frame_enter(file, key, number)
-					: -MPIO_ENOMEM;
+			error = number != 0 ? enter(file, queue, key, number)
+					    : -MPIO_ENOMEM;
 			if (error != 0 && number != 0)
 				mpio__cache_give(cache, number);
 		}

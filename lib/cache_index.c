@@ -77,6 +77,7 @@ void mpio__pool_init(struct mpio__pool *pool, struct mpio__node *nodes,
 	memset(slots, 0, MPIO__FANOUT * sizeof(*slots));
 	pool->free = 0;
 	pool->free_count = count;
+	pool->keep = 0;
 	for (uint32_t i = count; i > 0; i--) {
 		nodes[i - 1].parent = pool->free;
 		pool->free = i << BITS;
@@ -270,9 +271,10 @@ static void grow(struct mpio__index index)
 int mpio__index_insert(struct mpio__index index, uint64_t key, uint32_t value)
 {
 	uint32_t height = height_for(key);
+	uint32_t needed = nodes_for(index, key);
 	uint32_t number;
 
-	if (nodes_for(index, key) > index.pool->free_count)
+	if (needed != 0 && needed + index.pool->keep > index.pool->free_count)
 		return -MPIO_ENOMEM;
 	if (*index.root == 0) {
 		*index.root = node_take(index, 0, 0);

@@ -12,6 +12,9 @@
 
 #define FRAME_ALIGNMENT 4096u
 #define GROUP_BYTES 65536u
+/* What is left to callbacks of a write-back that use the cache. */
+#define KEEP_NODES 16u
+#define KEEP_FRAMES 8u
 
 /* A configuration with its defaults, and where what lies in the memory. */
 struct layout {
@@ -132,6 +135,7 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 			(struct mpio__node *)(void *)(memory + layout->nodes),
 			(uint32_t *)(void *)(memory + layout->slots),
 			layout->node_count);
+	cache->pool.keep = mpio__min_u32(layout->node_count / 8, KEEP_NODES);
 	cache->page_shift = mpio__log2(layout->page_size);
 	cache->frame_count = layout->frame_count;
 	cache->group_shift = layout->group_shift;
@@ -145,6 +149,9 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 		      mpio__or_default(config->background_percent, 10));
 	cache->limit = share(layout->frame_count,
 			     mpio__or_default(config->limit_percent, 40));
+	cache->dirty_max = layout->frame_count;
+	if (layout->frame_count >= 4 * KEEP_FRAMES)
+		cache->dirty_max -= KEEP_FRAMES;
 	for (uint32_t i = 1; i <= layout->frame_count; i++) {
 		cache->frames[i].page.data = data;
 		data += layout->page_size;

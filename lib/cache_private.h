@@ -81,6 +81,7 @@ struct mpio__pool {
 	uint32_t *slots; /* of all nodes, and of none, which lead nowhere */
 	uint32_t free;   /* the first, or 0 */
 	uint32_t free_count;
+	uint32_t keep; /* of them, that an insertion leaves */
 };
 
 /* A tree; all zero is an empty one. */
@@ -132,7 +133,7 @@ static inline size_t mpio__index_find(const struct mpio__pool *pool,
 	return mpio__index_step(slots, number, key, 0);
 }
 
-/* 0; -MPIO_ENOMEM: the pool is empty; nothing was changed. The key is new. */
+/* 0; -MPIO_ENOMEM: too few nodes; nothing was changed. The key is new. */
 int mpio__index_insert(struct mpio__index index, uint64_t key, uint32_t value);
 /* The key is there. Its tags go, too. */
 void mpio__index_remove(struct mpio__index index, uint64_t key);
@@ -238,6 +239,7 @@ struct mpio_cache {
 	uint32_t protected_max;
 	uint32_t background; /* dirty frames */
 	uint32_t limit;
+	uint32_t dirty_max; /* the others are left to write-back */
 
 	uint32_t files;
 	uint32_t reading; /* frames */
@@ -412,6 +414,11 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue);
 void mpio__walk_give(struct mpio_cache_mapping *file);
 /* Write some pages of any file back and wait. 0: try again; -MPIO_ENOMEM. */
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
+/* Whether a queue's thread is inside a call of the cache already. */
+bool mpio__is_nested(const struct mpio_cache *cache,
+		     const struct mpio_queue *queue);
+/* Until one more page may be dirty: 0 or -MPIO_ENOMEM. */
+int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Where a writer has to help. */
 void mpio__cache_throttle(struct mpio_cache_mapping *file,
 			  struct mpio_queue *queue);

@@ -91,6 +91,21 @@ static int settle_end(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	return error;
 }
 
+/* Frames are left to write-back, unless the page is dirty already. */
+static int spare(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		 uint64_t key)
+{
+	struct mpio_cache *cache = file->cache;
+	int error = 0;
+
+	mpio__cache_lock(cache);
+	if (cache->stats.dirty + cache->stats.writing >= cache->dirty_max &&
+	    mpio__frame_at(cache, mpio__file_find(file, key))->dirty == 0)
+		error = mpio__cache_spare(cache, queue);
+	mpio__cache_unlock(cache);
+	return error;
+}
+
 int mpio_cache_write_begin(struct mpio_cache_mapping *file,
 			   struct mpio_queue *queue, uint64_t pos,
 			   uint32_t length, struct mpio_page **page)
@@ -103,7 +118,9 @@ int mpio_cache_write_begin(struct mpio_cache_mapping *file,
 	    pos >> shift != (pos + length - 1) >> shift ||
 	    pos >> shift == UINT64_MAX >> shift)
 		return -MPIO_EINVAL;
-	error = settle_end(file, queue, pos);
+	error = spare(file, queue, pos >> shift);
+	if (error == 0)
+		error = settle_end(file, queue, pos);
 	return error != 0 ? error : begin(file, queue, pos, length, page);
 }
 

@@ -390,8 +390,8 @@ static bool is_walking(const struct mpio_cache *cache,
 }
 
 /* The same, or inside a call that reads. */
-static bool is_nested(const struct mpio_cache *cache,
-		      const struct mpio_queue *queue)
+bool mpio__is_nested(const struct mpio_cache *cache,
+		     const struct mpio_queue *queue)
 {
 	const struct mpio__handing *handing = cache->handings;
 
@@ -411,7 +411,7 @@ static void write_some(struct mpio_cache_mapping *file,
 		.range_cyclic = !all,
 	};
 	/* What is locked may be so by this very thread, if it is nested. */
-	bool waits = !is_nested(file->cache, queue);
+	bool waits = !mpio__is_nested(file->cache, queue);
 
 	(void)mpio__walk_take(file, queue); /* nobody has it */
 	/* Errors are told by the error sequence. */
@@ -455,12 +455,28 @@ static bool write_any(struct mpio_cache *cache, struct mpio_queue *queue,
 	return false;
 }
 
+/*
+ * The same, of all that they have if need be. A callback of a walk may begin
+ * another one, to make room; but one of that none, or each file's walk would
+ * go round all the others.
+ */
+static bool write_back(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+	uint32_t walks = 0;
+
+	for (; file != NULL; file = file->walk_next)
+		walks += file->walker == queue && file->round == NULL;
+	return walks < 2 && (write_any(cache, queue, false) ||
+			     write_any(cache, queue, true));
+}
+
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 {
 	uint32_t free = cache->stats.free;
 	int n;
 
-	if (write_any(cache, queue, false) || write_any(cache, queue, true))
+	if (write_back(cache, queue))
 		return 0;
 	/* Other threads may have been at it meanwhile. */
 	if (cache->stats.free > free || mpio__cache_evict(cache))
@@ -468,7 +484,7 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 	if (cache->reading == 0 && cache->stats.writing == 0)
 		return -MPIO_ENOMEM;
 	/* What is busy may be so by this very thread: it must not sleep. */
-	if (!is_nested(cache, queue))
+	if (!mpio__is_nested(cache, queue))
 		return mpio__cache_wait_event(cache, queue) == 0 ? 0
 								 : -MPIO_ENOMEM;
 	mpio__cache_unlock(cache);
@@ -477,12 +493,25 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 	return n > 0 ? 0 : -MPIO_ENOMEM;
 }
 
+int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	while (cache->stats.dirty + cache->stats.writing >= cache->dirty_max &&
+	       !mpio__is_nested(cache, queue)) {
+		if (write_back(cache, queue))
+			continue;
+		if (cache->stats.writing == 0 ||
+		    mpio__cache_wait_event(cache, queue) != 0)
+			return -MPIO_ENOMEM;
+	}
+	return 0;
+}
+
 void mpio__cache_throttle(struct mpio_cache_mapping *file,
 			  struct mpio_queue *queue)
 {
 	struct mpio_cache *cache = file->cache;
 
-	if (cache->stats.dirty < cache->limit || is_nested(cache, queue))
+	if (cache->stats.dirty < cache->limit || mpio__is_nested(cache, queue))
 		return;
 	cache->stats.helped++;
 	if (file->dirty == 0)

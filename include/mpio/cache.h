@@ -33,7 +33,11 @@
  * Callbacks of the engine that use the cache do so with the queue of the call
  * they are in: by it the cache knows the thread, and does not wait for what
  * that has begun. They get -MPIO_EDEADLK for a file that is being walked there,
- * and -MPIO_ENOMEM where others would wait for a frame.
+ * and -MPIO_ENOMEM where others would wait for a frame. For what they look up
+ * to write pages back a cache keeps 16 nodes (an eighth, if it has fewer than
+ * 128) and, from 32 frames on, 8 frames: no other call takes such a node, and
+ * mpio_cache_write_begin() makes no such frame dirty. A callback that makes
+ * room walks files in turn; a callback of such a walk does not.
  *
  * A page is locked by who fills or changes it. A thread that holds a page
  * locked may not call what waits: it may fill it, and release it. Pages are
@@ -486,6 +490,8 @@ void mpio_cache_release(struct mpio_page *page);
  * @return 0, or
  * @retval -MPIO_EINVAL  no bytes, more than one page, or the page that ends
  *                       where 64 bits do
+ * @retval -MPIO_ENOMEM  as mpio_cache_get(); or all frames are dirty but those
+ *                       kept for callbacks, and none can be written back
  * @retval other         as mpio_cache_get()
  */
 int mpio_cache_write_begin(struct mpio_cache_mapping *file,

@@ -142,6 +142,121 @@ static void nor_to_write_back_a_page_that_it_reads(void **state)
 	assert_int_equal(nested_error, -MPIO_ENOMEM);
 }
 
+/* ---- Blocks that are found in the cache --------------------------------- */
+
+static int (*rig_get_block)(struct mpio_mapping *mapping,
+			    struct mpio_page *page, uint64_t block,
+			    uint32_t flags, struct mpio_extent *extent);
+
+static uint32_t depth;
+static uint32_t deepest;
+
+/* Where the file's blocks lie is told by the other's pages. */
+static int look_up(struct mpio_mapping *mapping, struct mpio_page *page,
+		   uint64_t block, uint32_t flags, struct mpio_extent *extent)
+{
+	struct rig *rig = mapping->host;
+	struct mpio_page *map;
+	int error;
+
+	if (mapping == &nesting->other.mapping)
+		return rig_get_block(mapping, page, block, flags, extent);
+	if (++depth > deepest)
+		deepest = depth;
+	error = mpio_cache_get(&nesting->other, rig->queue, block / 8 * PAGE,
+			       &map);
+	depth--;
+	if (error != 0)
+		return error;
+	mpio_cache_put(map);
+	return rig_get_block(mapping, page, block, flags, extent);
+}
+
+static void open_with_a_map(struct cached *cached, uint32_t frames)
+{
+	nesting = cached;
+	rig_get_block = cached->rig->ops.get_block;
+	cached->rig->ops.get_block = look_up;
+	cached->config.limit_percent = 100;
+	cached_open(cached, 400, frames);
+}
+
+/* Each page is far from the others, and has nodes of its own. */
+static void dirty_pages_leave_nodes_to_write_them_back(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.node_count = 24;
+	for (uint32_t i = 1; i < 24; i++)
+		map_blocks(cached->rig, (uint64_t)i << 12, 4, 500 + 4 * i);
+	open_with_a_map(cached, 64);
+	cached->file.mapping.size = (uint64_t)24 << 22;
+	cached->other.mapping.size = (uint64_t)24 << 22;
+	cached->rig->mapping.size = (uint64_t)24 << 22;
+	for (uint32_t round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < 24; i++)
+			assert_int_equal(write_blocks(cached, i << 12, 4), 0);
+	}
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+static void dirty_pages_leave_frames_to_write_them_back(void **state)
+{
+	struct cached *cached = *state;
+	uint32_t n = 0;
+
+	mock_fail(&cached->rig->a, 100, 400, -MPIO_ENOSPC)->op =
+		1u << MPIO_BIO_WRITE;
+	open_with_a_map(cached, 64);
+	while (n < 64 && write_blocks(cached, 4 * n, 4) == 0)
+		n++;
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, n);
+	assert_int_equal(n, 56);
+	/* Others may be read; what is dirty may be changed. */
+	use_page(cached, 90);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 4 * 57, 4), -MPIO_ENOMEM);
+	cached->rig->a.fault_count = 0;
+	assert_int_equal(write_blocks(cached, 4 * 57, 4), 0);
+	assert_int_equal(sync_file(cached), -MPIO_ENOSPC); /* told once */
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+/* The walk of each would walk all the others, and so would each of theirs. */
+static void what_makes_room_inside_a_walk_goes_no_deeper(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_cache_mapping files[4];
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	deepest = 0;
+	open_with_a_map(cached, 16);
+	queue = cached->rig->queue;
+	for (uint64_t i = 0; i < 16; i++) {
+		struct mpio_cache_mapping *file = &files[i / 4];
+
+		if (i % 4 == 0) {
+			*file = (struct mpio_cache_mapping){
+				.mapping = cached->file.mapping};
+			assert_int_equal(mpio_cache_attach(cached->cache, file),
+					 0);
+		}
+		assert_int_equal(mpio_cache_write_begin(file, queue, i * PAGE,
+							PAGE, &page),
+				 0);
+		mpio_cache_write_end(page, i * PAGE, PAGE);
+	}
+	assert_int_equal(mpio_cache_sync(&files[0], queue, NULL), -MPIO_ENOMEM);
+	assert_int_equal(deepest, 2);
+	for (uint32_t i = 0; i < 4; i++) {
+		mpio_cache_drop(&files[i], queue, 0, UINT64_MAX);
+		assert_int_equal(mpio_cache_detach(&files[i], queue), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +264,9 @@ int main(void)
 		CACHED_TEST(a_callback_does_not_sleep_for_its_own_thread),
 		CACHED_TEST(a_callback_finds_no_room_without_a_lock_either),
 		CACHED_TEST(nor_to_write_back_a_page_that_it_reads),
+		CACHED_TEST(dirty_pages_leave_nodes_to_write_them_back),
+		CACHED_TEST(dirty_pages_leave_frames_to_write_them_back),
+		CACHED_TEST(what_makes_room_inside_a_walk_goes_no_deeper),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
