@@ -52,7 +52,8 @@ static bool lay_out(const struct mpio_cache_config *config,
 		.frame_count = frames,
 		.node_count = mpio__or_default(
 			config->node_count,
-			mpio__min_u32(frames / 4 + 64, MPIO__NODES_MAX)),
+			(uint32_t)mpio__min_u64((uint64_t)frames * 2 + 64,
+						MPIO__NODES_MAX)),
 		.size = sizeof(struct mpio_cache),
 		.fits = true,
 	};

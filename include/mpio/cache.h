@@ -87,8 +87,10 @@ struct mpio_cache_config {
 	uint32_t node_count;  /* nodes of the index, about 300 bytes each, for
 			       * 64 neighbouring pages or less; when they run
 			       * out, pages are reclaimed until there is one.
-			       * 0: frame_count / 4 + 64; least 16, most
-			       * 2^26 - 2 */
+			       * 0: 2 * frame_count + 64, about 600 bytes a
+			       * frame: enough for pages that lie anywhere;
+			       * frame_count / 64 + 64 are, where pages lie in
+			       * long rows. Least 16, most 2^26 - 2 */
 	/* Most frames that hold pages which were used more than once, so that
 	 * those of a scan cannot take their place; in per cent; 0: 75 */
 	uint32_t protected_percent;

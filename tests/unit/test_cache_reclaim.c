@@ -247,6 +247,27 @@ static void when_nodes_run_out_pages_go(void **state)
 	assert_true(mpio_cache_stats(cached->cache).evicted > 80);
 }
 
+/* Each page is far from the others, and has nodes of its own. */
+static void pages_that_lie_anywhere_leave_no_frame_unused(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 0, 512);
+	cached->file.mapping.size = (uint64_t)512 << 24;
+	cached->rig->mapping.size = (uint64_t)512 << 24;
+	for (uint64_t i = 0; i < 512; i++) {
+		struct mpio_page *page;
+
+		assert_int_equal(mpio_cache_get(&cached->file,
+						cached->rig->queue, i << 24,
+						&page),
+				 0);
+		mpio_cache_put(page);
+	}
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).evicted, 0);
+}
+
 /* ---- Runs --------------------------------------------------------------- */
 
 static void a_row_in_an_empty_cache_gets_neighbours(void **state)
@@ -506,6 +527,7 @@ int main(void)
 		CACHED_TEST(what_cannot_be_written_is_no_room),
 		CACHED_TEST(one_page_that_can_be_written_is_found),
 		CACHED_TEST(when_nodes_run_out_pages_go),
+		CACHED_TEST(pages_that_lie_anywhere_leave_no_frame_unused),
 		CACHED_TEST(a_row_in_an_empty_cache_gets_neighbours),
 		CACHED_TEST(pages_one_by_one_get_neighbours_too),
 		CACHED_TEST(after_reclaim_a_row_still_gets_neighbours),
