@@ -431,9 +431,6 @@ int mpio_cache_attach(struct mpio_cache *cache, struct mpio_cache_mapping *file)
 	};
 	file->full = mpio__bytes_mask(file, 0, page_size);
 	mpio__cache_ops_init(file);
-	mpio__cache_lock(cache);
-	cache->files++;
-	mpio__cache_unlock(cache);
 	return 0;
 }
 
@@ -450,8 +447,6 @@ int mpio_cache_detach(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 		mpio__walk_give(file);
 		error = file->pages + file->orphans != 0 ? -MPIO_EBUSY : 0;
 	}
-	if (error == 0)
-		cache->files--;
 	mpio__cache_unlock(cache);
 	if (error == 0)
 		file->cache = NULL;

@@ -241,7 +241,6 @@ struct mpio_cache {
 	uint32_t limit;
 	uint32_t dirty_max; /* the others are left to write-back */
 
-	uint32_t files;
 	uint32_t reading; /* frames */
 	uint32_t waiters; /* threads inside mpio__cache_wait_event() */
 	uint32_t careful; /* reasons that a put is more than a decrement */

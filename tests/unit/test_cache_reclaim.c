@@ -216,6 +216,44 @@ static void what_cannot_be_written_is_no_room(void **state)
 	assert_disk(&cached->rig->a, 100 + 63, "f63");
 }
 
+static uint32_t looks;
+
+static void count_looks(struct rig *rig, uint64_t block)
+{
+	(void)rig;
+	(void)block;
+	looks++;
+}
+
+/* Twice a few pages of each that has dirty ones, and once all. */
+static void what_cannot_be_written_is_not_tried_for_each_file(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_cache_mapping files[50];
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	cached->config.limit_percent = 100;
+	map_blocks(cached->rig, 0, 64, 100)->error = -MPIO_ENOSPC;
+	cached->rig->before_map = count_looks;
+	cached_open(cached, 0, 16);
+	queue = cached->rig->queue;
+	for (uint32_t i = 0; i < COUNT_OF(files); i++) {
+		files[i] = (struct mpio_cache_mapping){
+			.mapping = cached->other.mapping};
+		assert_int_equal(mpio_cache_attach(cached->cache, &files[i]),
+				 0);
+	}
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	looks = 0;
+	assert_int_equal(mpio_cache_get(&cached->other, queue, 0, &page),
+			 -MPIO_ENOMEM);
+	assert_in_range(looks, 16, 3 * 16);
+	for (uint32_t i = 0; i < COUNT_OF(files); i++)
+		assert_int_equal(mpio_cache_detach(&files[i], queue), 0);
+}
+
 static void one_page_that_can_be_written_is_found(void **state)
 {
 	struct cached *cached = *state;
@@ -525,6 +563,7 @@ int main(void)
 		CACHED_TEST(with_all_dirty_some_are_written_first),
 		CACHED_TEST(so_they_are_on_a_slow_device),
 		CACHED_TEST(what_cannot_be_written_is_no_room),
+		CACHED_TEST(what_cannot_be_written_is_not_tried_for_each_file),
 		CACHED_TEST(one_page_that_can_be_written_is_found),
 		CACHED_TEST(when_nodes_run_out_pages_go),
 		CACHED_TEST(pages_that_lie_anywhere_leave_no_frame_unused),
