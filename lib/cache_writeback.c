@@ -489,6 +489,34 @@ static bool write_back(struct mpio_cache *cache, struct mpio_queue *queue)
 			     write_any(cache, queue, true));
 }
 
+/* Whether another thread walks a file. */
+static bool others_walk(const struct mpio_cache *cache,
+			const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+
+	while (file != NULL && file->walker == queue)
+		file = file->walk_next;
+	return file != NULL;
+}
+
+/*
+ * Until others that walk have written a page, or have done; whether any did
+ * walk. To walk again meanwhile would be no use: what they have not claimed
+ * they may yet, and two that fail would keep each other going.
+ */
+static bool wait_for_walkers(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	uint64_t cleaned = cache->cleaned;
+	bool any = others_walk(cache, queue);
+
+	while (cache->cleaned == cleaned && others_walk(cache, queue)) {
+		if (mpio__cache_wait_event(cache, queue) != 0)
+			return false;
+	}
+	return any;
+}
+
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 {
 	uint32_t free = cache->stats.free;
@@ -499,12 +527,17 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 	/* Other threads may have been at it meanwhile. */
 	if (cache->stats.free > free || mpio__cache_evict(cache))
 		return 0;
+	if (!mpio__is_nested(cache, queue)) {
+		if (wait_for_walkers(cache, queue))
+			return 0;
+		if (cache->reading == 0)
+			return -MPIO_ENOMEM;
+		return mpio__cache_wait_event(cache, queue) == 0 ? 0
+								 : -MPIO_ENOMEM;
+	}
 	if (cache->reading == 0 && cache->stats.writing == 0)
 		return -MPIO_ENOMEM;
 	/* What is busy may be so by this very thread: it must not sleep. */
-	if (!mpio__is_nested(cache, queue))
-		return mpio__cache_wait_event(cache, queue) == 0 ? 0
-								 : -MPIO_ENOMEM;
 	mpio__cache_unlock(cache);
 	n = mpio_queue_wait(queue);
 	mpio__cache_lock(cache);
@@ -517,8 +550,7 @@ int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)
 	       !mpio__is_nested(cache, queue)) {
 		if (write_back(cache, queue))
 			continue;
-		if (cache->stats.writing == 0 ||
-		    mpio__cache_wait_event(cache, queue) != 0)
+		if (!wait_for_walkers(cache, queue))
 			return -MPIO_ENOMEM;
 	}
 	return 0;
@@ -532,12 +564,16 @@ void mpio__cache_throttle(struct mpio_cache_mapping *file,
 	if (cache->stats.dirty < cache->limit || mpio__is_nested(cache, queue))
 		return;
 	cache->stats.helped++;
-	if (file->dirty == 0)
-		file = next_file(cache);
-	if (file != NULL && file->walker == NULL)
-		write_some(file, queue, false);
-	else
-		(void)mpio__cache_wait_event(cache, queue);
+	do {
+		struct mpio_cache_mapping *next =
+			file->dirty != 0 ? file : next_file(cache);
+
+		if (next != NULL && next->walker == NULL) {
+			write_some(next, queue, false);
+			return;
+		}
+	} while (mpio__cache_wait_event(cache, queue) == 0 &&
+		 cache->stats.dirty >= cache->limit);
 }
 
 /* Begin to write some pages of some files; how many. */

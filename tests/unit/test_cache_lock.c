@@ -248,6 +248,75 @@ static void where_all_is_pinned_nobody_sleeps(void **state)
 	mpio_cache_release(page);
 }
 
+/* ---- Others that walk ---------------------------------------------------- */
+
+static struct cached *walked;
+static uint32_t waits_until; /* the other thread has done */
+
+static void end_the_walk(void)
+{
+	if (waits < waits_until)
+		return;
+	lock(NULL);
+	mpio__walk_give(&walked->file);
+	unlock(NULL);
+}
+
+/* Some pages are dirty, and another thread begins to write them. */
+static void open_walked(struct cached *cached, uint32_t dirty, uint32_t limit)
+{
+	cached->rig->two = true;
+	cached->config.limit_percent = limit;
+	open_locked(cached, 8);
+	for (uint32_t i = 0; i < dirty; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	walked = cached;
+	waits_until = 3;
+	meanwhile = end_the_walk;
+	lock(NULL);
+	assert_int_equal(mpio__walk_take(&cached->file, cached->rig->other), 0);
+	unlock(NULL);
+}
+
+/* It has claimed none yet; but it may, or leave them to this one. */
+static void with_all_dirty_who_writes_them_is_waited_for(void **state)
+{
+	struct cached *cached = *state;
+
+	open_walked(cached, 8, 100);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 8);
+	use_page(cached, 9);
+	assert_int_equal(waits, 3);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+static void what_then_cannot_be_written_is_no_room(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	open_walked(cached, 8, 100);
+	mock_fail(&cached->rig->a, 100, 64, -MPIO_EIO)->op = 1u
+							     << MPIO_BIO_WRITE;
+	assert_int_equal(mpio_cache_get(&cached->file, cached->rig->queue,
+					9 * PAGE, &page),
+			 -MPIO_ENOMEM);
+	assert_int_equal(waits, 3);
+	cached->rig->a.fault_count = 0;
+}
+
+/* Whatever happens before that, as long as too many pages are dirty. */
+static void a_writer_at_the_limit_waits_for_who_writes(void **state)
+{
+	struct cached *cached = *state;
+
+	open_walked(cached, 4, 50);
+	assert_int_equal(write_blocks(cached, 16, 4), 0);
+	assert_int_equal(waits, 3);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).helped, 1);
+}
+
 /* ---- Without ------------------------------------------------------------- */
 
 /* What made puts slow is over. */
@@ -282,6 +351,9 @@ int main(void)
 		CACHED_TEST(who_waits_is_woken),
 		CACHED_TEST(what_is_dropped_meanwhile_ends_no_walk),
 		CACHED_TEST(where_all_is_pinned_nobody_sleeps),
+		CACHED_TEST(with_all_dirty_who_writes_them_is_waited_for),
+		CACHED_TEST(what_then_cannot_be_written_is_no_room),
+		CACHED_TEST(a_writer_at_the_limit_waits_for_who_writes),
 		CACHED_TEST(with_nobody_waiting_puts_are_short_again),
 	};
 
