@@ -589,6 +589,7 @@ static int64_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
 			.range_cyclic = true,
 		};
 		struct mpio_cache_mapping *file = NULL;
+		bool is_late;
 		int error;
 
 		if (cache->stats.dirty >= cache->background)
@@ -596,7 +597,11 @@ static int64_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
 		if (file == NULL)
 			break;
 		(void)mpio__walk_take(file, queue); /* nobody has it */
+		is_late = file->writes.mapping.writeback_pos != 0;
 		error = pass(file, queue, &wbc);
+		/* It may have begun behind all that is dirty. */
+		if (error == 0 && is_late && wbc.nr_to_write == ROUND_PAGES)
+			error = pass(file, queue, &wbc);
 		if (error != 0 && *result == 0)
 			*result = error;
 		written += ROUND_PAGES - wbc.nr_to_write;

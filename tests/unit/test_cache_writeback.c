@@ -280,6 +280,25 @@ static void work_is_done_from_the_threshold_on(void **state)
 	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 0);
 }
 
+/* The last walk stopped half-way; what is dirty now lies before that. */
+static void work_is_done_on_what_lies_before_the_last_stop(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.background_percent = 10;
+	cached->config.limit_percent = 25;
+	cached_open(cached, 800, 400);
+	for (uint32_t i = 0; i < 101; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).helped, 1);
+	assert_int_equal(sync_file(cached), 0);
+	for (uint32_t i = 0; i < 50; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 50);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
 static void work_that_fails_says_so(void **state)
 {
 	struct cached *cached = *state;
@@ -449,6 +468,7 @@ int main(void)
 			a_file_that_grows_under_a_walk_is_written_to_its_end),
 		CACHED_TEST(who_writes_too_much_helps),
 		CACHED_TEST(work_is_done_from_the_threshold_on),
+		CACHED_TEST(work_is_done_on_what_lies_before_the_last_stop),
 		CACHED_TEST(work_that_fails_says_so),
 		CACHED_TEST(work_is_sorted_across_files),
 		CACHED_TEST(what_a_callback_drops_is_written_no_later_by_work),
