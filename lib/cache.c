@@ -49,16 +49,54 @@ int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
 	return error;
 }
 
+/*
+ * Whether a frame is in a state that this very thread will end, if anybody. A
+ * lock may be given to another thread, unless the thread is in a callback.
+ */
+static bool is_own(const struct mpio__frame *frame,
+		   const struct mpio_queue *queue, uint32_t states)
+{
+	const struct mpio__handing *handing = frame->file->cache->handings;
+
+	if (frame->state & states & MPIO__FRAME_WRITING)
+		return frame->file->walker == queue;
+	if (mpio__beside_of(frame)->owner != queue)
+		return false;
+	if (frame->state & MPIO__FRAME_READING)
+		return true;
+	while (handing != NULL && handing->queue != queue)
+		handing = handing->next;
+	return handing != NULL;
+}
+
+/* For what is the thread's own nobody would wake it. */
+static int wait_own(const struct mpio__frame *frame, struct mpio_queue *queue,
+		    uint32_t states)
+{
+	struct mpio_cache *cache = frame->file->cache;
+	int n;
+
+	mpio__cache_unlock(cache);
+	n = mpio_queue_wait(queue);
+	mpio__cache_lock(cache);
+	if (n == 0 && (frame->state & states))
+		return -MPIO_EDEADLK;
+	return n < 0 ? n : 0;
+}
+
 int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 		     uint32_t states)
 {
-	while (frame->state & states) {
-		int error = mpio__cache_wait_event(frame->file->cache, queue);
+	int error = 0;
 
-		if (error != 0)
-			return error;
+	while (error == 0 && (frame->state & states)) {
+		if (is_own(frame, queue, states))
+			error = wait_own(frame, queue, states);
+		else
+			error = mpio__cache_wait_event(frame->file->cache,
+						       queue);
 	}
-	return 0;
+	return error;
 }
 
 int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue)
@@ -259,6 +297,7 @@ static int grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 						 MPIO__FRAME_BUSY);
 		if (error == 0 && !((*frame)->state & MPIO__FRAME_ORPHAN)) {
 			(*frame)->state |= MPIO__FRAME_LOCKED;
+			mpio__beside_of(*frame)->owner = queue;
 			return 0;
 		}
 		mpio__frame_put(*frame);

@@ -17,6 +17,50 @@
 /* Pages handed to the core at once. */
 #define BATCH 32u
 
+/* ---- Who is in a callback ----------------------------------------------- */
+
+/* The lock is held but for what goes on between the two. */
+static void handing_begin(struct mpio_cache *cache,
+			  struct mpio__handing *handing,
+			  struct mpio_queue *queue)
+{
+	handing->queue = queue;
+	handing->next = cache->handings;
+	cache->handings = handing;
+}
+
+static void handing_end(struct mpio_cache *cache,
+			const struct mpio__handing *handing)
+{
+	struct mpio__handing **at = &cache->handings;
+
+	while (*at != handing)
+		at = &(*at)->next;
+	*at = handing->next;
+}
+
+/*
+ * A page that was read is shown to the engine: by the thread that reads it, in
+ * whatever call it polls its queue. What else has ended there, ends after that.
+ */
+static void showing_begin(struct mpio__handing *handing, struct mpio_page *page)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+	struct mpio_cache *cache = frame->file->cache;
+
+	mpio__cache_lock(cache);
+	handing_begin(cache, handing, mpio__beside_of(frame)->owner);
+	mpio__cache_unlock(cache);
+}
+
+static void showing_end(struct mpio_cache *cache,
+			const struct mpio__handing *handing)
+{
+	mpio__cache_lock(cache);
+	handing_end(cache, handing);
+	mpio__cache_unlock(cache);
+}
+
 /* ---- What the core calls ------------------------------------------------ */
 
 static struct mpio_cache_mapping *file_of(struct mpio_mapping *mapping)
@@ -96,16 +140,27 @@ static void account(struct mpio_mapping *mapping, struct mpio_page *page,
 static int verify(struct mpio_mapping *mapping, struct mpio_page *page)
 {
 	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio__handing handing;
+	int error;
 
-	return file->mapping.ops->verify(&file->mapping, page);
+	showing_begin(&handing, page);
+	error = file->mapping.ops->verify(&file->mapping, page);
+	showing_end(file->cache, &handing);
+	return error;
 }
 
 static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
 		  uint32_t attempt, struct mpio_extent *extent)
 {
 	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio__handing handing;
+	int error;
 
-	return file->mapping.ops->reread(&file->mapping, page, attempt, extent);
+	showing_begin(&handing, page);
+	error = file->mapping.ops->reread(&file->mapping, page, attempt,
+					  extent);
+	showing_end(file->cache, &handing);
+	return error;
 }
 
 static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
@@ -116,13 +171,6 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 	return file->mapping.ops->seal(&file->mapping, page, data);
 }
 
-static struct mpio__beside *beside_of(const struct mpio__frame *frame)
-{
-	struct mpio_cache *cache = frame->file->cache;
-
-	return mpio__beside_at(cache, mpio__frame_number(cache, frame));
-}
-
 /*
  * What was read behind the end of file is not the file's: the rest of the last
  * block; or of the page, for another copy of it is read whole.
@@ -130,7 +178,7 @@ static struct mpio__beside *beside_of(const struct mpio__frame *frame)
 static void zero_behind_end(struct mpio__frame *frame)
 {
 	uint32_t block_size = frame->file->mapping.block_size;
-	uint32_t keep = beside_of(frame)->keep;
+	uint32_t keep = mpio__beside_of(frame)->keep;
 	uint32_t used = keep & (block_size - 1);
 	uint32_t rest = used != 0 ? block_size - used : 0;
 	uint32_t block = keep >> frame->file->block_shift;
@@ -263,15 +311,18 @@ bool mpio_cache_unwatch(struct mpio_cache_mapping *file,
 /* ---- Reading ------------------------------------------------------------ */
 
 /* Hand over the page of a locked frame, with some of its blocks missing. */
-static void begin_read(struct mpio__frame *frame, uint64_t missing)
+static void begin_read(struct mpio__frame *frame, struct mpio_queue *queue,
+		       uint64_t missing)
 {
 	struct mpio_cache_mapping *file = frame->file;
+	struct mpio__beside *beside = mpio__beside_of(frame);
 	struct mpio_page *page = &frame->page;
 	uint64_t size = file->mapping.size;
 
 	frame->state |= MPIO__FRAME_READING;
 	frame->moving = missing;
-	beside_of(frame)->keep =
+	beside->owner = queue;
+	beside->keep =
 		page->pos < size
 			? (uint32_t)mpio__min_u64(size - page->pos, page->size)
 			: 0;
@@ -283,26 +334,6 @@ static void begin_read(struct mpio__frame *frame, uint64_t missing)
 	if (frame->dirty != 0)
 		page->flags |= MPIO_PAGE_DIRTY;
 	file->cache->reading++;
-}
-
-/* The lock is held but for the core's call between the two. */
-static void handing_begin(struct mpio_cache *cache,
-			  struct mpio__handing *handing,
-			  struct mpio_queue *queue)
-{
-	handing->queue = queue;
-	handing->next = cache->handings;
-	cache->handings = handing;
-}
-
-static void handing_end(struct mpio_cache *cache,
-			const struct mpio__handing *handing)
-{
-	struct mpio__handing **at = &cache->handings;
-
-	while (*at != handing)
-		at = &(*at)->next;
-	*at = handing->next;
 }
 
 int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
@@ -325,15 +356,15 @@ int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 	}
 	if (file->ops.verify != NULL) /* looks at the whole page */
 		missing = mpio__full_mask(frame) & ~frame->uptodate;
-	begin_read(frame, missing);
+	begin_read(frame, queue, missing);
 	handing_begin(cache, &handing, queue);
 	mpio__cache_unlock(cache);
 	error = mpio_read_page(queue, &file->reads.mapping, page);
 	mpio__cache_lock(cache);
-	handing_end(cache, &handing);
 	if (error != 0)
 		end_read(frame, error);
 	error = mpio__frame_wait(frame, queue, MPIO__FRAME_READING);
+	handing_end(cache, &handing);
 	if (error == 0)
 		error = frame->page.error;
 	mpio__cache_unlock(cache);
@@ -405,7 +436,7 @@ static bool add(struct ahead *ahead, uint64_t key, uint32_t wanted)
 	frame = mpio__frame_at(cache, ahead->run);
 	ahead->before = ahead->run++;
 	ahead->left--;
-	begin_read(frame, mpio__full_mask(frame));
+	begin_read(frame, ahead->queue, mpio__full_mask(frame));
 	frame->state |= MPIO__FRAME_AHEAD;
 	ahead->pages[ahead->n++] = &frame->page;
 	return true;

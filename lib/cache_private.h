@@ -193,7 +193,8 @@ struct mpio__frame {
 struct mpio__beside {
 	uint32_t prev; /* neighbours in probation or protected; from 1 on */
 	uint32_t next;
-	uint32_t keep; /* bytes; of what is read, the file's */
+	uint32_t keep;            /* bytes; of what is read, the file's */
+	struct mpio_queue *owner; /* while it is locked: who has it so */
 };
 
 struct mpio__list {
@@ -210,7 +211,11 @@ struct mpio__group {
 	uint64_t taken; /* when one of them was taken last */
 };
 
-/* A call of the core that hands pages over to be read; on the stack. */
+/*
+ * What a thread is in while callbacks run that it must not sleep in for itself:
+ * handing a page over to be read, waiting for it, or one's verify or reread. On
+ * the stack.
+ */
 struct mpio__handing {
 	struct mpio_queue *queue;
 	struct mpio__handing *next;
@@ -315,6 +320,14 @@ static inline struct mpio__beside *mpio__beside_at(struct mpio_cache *cache,
 	return &cache->beside[number - 1];
 }
 
+static inline struct mpio__beside *
+mpio__beside_of(const struct mpio__frame *frame)
+{
+	struct mpio_cache *cache = frame->file->cache;
+
+	return mpio__beside_at(cache, mpio__frame_number(cache, frame));
+}
+
 static inline uint64_t mpio__frame_key(const struct mpio_cache *cache,
 				       const struct mpio__frame *frame)
 {
@@ -365,7 +378,10 @@ static inline uint32_t mpio__file_find(const struct mpio_cache_mapping *file,
 
 /* Until something has happened; the lock is given up meanwhile. */
 int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue);
-/* Until a pinned frame has none of these states. */
+/*
+ * Until a pinned frame has none of these states; -MPIO_EDEADLK: the thread is
+ * in a callback, and has begun itself what it would wait for.
+ */
 int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 		     uint32_t states);
 /* Take a frame out of the index; it is free when it is not pinned. */

@@ -31,13 +31,15 @@
  * (`get_block` for reads; those for writes once a file). A thread that has
  * reads in flight must go on polling its queue: others may wait for them.
  * Callbacks of the engine that use the cache do so with the queue of the call
- * they are in: by it the cache knows the thread, and does not wait for what
- * that has begun. They get -MPIO_EDEADLK for a file that is being walked there,
- * and -MPIO_ENOMEM where others would wait for a frame. For what they look up
- * to write pages back a cache keeps 16 nodes (an eighth, if it has fewer than
- * 128) and, from 32 frames on, 8 frames: no other call takes such a node, and
- * mpio_cache_write_begin() makes no such frame dirty. A callback that makes
- * room walks files in turn; a callback of such a walk does not.
+ * they are in (`verify` and `reread`: of that which began to read the page): by
+ * it the cache knows the thread, and does not wait for what that has begun.
+ * They get -MPIO_EDEADLK for a file that is being walked there, or a page that
+ * is being read, filled or written back there, and -MPIO_ENOMEM where others
+ * would wait for a frame. For what they look up to write pages back a cache
+ * keeps 16 nodes (an eighth, if it has fewer than 128) and, from 32 frames on,
+ * 8 frames: no other call takes such a node, and mpio_cache_write_begin() makes
+ * no such frame dirty. A callback that makes room walks files in turn; a
+ * callback of such a walk does not.
  *
  * A page is locked by who fills or changes it. A thread that holds a page
  * locked may not call what waits: it may fill it, and release it. Pages are
@@ -517,7 +519,8 @@ void mpio_cache_write_end(struct mpio_page *page, uint64_t pos,
  * @param queue  the calling thread's: what is in flight there ends first;
  *               after that the lock hooks wait for other threads
  * @return 0, or
- * @retval -MPIO_EDEADLK  there are no hooks, and nothing is in flight
+ * @retval -MPIO_EDEADLK  nothing is in flight, and there are no hooks, or it is
+ *                        a callback that waits for what its own thread is at
  * @retval other          of the device
  */
 int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue);

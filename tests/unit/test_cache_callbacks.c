@@ -257,6 +257,238 @@ static void what_makes_room_inside_a_walk_goes_no_deeper(void **state)
 	}
 }
 
+/* ---- Pages that the thread itself is at --------------------------------- */
+
+static void wake(void *ctx)
+{
+	(void)ctx;
+	assert_true(hooks.held);
+}
+
+static const struct mpio_cache_lock lonely = {lock, unlock, wait_or_wake, wake,
+					      NULL};
+
+/* Once, a callback does this. */
+static int (*once)(void);
+
+static void use_once(void)
+{
+	int (*use)(void) = once;
+
+	once = NULL;
+	if (use != NULL)
+		nested_error = use();
+}
+
+static void open_nesting(struct cached *cached, uint32_t blocks,
+			 uint32_t frames, int (*use)(void))
+{
+	hooks = (struct hooks){0};
+	nesting = cached;
+	nested_error = 1;
+	once = use;
+	cached->config.lock = &lonely;
+	cached_open(cached, blocks, frames);
+}
+
+static int get_other(void)
+{
+	struct mpio_page *page;
+	int error =
+		mpio_cache_get(&nesting->other, nesting->rig->queue, 0, &page);
+
+	if (error == 0)
+		mpio_cache_put(page);
+	return error;
+}
+
+static int grab_other(void)
+{
+	struct mpio_page *page;
+	int error =
+		mpio_cache_grab(&nesting->other, nesting->rig->queue, 0, &page);
+
+	if (error == 0)
+		mpio_cache_release(page);
+	return error;
+}
+
+static int verify(struct mpio_mapping *mapping, struct mpio_page *page)
+{
+	(void)page;
+	if (mapping == &nesting->file.mapping)
+		use_once();
+	return 0;
+}
+
+static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
+		  uint32_t attempt, struct mpio_extent *extent)
+{
+	(void)mapping;
+	(void)page;
+	(void)attempt;
+	(void)extent;
+	use_once();
+	return -MPIO_EIO;
+}
+
+static int written(struct mpio_mapping *mapping, uint64_t pos, uint32_t length,
+		   struct mpio_queue *queue, uint64_t offset)
+{
+	(void)mapping;
+	(void)pos;
+	(void)length;
+	(void)queue;
+	(void)offset;
+	use_once();
+	return 0;
+}
+
+static void use_before_map(struct rig *rig, uint64_t block)
+{
+	(void)rig;
+	(void)block;
+	use_once();
+}
+
+static void who_verifies_may_read_another_file(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.verify = verify;
+	mock_asynchronous(&cached->rig->a);
+	open_nesting(cached, 64, 2, get_other);
+	use_page(cached, 3);
+	assert_int_equal(nested_error, 0);
+}
+
+static void but_not_into_the_frame_that_is_verified(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.verify = verify;
+	mock_asynchronous(&cached->rig->a);
+	open_nesting(cached, 64, 1, get_other);
+	use_page(cached, 3);
+	assert_int_equal(nested_error, -MPIO_ENOMEM);
+}
+
+/* Whatever call it is that finds the end of the read. */
+static void nor_into_one_that_is_read_ahead(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.verify = verify;
+	mock_asynchronous(&cached->rig->a);
+	open_nesting(cached, 64, 4, get_other);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 4, 0),
+			 4);
+	assert_int_equal(mpio_queue_drain(cached->rig->queue), 0);
+	assert_int_equal(nested_error, -MPIO_ENOMEM);
+}
+
+static void nor_into_one_that_another_copy_is_asked_for(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.reread = reread;
+	mock_asynchronous(&cached->rig->a);
+	mock_fail(&cached->rig->a, 100, 1, -MPIO_EIO);
+	open_nesting(cached, 64, 1, get_other);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 1, 0),
+			 1);
+	assert_int_equal(mpio_queue_drain(cached->rig->queue), 0);
+	assert_int_equal(nested_error, -MPIO_ENOMEM);
+}
+
+static int get_page_2(void)
+{
+	struct mpio_page *page;
+
+	return mpio_cache_get(&nesting->file, nesting->rig->queue, 2 * PAGE,
+			      &page);
+}
+
+static void a_callback_is_not_given_a_page_that_it_reads(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->before_map = use_before_map;
+	open_nesting(cached, 64, 8, get_page_2);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 4, 0),
+			 4);
+	assert_int_equal(nested_error, -MPIO_EDEADLK);
+	assert_true(is_cached(cached, 2));
+}
+
+static int write_page_2(void)
+{
+	return write_blocks(nesting, 8, 1);
+}
+
+static void nor_one_that_it_writes_back(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->before_map = use_before_map;
+	open_nesting(cached, 64, 8, write_page_2);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 8, 4), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(nested_error, -MPIO_EDEADLK);
+	assert_int_equal(write_page_2(), 0); /* by now nobody is at it */
+}
+
+/* Two end at once, and that which was sent last first. */
+static void end_in_reverse(struct cached *cached)
+{
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	cached->rig->a.lifo = true;
+}
+
+static void nor_one_that_it_has_read_and_not_unlocked(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.verify = verify;
+	end_in_reverse(cached);
+	open_nesting(cached, 64, 8, grab_other);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      PAGE, 1, 0),
+			 1);
+	assert_int_equal(get_other(), 0);
+	assert_int_equal(nested_error, -MPIO_EDEADLK);
+}
+
+static void read_other_on_the_way(struct rig *rig, uint64_t block)
+{
+	if (block != 4)
+		return;
+	rig->before_map = NULL;
+	assert_int_equal(get_other(), 0);
+}
+
+static void nor_does_it_get_that_where_a_write_has_ended(void **state)
+{
+	struct cached *cached = *state;
+
+	map_blocks(cached->rig, 0, 4, 100)->flags |= MPIO_EXTENT_BOUNDARY;
+	map_blocks(cached->rig, 4, 4, 200);
+	cached->rig->ops.written = written;
+	cached->rig->before_map = read_other_on_the_way;
+	end_in_reverse(cached);
+	open_nesting(cached, 0, 8, grab_other);
+	cached->file.mapping.size = cached->other.mapping.size = 2 * PAGE;
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(nested_error, -MPIO_EDEADLK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +499,14 @@ int main(void)
 		CACHED_TEST(dirty_pages_leave_nodes_to_write_them_back),
 		CACHED_TEST(dirty_pages_leave_frames_to_write_them_back),
 		CACHED_TEST(what_makes_room_inside_a_walk_goes_no_deeper),
+		CACHED_TEST(who_verifies_may_read_another_file),
+		CACHED_TEST(but_not_into_the_frame_that_is_verified),
+		CACHED_TEST(nor_into_one_that_is_read_ahead),
+		CACHED_TEST(nor_into_one_that_another_copy_is_asked_for),
+		CACHED_TEST(a_callback_is_not_given_a_page_that_it_reads),
+		CACHED_TEST(nor_one_that_it_writes_back),
+		CACHED_TEST(nor_one_that_it_has_read_and_not_unlocked),
+		CACHED_TEST(nor_does_it_get_that_where_a_write_has_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
