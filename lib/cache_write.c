@@ -240,6 +240,12 @@ int mpio_cache_invalidate(struct mpio_cache_mapping *file,
 
 /* ---- The end of file ---------------------------------------------------- */
 
+/* The last page of all cannot be: a file ends where it begins, at most. */
+static bool can_end_at(const struct mpio_cache *cache, uint64_t size)
+{
+	return size <= UINT64_MAX >> cache->page_shift << cache->page_shift;
+}
+
 /* Zeros from the new end to the end of its block, to be written. */
 static int zero_rest(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		     uint64_t size)
@@ -336,6 +342,8 @@ int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	struct mpio_cache *cache = file->cache;
 	int error;
 
+	if (!can_end_at(cache, size))
+		return -MPIO_EFBIG;
 	if (size > mpio_cache_end(file))
 		error = settle_end(file, queue, UINT64_MAX);
 	else
@@ -358,6 +366,8 @@ int mpio_cache_renew(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	uint64_t end = mpio_cache_end(file);
 	int error;
 
+	if (!can_end_at(file->cache, size))
+		return -MPIO_EFBIG;
 	start = mpio__min_u64(start, mpio__min_u64(size, end));
 	error = mpio_cache_invalidate(file, queue, start, UINT64_MAX);
 	if (error != 0)

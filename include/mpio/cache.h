@@ -285,9 +285,12 @@ uint64_t mpio_cache_end(struct mpio_cache_mapping *file);
  * @param file   any
  * @param queue  the calling thread's
  * @param size   bytes
- * @return 0, or a negative errno as mpio_cache_write_begin(): the end is
- *         where it was and no page was dropped, but the rest of the block
- *         behind `size` may be zeros already
+ * @return 0, or
+ * @retval -MPIO_EFBIG  the file would end inside the page that ends where 64
+ *                      bits do: nothing was changed
+ * @retval other        as mpio_cache_write_begin(): the end is where it was
+ *                      and no page was dropped, but the rest of the block
+ *                      behind `size` may be zeros already
  */
 int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		      uint64_t size);
@@ -335,7 +338,8 @@ int mpio_cache_drop(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  *               the new end lie in, or that lie behind them, have changed in
  *               any case.
  * @param size   bytes; where it ends now
- * @return 0, or as mpio_cache_invalidate(); then the end is where it was
+ * @return 0, or as mpio_cache_invalidate(), or -MPIO_EFBIG as
+ *         mpio_cache_resize(); then the end is where it was
  */
 int mpio_cache_renew(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		     uint64_t start, uint64_t size);

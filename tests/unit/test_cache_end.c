@@ -52,6 +52,30 @@ static void nor_when_it_moves_up_within_its_block(void **state)
 	assert_disk(&cached->rig->a, 100, "a100/100");
 }
 
+/* Where the last page of all begins, that is. */
+static void it_does_not_move_to_where_no_page_can_be(void **state)
+{
+	const uint64_t limit = UINT64_MAX - PAGE + 1;
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+
+	cached_open(cached, 16, 16);
+	queue = cached->rig->queue;
+	use_page(cached, 3);
+	cached->file.mapping.size = 100;
+	cached->rig->mapping.size = UINT64_MAX;
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, UINT64_MAX),
+			 -MPIO_EFBIG);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, limit + 1),
+			 -MPIO_EFBIG);
+	assert_int_equal(mpio_cache_end(&cached->file), 100);
+	assert_true(is_cached(cached, 3));
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, queue, limit), 0);
+	assert_int_equal(mpio_cache_end(&cached->file), limit);
+	assert_int_equal(read_byte(cached, limit - 1), 0);
+}
+
 /* ---- Down ---------------------------------------------------------------- */
 
 static void cut_off_and_moved_up_again_it_is_zeros(void **state)
@@ -171,6 +195,7 @@ int main(void)
 		CACHED_TEST(
 			what_lay_behind_the_end_does_not_show_when_it_moves_up),
 		CACHED_TEST(nor_when_it_moves_up_within_its_block),
+		CACHED_TEST(it_does_not_move_to_where_no_page_can_be),
 		CACHED_TEST(cut_off_and_moved_up_again_it_is_zeros),
 		CACHED_TEST(what_is_behind_the_end_is_not_written),
 		CACHED_TEST(pages_behind_the_end_are_dropped_dirty_or_not),

@@ -28,6 +28,25 @@ static void pages_from_a_place_on_are_read_again(void **state)
 	assert_int_equal(read_byte(cached, 2 * PAGE), 's');
 }
 
+/* Where the last page of all begins, that is. */
+static void an_end_where_no_page_can_be_is_not_taken_over(void **state)
+{
+	const uint64_t limit = UINT64_MAX - PAGE + 1;
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+
+	cached_open(cached, 16, 8);
+	queue = cached->rig->queue;
+	use_page(cached, 3);
+	assert_int_equal(mpio_cache_renew(&cached->file, queue, 0, limit + 1),
+			 -MPIO_EFBIG);
+	assert_int_equal(mpio_cache_end(&cached->file), 16 * BLOCK);
+	assert_true(is_cached(cached, 3));
+	assert_int_equal(mpio_cache_renew(&cached->file, queue, 0, limit), 0);
+	assert_int_equal(mpio_cache_end(&cached->file), limit);
+	assert_false(is_cached(cached, 3));
+}
+
 /* The old end lies within a page, behind which there were zeros. */
 static void what_lies_behind_an_end_that_has_moved_up_is_seen(void **state)
 {
@@ -116,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CACHED_TEST(pages_from_a_place_on_are_read_again),
+		CACHED_TEST(an_end_where_no_page_can_be_is_not_taken_over),
 		CACHED_TEST(what_lies_behind_an_end_that_has_moved_up_is_seen),
 		CACHED_TEST(an_end_that_has_moved_down_makes_nothing_dirty),
 		CACHED_TEST(what_is_dirty_stays_and_so_does_the_end),

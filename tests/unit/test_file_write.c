@@ -128,6 +128,8 @@ static void positions_end_somewhere(void **state)
 	handle_assert_all(handle_bytes, 10, 0);
 	handle_assert_all(handle_bytes + 10, 10, 'x');
 	assert_int_equal(handle_read(limit, 100), 0);
+	assert_int_equal(mpio_file_truncate(&handle, limit + 1), -MPIO_EFBIG);
+	assert_int_equal(mpio_file_size(&handle), limit);
 	for (int i = 0; i < 5; i++) /* nothing is read ahead behind it */
 		assert_int_equal(handle_read(limit - 10 + (uint64_t)i, 1), 1);
 	assert_int_equal(mpio_file_truncate(&handle, 100), 0);
