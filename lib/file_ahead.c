@@ -119,6 +119,23 @@ static uint64_t allowance(const struct mpio_file *file)
 	return (uint64_t)file->config.readahead_max * 25 / 16;
 }
 
+/* What is left of the allowance; less than 0: more was in vain than that. */
+static int64_t left_over(const struct mpio_file *file)
+{
+	return (int64_t)allowance(file) - lack(file);
+}
+
+/* The largest window that is within it. */
+static uint64_t ledger_spares(const struct mpio_file *file)
+{
+	int64_t left = left_over(file);
+
+	if (left <= 0)
+		return 0;
+	/* SHARE_OF / SHARE, and a little less */
+	return (uint64_t)left + (uint64_t)left / 4;
+}
+
 /*
  * The largest window that it allows. A reader that has gone on for long may
  * have a small one in any case: the longer, the more was in vain beyond what
@@ -127,14 +144,12 @@ static uint64_t allowance(const struct mpio_file *file)
 static uint64_t ledger_allows(const struct mpio_file *file,
 			      const struct mpio_file_reader *reader)
 {
-	int64_t left = (int64_t)allowance(file) - lack(file);
+	int64_t left = left_over(file);
 	uint64_t small = file->config.readahead_min;
-	uint64_t window = 0;
+	uint64_t window = ledger_spares(file);
 
-	if (left > 0) /* SHARE_OF / SHARE, and a little less */
-		window = (uint64_t)left + (uint64_t)left / 4;
-	else if (reader->run / LONG_FACTOR <
-		 mpio__min_u64((uint64_t)-left, LACK_MAX))
+	if (left <= 0 && reader->run / LONG_FACTOR <
+				 mpio__min_u64((uint64_t)-left, LACK_MAX))
 		return 0;
 	return window < small && reader->run > LONG_RUN ? small : window;
 }
@@ -475,16 +490,26 @@ static uint64_t window_end(const struct mpio_file *file,
 	return reader->backward ? from : mpio__min_u64(from, size);
 }
 
-/* Bytes of the windows that are to be on their way besides the next one. */
-static uint64_t windows_more(const struct mpio_file_reader *reader)
+/*
+ * Bytes that are to be on their way besides the next window: of other windows,
+ * or of a read that is larger than one, as far as the cache's share goes.
+ */
+static uint64_t windows_more(const struct mpio_file *file,
+			     const struct mpio_file_reader *reader)
 {
-	return (uint64_t)(reader->depth - 1) * reader->window;
+	uint64_t more = (uint64_t)(reader->depth - 1) * reader->window;
+	uint64_t most = share(file);
+
+	if (reader->stride != 0)
+		return more;
+	most = mpio__min_u64(most, reader->length);
+	return most > more + reader->window ? most - reader->window : more;
 }
 
 void mpio__file_look_further(struct mpio_file *file,
 			     struct mpio_file_reader *reader)
 {
-	uint64_t before = windows_more(reader);
+	uint64_t before = windows_more(file, reader);
 
 	if (!reader->covered || reader->stride != 0 ||
 	    reader->window < file->config.readahead_max ||
@@ -492,8 +517,8 @@ void mpio__file_look_further(struct mpio_file *file,
 	    (uint64_t)2 * reader->depth * reader->window > share(file))
 		return;
 	reader->depth *= 2;
-	reader->mark -=
-		mpio__min_u64(reader->mark, windows_more(reader) - before);
+	reader->mark -= mpio__min_u64(reader->mark,
+				      windows_more(file, reader) - before);
 }
 
 /* Others have come since so many windows were its share. */
@@ -507,24 +532,23 @@ static void narrow(const struct mpio_file *file,
 		reader->depth /= 2;
 }
 
-void mpio__file_look_ahead(struct mpio_file *file,
-			   struct mpio_file_reader *reader, uint64_t pos,
-			   uint64_t size)
+/* Start a window; whether one was, and all of it is on its way. */
+static bool start_window(struct mpio_file *file,
+			 struct mpio_file_reader *reader, uint64_t pos,
+			 uint64_t size)
 {
 	uint64_t from = reader->ahead;
 	uint64_t to;
 	uint64_t bytes;
 
-	if (!is_due(file, reader))
-		return;
 	reader->window = next_window(file, reader);
 	if (reader->wanted == from)
 		from = page_end(file, reader, from);
 	to = window_end(file, reader, from, reader->window, size);
 	if (from >= to)
-		return;
+		return false;
 	narrow(file, reader);
-	reader->mark = from - mpio__min_u64(from, windows_more(reader));
+	reader->mark = from - mpio__min_u64(from, windows_more(file, reader));
 	if (reader->wanted == reader->ahead)
 		reader->wanted = from;
 	if (reader->stride != 0)
@@ -537,4 +561,30 @@ void mpio__file_look_ahead(struct mpio_file *file,
 	note_ahead(file, bytes);
 	file->stats.ahead += bytes;
 	file->stats.windows += bytes != 0;
+	return reader->ahead == to;
+}
+
+/*
+ * A reader whose reads are as large as windows, or who lacks some of those
+ * that are to be on their way, needs more than one at a time. The ledger must
+ * allow all of another one: what it grants for length, it grants for one.
+ */
+static bool wants_another(const struct mpio_file *file,
+			  const struct mpio_file_reader *reader)
+{
+	return reader->stride == 0 && is_due(file, reader) &&
+	       next_window(file, reader) >= reader->window &&
+	       (file->advice == MPIO_ADVICE_SEQUENTIAL ||
+		ledger_spares(file) >= reader->window);
+}
+
+void mpio__file_look_ahead(struct mpio_file *file,
+			   struct mpio_file_reader *reader, uint64_t pos,
+			   uint64_t size)
+{
+	if (!is_due(file, reader))
+		return;
+	while (start_window(file, reader, pos, size) &&
+	       wants_another(file, reader)) {
+	}
 }

@@ -57,7 +57,8 @@
  * third read on, and at once at the beginning of the file, what comes next is
  * read ahead: a window that doubles each time the reader comes to where the
  * last one began. One that has to wait for what was read ahead of it gets
- * windows earlier: up to eight of the largest are then on their way. What lies
+ * windows earlier: up to eight of the largest are then on their way. One whose
+ * reads are larger than windows gets as many of them as a read has. What lies
  * ahead of all readers of a handle, but for a window each, shares an eighth of
  * the cache. A ledger of what was read ahead and of what was then wanted keeps
  * the share that nobody wants below a quarter.

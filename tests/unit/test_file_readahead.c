@@ -220,6 +220,26 @@ static void a_reader_of_large_pieces_reads_no_byte_twice(void **state)
 	ahead_rig_close(rig);
 }
 
+/* A whole read of his is ahead of him, not just one window. */
+static void so_he_waits_for_the_first_ones_alone(void **state)
+{
+	static const uint64_t lengths[] = {256 * KIB, 320 * KIB, 512 * KIB, MIB,
+					   2 * MIB};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct ahead_rig *rig = ahead_rig_open(4096, 0, NULL);
+
+		ahead_read_run(rig, 0, 20 * MIB, lengths[i]);
+		ahead_forget_counts(rig);
+		ahead_read_run(rig, 20 * MIB, 60 * MIB, lengths[i]);
+		assert_int_equal(rig->demands, 0);
+		assert_in_range(ahead_on_its_way(rig), lengths[i],
+				lengths[i] + 256 * KIB);
+		ahead_rig_close(rig);
+	}
+}
+
 /* ---- The end of file ----------------------------------------------------- */
 
 static void nothing_is_read_behind_the_end(void **state)
@@ -331,6 +351,7 @@ int main(void)
 		cmocka_unit_test(who_leaves_out_most_gets_less_and_less),
 		cmocka_unit_test(who_leaves_out_more_is_somewhere_else),
 		cmocka_unit_test(a_reader_of_large_pieces_reads_no_byte_twice),
+		cmocka_unit_test(so_he_waits_for_the_first_ones_alone),
 		cmocka_unit_test(nothing_is_read_behind_the_end),
 		cmocka_unit_test(nor_in_steps_or_backwards),
 		cmocka_unit_test(an_end_that_moves_up_is_followed),

@@ -20,6 +20,24 @@ static void who_waits_for_the_device_has_more_on_its_way(void **state)
 	ahead_rig_close(rig);
 }
 
+/* Also if each of his reads takes a window, or several. */
+static void so_has_he_whose_reads_are_large(void **state)
+{
+	static const uint64_t lengths[] = {256 * KIB, 320 * KIB, 512 * KIB, MIB,
+					   2 * MIB};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct ahead_rig *rig = ahead_rig_open(8192, 0, NULL);
+
+		rig->slow = true;
+		ahead_read_run(rig, 0, 32 * MIB, lengths[i]);
+		assert_in_range(ahead_on_its_way(rig), 7 * 256 * KIB,
+				9 * 256 * KIB);
+		ahead_rig_close(rig);
+	}
+}
+
 static void but_never_more_than_an_eighth_of_the_cache(void **state)
 {
 	struct ahead_rig *rig = ahead_rig_open(2048, 0, NULL); /* 8 MiB */
@@ -27,6 +45,11 @@ static void but_never_more_than_an_eighth_of_the_cache(void **state)
 	(void)state;
 	rig->slow = true;
 	ahead_read_run(rig, 0, 24 * MIB, 64 * KIB);
+	assert_in_range(ahead_on_its_way(rig), 768 * KIB, (1024 + 256) * KIB);
+	ahead_rig_close(rig);
+	rig = ahead_rig_open(2048, 0, NULL);
+	rig->slow = true;
+	ahead_read_run(rig, 0, 24 * MIB, 3 * MIB);
 	assert_in_range(ahead_on_its_way(rig), 768 * KIB, (1024 + 256) * KIB);
 	ahead_rig_close(rig);
 }
@@ -116,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_waits_for_the_device_has_more_on_its_way),
+		cmocka_unit_test(so_has_he_whose_reads_are_large),
 		cmocka_unit_test(but_never_more_than_an_eighth_of_the_cache),
 		cmocka_unit_test(who_waits_in_steps_has_no_more_on_its_way),
 		cmocka_unit_test(several_readers_do_not_drive_each_other_out),

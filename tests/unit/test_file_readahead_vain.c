@@ -182,6 +182,43 @@ static void patterns_that_end_are_guessed_little_in_vain(void **state)
 	ahead_rig_close(rig);
 }
 
+/* More than one window at a time is started for them. */
+static void so_it_is_when_reads_are_larger_than_windows(void **state)
+{
+	static const struct workload large[] = {
+		{"up to 32 reads of 512 KiB", up_to_32, 512 * KIB, false},
+		{"up to 32 reads of up to 1 MiB", up_to_32, MIB, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
+		struct ahead_rig *rig = ahead_rig_open(4096, 0, NULL);
+
+		ahead_seed(rig);
+		do_workload(rig, &large[i], 2000);
+		assert_little_in_vain(rig, large[i].name);
+		ahead_rig_close(rig);
+	}
+}
+
+/* What long reads are granted against the ledger is one small window each. */
+static void a_large_read_gets_one_small_window_on_trust(void **state)
+{
+	struct ahead_rig *rig = ahead_rig_open(8192, 0, NULL);
+	uint64_t pos = QUIET;
+	uint64_t bytes;
+
+	(void)state;
+	ahead_seed(rig);
+	do_workload(rig, &workloads[3], 5000);
+	do {
+		bytes = ahead_read(rig, pos, MIB);
+		pos += MIB;
+	} while (bytes == 0 && pos < QUIET + 16 * MIB);
+	assert_int_equal(bytes, 32 * KIB);
+	ahead_rig_close(rig);
+}
+
 /* ---- Afterwards ---------------------------------------------------------- */
 
 /* The cache is large enough that nothing is lost before it is wanted. */
@@ -229,6 +266,8 @@ int main(void)
 		cmocka_unit_test(little_is_read_in_vain),
 		cmocka_unit_test(so_it_is_when_they_come_one_after_the_other),
 		cmocka_unit_test(patterns_that_end_are_guessed_little_in_vain),
+		cmocka_unit_test(so_it_is_when_reads_are_larger_than_windows),
+		cmocka_unit_test(a_large_read_gets_one_small_window_on_trust),
 		cmocka_unit_test(
 			what_was_in_vain_does_not_keep_back_a_long_run),
 		cmocka_unit_test(it_goes_against_the_ledger),
