@@ -90,6 +90,7 @@ static void halve(struct mpio_file *file)
 {
 	int64_t missing = lack(file);
 
+	file->narrowed -= file->narrowed != 0;
 	file->ledger_ahead /= 2;
 	file->ledger_wanted /= 2;
 	if (missing > lack(file))
@@ -251,6 +252,7 @@ static void set_out(struct mpio_file *file, struct mpio_file_reader *reader,
 	reader->length = end - pos;
 	reader->ahead = reader->wanted = reader->end;
 	reader->mark = 0;
+	reader->lost = 0;
 	reader->window = 0;
 	reader->depth = 1;
 	reader->run += reader->length;
@@ -363,7 +365,7 @@ static uint64_t share(const struct mpio_file *file)
 			   file->reads - file->readers[i].used < RECENT;
 	while (1u << shift < readers)
 		shift++;
-	return file->ahead_max >> shift;
+	return file->ahead_max >> (shift + file->narrowed);
 }
 
 /* How large the next one is to be; 0: there is none. */
@@ -506,21 +508,6 @@ static uint64_t windows_more(const struct mpio_file *file,
 	return most > more + reader->window ? most - reader->window : more;
 }
 
-void mpio__file_look_further(struct mpio_file *file,
-			     struct mpio_file_reader *reader)
-{
-	uint64_t before = windows_more(file, reader);
-
-	if (!reader->covered || reader->stride != 0 ||
-	    reader->window < file->config.readahead_max ||
-	    reader->depth == DEPTH_MAX ||
-	    (uint64_t)2 * reader->depth * reader->window > share(file))
-		return;
-	reader->depth *= 2;
-	reader->mark -= mpio__min_u64(reader->mark,
-				      windows_more(file, reader) - before);
-}
-
 /* Others have come since so many windows were its share. */
 static void narrow(const struct mpio_file *file,
 		   struct mpio_file_reader *reader)
@@ -530,6 +517,67 @@ static void narrow(const struct mpio_file *file,
 	while (reader->depth > 1 &&
 	       (uint64_t)reader->depth * reader->window > part)
 		reader->depth /= 2;
+}
+
+/*
+ * Read again what the cache needed the frames of before the reader came to it,
+ * at least the next page; whether it was so. To the ledger all of that was in
+ * vain the first time.
+ */
+static bool read_again(struct mpio_file *file,
+		       const struct mpio_file_reader *reader)
+{
+	const struct mpio_stats *stats = mpio_queue_stats(file->queue);
+	uint64_t pages = stats->pages_read;
+	uint64_t from = page_end(file, reader, reader->end);
+	uint64_t to =
+		mpio__min_u64(reader->window, ledger_allows(file, reader));
+	uint64_t bytes;
+
+	if (to < file->page_size)
+		to = file->page_size;
+	to = mpio__min_u64(reader->ahead, mpio__add_sat(from, to));
+	if (reader->stride != 0 || from >= to)
+		return false;
+	(void)start_row(file, reader, from, to, from);
+	bytes = (stats->pages_read - pages) << file->page_shift;
+	note_ahead(file, bytes);
+	file->stats.ahead += bytes;
+	return bytes != 0;
+}
+
+/*
+ * The cache has other users, perhaps other handles that read ahead: this one
+ * shall have less in it. Once for all that is ahead of the reader now, for it
+ * was read before that was known.
+ */
+static void give_way(struct mpio_file *file, struct mpio_file_reader *reader)
+{
+	if (reader->end <= reader->lost)
+		return;
+	reader->lost = reader->ahead;
+	if (file->ahead_max >> file->narrowed >= 4 * (uint64_t)file->page_size)
+		file->narrowed++;
+	narrow(file, reader);
+}
+
+void mpio__file_look_further(struct mpio_file *file,
+			     struct mpio_file_reader *reader)
+{
+	uint64_t before = windows_more(file, reader);
+
+	if (read_again(file, reader)) {
+		give_way(file, reader);
+		return;
+	}
+	if (!reader->covered || reader->stride != 0 ||
+	    reader->window < file->config.readahead_max ||
+	    reader->depth == DEPTH_MAX ||
+	    (uint64_t)2 * reader->depth * reader->window > share(file))
+		return;
+	reader->depth *= 2;
+	reader->mark -= mpio__min_u64(reader->mark,
+				      windows_more(file, reader) - before);
 }
 
 /* Start a window; whether one was, and all of it is on its way. */

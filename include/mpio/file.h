@@ -60,8 +60,9 @@
  * windows earlier: up to eight of the largest are then on their way. One whose
  * reads are larger than windows gets as many of them as a read has. What lies
  * ahead of all readers of a handle, but for a window each, shares an eighth of
- * the cache. A ledger of what was read ahead and of what was then wanted keeps
- * the share that nobody wants below a quarter.
+ * the cache; less if the cache needs the frames for others before the reader
+ * comes. A ledger of what was read ahead and of what was then wanted keeps the
+ * share that nobody wants below a quarter.
  */
 #ifndef MPIO_FILE_H
 #define MPIO_FILE_H
@@ -108,10 +109,10 @@ struct mpio_file_config {
 
 /** What a handle has read ahead. */
 struct mpio_file_stats {
-	uint64_t ahead;   /* bytes that were read ahead, or were there */
-	uint64_t wanted;  /* of them, that the reader came to, perhaps too late:
-			   * the cache may have needed their frames before */
-	uint64_t windows; /* how often some were */
+	uint64_t ahead;    /* bytes that were read ahead, or were there; twice
+			   * if the cache needed their frames meanwhile */
+	uint64_t wanted;   /* of them, that the reader came to; but once */
+	uint64_t windows;  /* how often some were */
 	uint64_t straight; /* bytes read straight into the caller's memory */
 };
 
@@ -129,6 +130,7 @@ struct mpio_file_reader {
 	uint64_t ahead;  /* up to here was read ahead, */
 	uint64_t wanted; /* and from here on nobody came for it yet */
 	uint64_t mark;   /* who comes past it starts the next window */
+	uint64_t lost;   /* up to here some of it has been read again */
 	uint64_t run;    /* bytes since the sequence began */
 	uint32_t window; /* bytes, of the last one */
 	uint32_t depth;  /* so many windows are to be on their way */
@@ -171,7 +173,8 @@ struct mpio_file {
 	struct mpio_file_place places[MPIO_FILE_READERS];
 	struct mpio_file_reader readers[MPIO_FILE_READERS];
 	struct mpio_file_straight straight;
-	uint64_t ahead_max; /* bytes ahead of all readers */
+	uint64_t ahead_max; /* bytes ahead of all readers, */
+	uint32_t narrowed;  /* halved so often: the cache has other users */
 	uint32_t page_size;
 	uint32_t page_shift;
 	uint64_t ledger_ahead;  /* as in the statistics, but for what lies */

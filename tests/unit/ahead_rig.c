@@ -23,6 +23,8 @@ static void note_read(struct ahead_rig *rig, const struct mpio_bio *bio)
 	for (uint64_t at = bio->offset; at < end; at += PAGE) {
 		bool early = at >= rig->end || at + PAGE <= rig->pos;
 
+		rig->on_its_way += early * PAGE;
+		rig->on_its_way -= rig->early[at / PAGE] * PAGE;
 		rig->early[at / PAGE] = early;
 		rig->ahead += early * PAGE;
 	}
@@ -138,6 +140,7 @@ uint64_t ahead_read(struct ahead_rig *rig, uint64_t pos, uint64_t length)
 		mpio_file_read(&rig->file, buffer, (size_t)length, pos), left);
 	for (uint64_t at = pos / PAGE; at * PAGE < pos + left; at++) {
 		rig->wanted += rig->early[at] * PAGE;
+		rig->on_its_way -= rig->early[at] * PAGE;
 		rig->early[at] = 0;
 	}
 	rig->pos = rig->end = 0;
@@ -161,9 +164,7 @@ void ahead_forget_counts(struct ahead_rig *rig)
 
 uint64_t ahead_on_its_way(const struct ahead_rig *rig)
 {
-	struct mpio_file_stats stats = mpio_file_stats(&rig->file);
-
-	return stats.ahead - stats.wanted;
+	return rig->on_its_way;
 }
 
 uint64_t ahead_random(struct ahead_rig *rig)

@@ -61,6 +61,7 @@ struct ahead_rig {
 	uint64_t bytes;
 	uint64_t ahead;             /* bytes, in pages */
 	uint64_t wanted;            /* of them */
+	uint64_t on_its_way;        /* of them, each page but once */
 	uint64_t last;              /* byte that was read, and 1 */
 	unsigned char early[PAGES]; /* was read ahead; nobody came yet */
 };

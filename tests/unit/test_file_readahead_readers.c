@@ -97,6 +97,141 @@ static void a_handle_knows_its_own_reads_alone(void **state)
 	ahead_rig_close(rig);
 }
 
+/* ---- Several handles ------------------------------------------------------ */
+
+#define HANDLES 8u
+/* In a cache of 4 MiB two of the largest windows for each are all of it. */
+#define FEW_FRAMES 1024u
+
+struct handles {
+	struct ahead_rig *rig; /* its handle is the first */
+	struct mpio_file others[HANDLES - 1];
+};
+
+static struct mpio_file *handle_at(struct handles *handles, uint32_t i)
+{
+	return i == 0 ? &handles->rig->file : &handles->others[i - 1];
+}
+
+static void handles_open(struct handles *handles)
+{
+	handles->rig = ahead_rig_open(FEW_FRAMES, 0, NULL);
+	for (uint32_t i = 1; i < HANDLES; i++)
+		assert_int_equal(mpio_file_open(handle_at(handles, i),
+						&handles->rig->mapping,
+						handles->rig->queue, NULL),
+				 0);
+}
+
+static void handles_close(struct handles *handles)
+{
+	for (uint32_t i = 1; i < HANDLES; i++)
+		mpio_file_close(handle_at(handles, i));
+	ahead_rig_close(handles->rig);
+}
+
+/* Each in a place of its own, a page each by turns. */
+static void read_by_turns(struct handles *handles, uint64_t bytes)
+{
+	static unsigned char page[PAGE];
+
+	for (uint64_t pos = 0; pos < bytes; pos += PAGE) {
+		ahead_read(handles->rig, pos, PAGE);
+		for (uint32_t i = 1; i < HANDLES; i++)
+			assert_int_equal(mpio_file_read(handle_at(handles, i),
+							page, PAGE,
+							i * 20 * MIB + pos),
+					 PAGE);
+	}
+}
+
+static void handles_do_not_drive_each_other_out(void **state)
+{
+	struct handles handles;
+	uint64_t bytes = HANDLES * 8 * MIB;
+	uint64_t ahead = 0, wanted = 0;
+
+	(void)state;
+	handles_open(&handles);
+	read_by_turns(&handles, 8 * MIB);
+	for (uint32_t i = 0; i < HANDLES; i++) {
+		ahead += mpio_file_stats(handle_at(&handles, i)).ahead;
+		wanted += mpio_file_stats(handle_at(&handles, i)).wanted;
+	}
+	assert_in_range(handles.rig->bytes, bytes, bytes * 5 / 4);
+	assert_in_range(handles.rig->ios, 1, bytes / (64 * KIB));
+	/* Nearly all was read ahead, and what was read twice is told. */
+	assert_in_range(handles.rig->bytes - ahead, 0, bytes / 50);
+	assert_in_range(ahead - wanted, 1, ahead / 4);
+	handles_close(&handles);
+}
+
+/* Read so much that nothing else stays in the cache. */
+static void fill_the_cache(struct ahead_rig *rig)
+{
+	static unsigned char bytes[64 * 1024];
+	struct mpio_file other;
+
+	assert_int_equal(
+		mpio_file_open(&other, &rig->mapping, rig->queue, NULL), 0);
+	mpio_file_advise(&other, 0, 0, MPIO_ADVICE_RANDOM);
+	rig->pos = QUIET;
+	rig->end = QUIET + 2 * FEW_FRAMES * PAGE;
+	for (uint64_t pos = rig->pos; pos < rig->end; pos += sizeof(bytes))
+		assert_int_equal(
+			mpio_file_read(&other, bytes, sizeof(bytes), pos),
+			sizeof(bytes));
+	mpio_file_close(&other);
+}
+
+/* Not page by page; and to the ledger it was in vain. */
+static void what_the_cache_needed_is_read_again_in_one_piece(void **state)
+{
+	struct ahead_rig *rig = ahead_rig_open(FEW_FRAMES, 0, NULL);
+	struct mpio_file_stats stats;
+	uint64_t lost;
+
+	(void)state;
+	ahead_read_run(rig, 0, 4 * MIB, PAGE);
+	lost = ahead_on_its_way(rig);
+	assert_in_range(lost, 256 * KIB, 512 * KIB);
+	fill_the_cache(rig);
+	ahead_forget_counts(rig);
+	ahead_read_run(rig, 4 * MIB, 4 * MIB + lost, PAGE);
+	assert_in_range(rig->demands, 1, 3);
+	stats = mpio_file_stats(&rig->file);
+	assert_in_range(stats.ahead - stats.wanted - ahead_on_its_way(rig),
+			lost - 4 * PAGE, lost);
+	assert_int_equal(rig->file.ledger_ahead, stats.ahead);
+	ahead_rig_close(rig);
+}
+
+/* Windows of a run. */
+static uint64_t windows_in(struct ahead_rig *rig, uint64_t from, uint64_t to)
+{
+	uint64_t before = mpio_file_stats(&rig->file).windows;
+
+	ahead_read_run(rig, from, to, 64 * KIB);
+	return mpio_file_stats(&rig->file).windows - before;
+}
+
+static void who_is_alone_again_has_the_largest_windows_again(void **state)
+{
+	struct ahead_rig *rig = ahead_rig_open(FEW_FRAMES, 0, NULL);
+
+	(void)state;
+	for (uint64_t pos = 0; pos < 4 * MIB; pos += MIB) {
+		ahead_read_run(rig, pos, pos + MIB, PAGE);
+		fill_the_cache(rig);
+	}
+	assert_in_range(windows_in(rig, 4 * MIB, 6 * MIB), 16, 512);
+	ahead_read_run(rig, 6 * MIB, 62 * MIB, 64 * KIB);
+	ahead_forget_counts(rig);
+	assert_in_range(windows_in(rig, 62 * MIB, 70 * MIB), 31, 33);
+	assert_int_equal(rig->demands, 0);
+	ahead_rig_close(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +240,11 @@ int main(void)
 		cmocka_unit_test(and_eight_in_any_order),
 		cmocka_unit_test(eight_at_even_distances_are_still_sequential),
 		cmocka_unit_test(a_handle_knows_its_own_reads_alone),
+		cmocka_unit_test(handles_do_not_drive_each_other_out),
+		cmocka_unit_test(
+			what_the_cache_needed_is_read_again_in_one_piece),
+		cmocka_unit_test(
+			who_is_alone_again_has_the_largest_windows_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
