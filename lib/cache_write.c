@@ -313,8 +313,8 @@ static int wait_once(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 }
 
 /* All waiting comes first, so that either all is done, or nothing. */
-static int cut(struct mpio_cache_mapping *file, struct mpio_queue *queue,
-	       uint64_t size)
+MPIO__APART static int cut(struct mpio_cache_mapping *file,
+			   struct mpio_queue *queue, uint64_t size)
 {
 	struct mpio_cache *cache = file->cache;
 	int error = mpio__walk_take(file, queue);

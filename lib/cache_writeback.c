@@ -240,8 +240,8 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 }
 
 /* Mark what is dirty now in the range of a walk. */
-static void mark(struct mpio_cache_mapping *file,
-		 const struct mpio_writeback_control *wbc)
+MPIO__APART static void mark(struct mpio_cache_mapping *file,
+			     const struct mpio_writeback_control *wbc)
 {
 	uint32_t shift = file->cache->page_shift;
 	uint64_t start = wbc->range_start;
@@ -276,8 +276,9 @@ static int pass(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 }
 
 /* Wait for a page that was marked, but locked when the walk came by. */
-static int wait_for_marked(struct mpio_cache_mapping *file,
-			   struct mpio_queue *queue, uint32_t number)
+MPIO__APART static int wait_for_marked(struct mpio_cache_mapping *file,
+				       struct mpio_queue *queue,
+				       uint32_t number)
 {
 	struct mpio__frame *frame = mpio__frame_at(file->cache, number);
 	int error;
@@ -289,7 +290,7 @@ static int wait_for_marked(struct mpio_cache_mapping *file,
 }
 
 /* No page is marked any more; what a walk of some did not get to. */
-static void unmark(struct mpio_cache_mapping *file)
+MPIO__APART static void unmark(struct mpio_cache_mapping *file)
 {
 	struct mpio__index index = mpio__file_index(file);
 	uint64_t key = 0;
@@ -451,9 +452,9 @@ static uint32_t dirty_files(const struct mpio_cache *cache)
 	return n;
 }
 
-/* Whether pages of any file could be written. */
-static bool write_any(struct mpio_cache *cache, struct mpio_queue *queue,
-		      bool all)
+/* Whether pages of any file could be written, a few of each or all. */
+MPIO__APART static bool write_any(struct mpio_cache *cache,
+				  struct mpio_queue *queue, bool all)
 {
 	uint64_t cleaned = cache->cleaned;
 	uint32_t tries = dirty_files(cache);
@@ -474,19 +475,25 @@ static bool write_any(struct mpio_cache *cache, struct mpio_queue *queue,
 }
 
 /*
- * The same, of all that they have if need be. A callback of a walk may begin
- * another one, to make room; but one of that none, or each file's walk would
- * go round all the others.
+ * A callback of a walk may begin another one, to make room; but one of that
+ * none, or each file's walk would go round all the others.
  */
-static bool write_back(struct mpio_cache *cache, struct mpio_queue *queue)
+static bool is_deep(const struct mpio_cache *cache,
+		    const struct mpio_queue *queue)
 {
 	const struct mpio_cache_mapping *file = cache->walks;
 	uint32_t walks = 0;
 
 	for (; file != NULL; file = file->walk_next)
 		walks += file->walker == queue && file->round == NULL;
-	return walks < 2 && (write_any(cache, queue, false) ||
-			     write_any(cache, queue, true));
+	return walks >= 2;
+}
+
+static inline bool write_back(struct mpio_cache *cache,
+			      struct mpio_queue *queue)
+{
+	return !is_deep(cache, queue) && (write_any(cache, queue, false) ||
+					  write_any(cache, queue, true));
 }
 
 /* Whether another thread walks a file. */
