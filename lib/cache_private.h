@@ -167,6 +167,8 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 #define MPIO__FRAME_ORPHAN (1u << 7)
 /* uptodate as a whole, used and hot: a hit has nothing to look at or to note */
 #define MPIO__FRAME_PLAIN (1u << 8)
+/* could not go when its turn came, and stands in neither list since */
+#define MPIO__FRAME_ASIDE (1u << 9)
 
 #define MPIO__FRAME_BUSY (MPIO__FRAME_LOCKED | MPIO__FRAME_WRITING)
 
@@ -191,7 +193,7 @@ struct mpio__frame {
 
 /* What is known of a frame beside it: a hit has no need of it. */
 struct mpio__beside {
-	uint32_t prev; /* neighbours in probation or protected; from 1 on */
+	uint32_t prev; /* neighbours in the list; from 1 on */
 	uint32_t next;
 	uint32_t keep;            /* bytes; of what is read, the file's */
 	struct mpio_queue *owner; /* while it is locked: who has it so */
@@ -238,6 +240,7 @@ struct mpio_cache {
 
 	struct mpio__list probation;
 	struct mpio__list protect;
+	struct mpio__list aside;
 	struct mpio__list whole;   /* groups of which all is free */
 	struct mpio__list partial; /* ... and some is */
 	uint64_t taken;            /* frames, ever */

@@ -12,6 +12,11 @@
  *         unused  |                     v  used twice
  *               [ oldest ... protected ]
  *
+ * A page whose turn it is, and which cannot go, being dirty, pinned or busy, is
+ * put aside, so that it is looked at once and not at each turn. Of those that
+ * stand aside some are looked at for each page that goes; what can go by then
+ * is the newest of probation again.
+ *
  * A use only sets a bit: hits touch no list, and no other page's frame.
  *
  * So a scan, which uses each page once, moves through probation and leaves
@@ -37,6 +42,10 @@
 #define GROUPS_LOOKED_AT 16u
 /* Old protected pages that are looked at before one has to go back. */
 #define SECOND_CHANCES 8u
+/* Pages of a list that are put aside before one of the other goes. */
+#define PUT_ASIDE 256u
+/* Pages that stand aside and are looked at again, for each that is to go. */
+#define BROUGHT_BACK 2u
 
 /* ---- Groups ------------------------------------------------------------- */
 
@@ -166,6 +175,8 @@ void mpio__reclaim_init(struct mpio_cache *cache)
 static struct mpio__list *list_of(struct mpio_cache *cache,
 				  const struct mpio__frame *frame)
 {
+	if (frame->state & MPIO__FRAME_ASIDE)
+		return &cache->aside;
 	return frame->state & MPIO__FRAME_PROTECTED ? &cache->protect
 						    : &cache->probation;
 }
@@ -273,32 +284,69 @@ static bool can_go(const struct mpio__frame *frame)
 	       !(frame->state & MPIO__FRAME_BUSY);
 }
 
-/* Look through a list, oldest first; what cannot go is not looked at soon. */
+/* Put some old pages that cannot go aside, until one goes. */
 static bool evict_from(struct mpio_cache *cache, struct mpio__list *list)
 {
-	uint32_t n = list->count;
+	uint32_t n = 0;
 
-	while (n > 0 && list->count > 0) {
+	while (n < PUT_ASIDE && list->count > 0) {
 		struct mpio__frame *frame = mpio__frame_at(cache, list->tail);
 
+		cache->stats.scanned++;
 		if (promote(cache, frame))
-			continue; /* each but once; another may have come */
-		n--;
+			continue;
 		if (can_go(frame)) {
 			mpio__frame_forget(frame);
 			cache->stats.evicted++;
 			return true;
 		}
 		mpio__reclaim_remove(cache, frame);
+		frame->state &= ~MPIO__FRAME_PROTECTED;
+		frame->state |= MPIO__FRAME_ASIDE;
 		mpio__reclaim_add(cache, frame);
+		n++;
 	}
 	return false;
 }
 
+/* Look at some pages that stand aside: what can go now is new again. */
+static uint32_t bring_back(struct mpio_cache *cache, uint32_t most)
+{
+	uint32_t n = mpio__min_u32(most, cache->aside.count);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct mpio__frame *frame =
+			mpio__frame_at(cache, cache->aside.tail);
+
+		cache->stats.scanned++;
+		mpio__reclaim_remove(cache, frame);
+		if (can_go(frame))
+			frame->state &= ~MPIO__FRAME_ASIDE;
+		mpio__reclaim_add(cache, frame);
+	}
+	return n;
+}
+
 bool mpio__cache_evict(struct mpio_cache *cache)
 {
-	return evict_from(cache, &cache->probation) ||
-	       evict_from(cache, &cache->protect);
+	const struct mpio__list *probation = &cache->probation;
+	const struct mpio__list *protect = &cache->protect;
+	uint32_t left = cache->aside.count;
+
+	if (cache->stats.dirty + cache->stats.writing >=
+	    probation->count + protect->count + left)
+		return false;
+	left -= bring_back(cache, BROUGHT_BACK);
+	for (;;) {
+		if (evict_from(cache, &cache->probation) ||
+		    evict_from(cache, &cache->protect))
+			return true;
+		if (probation->count + protect->count != 0)
+			continue;
+		if (left == 0)
+			return false;
+		left -= bring_back(cache, mpio__min_u32(left, PUT_ASIDE));
+	}
 }
 
 /* The number of the lowest frame of a group that is free. */

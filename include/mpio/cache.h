@@ -179,6 +179,9 @@ struct mpio_cache_stats {
 	uint64_t misses;   /* pages that get had to read or wait for; what is
 			    * read ahead or written counts as neither */
 	uint64_t evicted;  /* pages that made room */
+	uint64_t scanned;  /* pages that were looked at, one by one, to make
+			    * room: many for each that went, where most are
+			    * dirty or pinned */
 	uint64_t promoted; /* pages that were used a second time */
 	uint64_t runs;     /* groups of neighbouring frames taken whole */
 	uint64_t helped;   /* writers that had to help to write back */

@@ -163,6 +163,28 @@ static void with_all_pinned_there_is_no_memory(void **state)
 	use_page(cached, 20);
 }
 
+/* After all have been looked at in vain. */
+static void the_first_that_is_no_longer_pinned_goes(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *pages[16];
+
+	cached_open(cached, 800, 16);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(mpio_cache_get(&cached->file,
+						cached->rig->queue,
+						(uint64_t)i * PAGE, &pages[i]),
+				 0);
+	assert_int_equal(read_ahead(cached, 20, 1), 0);
+	mpio_cache_put(pages[7]);
+	assert_int_equal(read_ahead(cached, 20, 1), 1);
+	assert_false(is_cached(cached, 7));
+	for (uint32_t i = 0; i < 16; i++) {
+		if (i != 7)
+			mpio_cache_put(pages[i]);
+	}
+}
+
 static void with_all_dirty_some_are_written_first(void **state)
 {
 	struct cached *cached = *state;
@@ -304,6 +326,144 @@ static void pages_that_lie_anywhere_leave_no_frame_unused(void **state)
 	}
 	assert_int_equal(mpio_cache_stats(cached->cache).free, 0);
 	assert_int_equal(mpio_cache_stats(cached->cache).evicted, 0);
+}
+
+/* They are protected while it is looked for what can go. */
+static void of_hot_pages_the_only_one_not_in_use_goes(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *pages[8];
+
+	cached_open(cached, 800, 8);
+	for (uint32_t i = 0; i < 16; i++)
+		use_page(cached, i % 8);
+	for (uint32_t i = 0; i < 8; i++)
+		assert_int_equal(mpio_cache_find(&cached->file,
+						 (uint64_t)i * PAGE, &pages[i]),
+				 0);
+	mpio_cache_put(pages[5]);
+	assert_int_equal(read_ahead(cached, 8, 1), 1);
+	assert_false(is_cached(cached, 5));
+	for (uint32_t i = 0; i < 8; i++) {
+		if (i != 5)
+			mpio_cache_put(pages[i]);
+	}
+}
+
+/* ---- What it costs ------------------------------------------------------ */
+
+/* Holes, which no device is asked for. */
+static void use_blocks(struct cached *cached, uint64_t first, uint32_t n)
+{
+	for (uint64_t i = first; i < first + n; i++) {
+		struct mpio_page *page;
+
+		assert_int_equal(mpio_cache_get(&cached->file,
+						cached->rig->queue, i * BLOCK,
+						&page),
+				 0);
+		mpio_cache_put(page);
+	}
+}
+
+static uint32_t blocks_cached(struct cached *cached, uint64_t first, uint32_t n)
+{
+	uint32_t found = 0;
+
+	for (uint64_t i = first; i < first + n; i++) {
+		struct mpio_page *page;
+
+		if (mpio_cache_find(&cached->file, i * BLOCK, &page) == 0) {
+			mpio_cache_put(page);
+			found++;
+		}
+	}
+	return found;
+}
+
+/* All protected pages are hot. */
+static void open_hot(struct cached *cached, uint32_t frames, uint32_t hot)
+{
+	cached->config.page_size = BLOCK;
+	cached->config.limit_percent = 100;
+	cached_open(cached, 0, frames);
+	use_blocks(cached, 0, hot);
+	use_blocks(cached, 0, hot);
+	use_blocks(cached, frames, frames);
+	assert_int_equal(blocks_cached(cached, 0, hot), hot);
+}
+
+static uint64_t scanned_by_misses(struct cached *cached, uint64_t first,
+				  uint32_t n)
+{
+	uint64_t scanned = mpio_cache_stats(cached->cache).scanned;
+
+	use_blocks(cached, first, n);
+	return mpio_cache_stats(cached->cache).scanned - scanned;
+}
+
+/* And the hot pages stay. */
+static void with_probation_dirty_a_miss_looks_at_few_pages(void **state)
+{
+	const uint32_t frames = 4096;
+	const uint32_t hot = frames / 4 * 3;
+	struct cached *cached = *state;
+
+	open_hot(cached, frames, hot);
+	for (uint32_t i = 0; i < frames / 4 - 4; i++)
+		assert_int_equal(write_blocks(cached, 2 * frames + i, 1), 0);
+	/* One by one: the longest that the cache's lock is held. */
+	for (uint64_t i = 0; i < 100; i++)
+		assert_in_range(scanned_by_misses(cached, 4 * frames + i, 1), 1,
+				600);
+	assert_in_range(scanned_by_misses(cached, 5 * (uint64_t)frames, 5000),
+			5000, 5000 * 16);
+	assert_in_range(blocks_cached(cached, 0, hot), hot - 16, hot);
+}
+
+/* What was written back serves as room again, and the hot pages stay. */
+static void what_is_no_longer_dirty_goes_before_hot_pages(void **state)
+{
+	const uint32_t frames = 1024;
+	const uint32_t hot = frames / 4 * 3;
+	struct cached *cached = *state;
+	uint32_t left;
+
+	open_hot(cached, frames, hot);
+	cached->rig->mapping.size = 8 * frames * BLOCK;
+	map_blocks(cached->rig, 2 * frames, frames / 4, 100);
+	map_blocks(cached->rig, 0, hot / 4, 100 + frames / 4);
+	for (uint32_t i = 0; i < hot / 4; i++)
+		assert_int_equal(write_blocks(cached, i, 1), 0);
+	for (uint32_t i = 0; i < frames / 4; i++)
+		assert_int_equal(write_blocks(cached, 2 * frames + i, 1), 0);
+	use_blocks(cached, 4 * (uint64_t)frames, 100);
+	left = blocks_cached(cached, 0, hot);
+	assert_int_equal(sync_file(cached), 0);
+	use_blocks(cached, 5 * (uint64_t)frames, 5000);
+	assert_int_equal(blocks_cached(cached, 2 * frames, frames / 4), 0);
+	assert_in_range(blocks_cached(cached, 0, hot), left - 16, hot);
+}
+
+static void with_all_dirty_a_miss_looks_at_none(void **state)
+{
+	const uint32_t frames = 64;
+	struct cached *cached = *state;
+	struct mpio_page *page;
+	uint64_t scanned;
+
+	cached->config.limit_percent = 100;
+	mock_fail(&cached->rig->a, 100, 4 * frames, -MPIO_EIO);
+	cached_open(cached, 4 * frames, frames);
+	for (uint32_t i = 0; i < frames; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	scanned = mpio_cache_stats(cached->cache).scanned;
+	assert_int_equal(mpio_cache_get(&cached->file, cached->rig->queue,
+					4 * frames * PAGE, &page),
+			 -MPIO_ENOMEM);
+	assert_int_equal(mpio_cache_stats(cached->cache).scanned, scanned);
+	cached->rig->a.fault_count = 0;
+	assert_int_equal(sync_file(cached), -MPIO_EIO);
 }
 
 /* ---- Runs --------------------------------------------------------------- */
@@ -560,6 +720,7 @@ int main(void)
 		CACHED_TEST(the_protected_pages_are_a_share_and_no_more),
 		CACHED_TEST(a_pinned_page_stays),
 		CACHED_TEST(with_all_pinned_there_is_no_memory),
+		CACHED_TEST(the_first_that_is_no_longer_pinned_goes),
 		CACHED_TEST(with_all_dirty_some_are_written_first),
 		CACHED_TEST(so_they_are_on_a_slow_device),
 		CACHED_TEST(what_cannot_be_written_is_no_room),
@@ -567,6 +728,10 @@ int main(void)
 		CACHED_TEST(one_page_that_can_be_written_is_found),
 		CACHED_TEST(when_nodes_run_out_pages_go),
 		CACHED_TEST(pages_that_lie_anywhere_leave_no_frame_unused),
+		CACHED_TEST(of_hot_pages_the_only_one_not_in_use_goes),
+		CACHED_TEST(with_probation_dirty_a_miss_looks_at_few_pages),
+		CACHED_TEST(what_is_no_longer_dirty_goes_before_hot_pages),
+		CACHED_TEST(with_all_dirty_a_miss_looks_at_none),
 		CACHED_TEST(a_row_in_an_empty_cache_gets_neighbours),
 		CACHED_TEST(pages_one_by_one_get_neighbours_too),
 		CACHED_TEST(after_reclaim_a_row_still_gets_neighbours),
