@@ -4,9 +4,10 @@
  *
  * The pieces of the caller's memory are pages of a mapping that is made for
  * the read: as large as the queue's largest bio, some of them in flight at
- * once, and of no cache. They begin at a block; the rest of the last block is
- * left to the cache, and so is a piece that failed: page by page it finds out
- * how many bytes of it are good.
+ * once, and of no cache. They begin at a block. If the end is none of a block,
+ * all of the last page is left to the cache, where it stays: no later read of
+ * the same bytes finds it in its way. So is a piece that failed: page by page
+ * the cache finds out how many bytes of it are good.
  *
  * Other threads may write the range meanwhile, or cut it off: then blocks may
  * have been read before they were written for the first time, or when they
@@ -134,9 +135,11 @@ int64_t mpio__file_read_straight(struct mpio_file *file, void *buffer,
 {
 	const struct mpio_mapping_ops *engine = file->mapping->mapping.ops;
 	uint64_t mask = file->mapping->mapping.block_size - 1;
-	uint64_t end = (pos + length) & ~mask;
+	uint64_t end = pos + length;
 	int error;
 
+	if ((end & mask) != 0)
+		end = mpio__page_down(file, end);
 	if ((pos & mask) != 0 || pos >= end || engine->verify != NULL ||
 	    engine->reread != NULL || file->straight.pending != 0)
 		return 0;

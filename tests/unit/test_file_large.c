@@ -46,6 +46,34 @@ static void one_that_is_to_be_used_once_is_large_sooner(void **state)
 	handle_assert_device(cached, handle_bytes, 0, 64 * BLOCK);
 }
 
+/* The page of its last bytes, which are less than a block, is no part of it. */
+static void of_a_whole_file_it_goes_straight_each_time(void **state)
+{
+	const size_t size = 90 * BLOCK + 77;
+	struct cached *cached = *state;
+
+	handle_open(cached, 400, 64, &straight);
+	cached->file.mapping.size = size;
+	for (uint64_t i = 1; i <= 3; i++) {
+		assert_int_equal(handle_read(0, size), size);
+		handle_assert_device(cached, handle_bytes, 0, size);
+		assert_int_equal(mpio_file_stats(&handle).straight,
+				 i * 88 * BLOCK);
+		assert_int_equal(cached_pages(cached), 1);
+	}
+}
+
+/* With a block for an end it needs no page at all. */
+static void nor_is_one_left_by_a_read_of_whole_blocks(void **state)
+{
+	struct cached *cached = *state;
+
+	handle_open(cached, 400, 64, &straight);
+	assert_int_equal(handle_read(0, 90 * BLOCK), 90 * BLOCK);
+	assert_int_equal(mpio_file_stats(&handle).straight, 90 * BLOCK);
+	assert_int_equal(cached_pages(cached), 0);
+}
+
 static void it_never_misses_what_was_written(void **state)
 {
 	struct cached *cached = *state;
@@ -182,6 +210,8 @@ int main(void)
 		CACHED_TEST(a_large_read_leaves_no_page),
 		CACHED_TEST(half_of_the_cache_is_large),
 		CACHED_TEST(one_that_is_to_be_used_once_is_large_sooner),
+		CACHED_TEST(of_a_whole_file_it_goes_straight_each_time),
+		CACHED_TEST(nor_is_one_left_by_a_read_of_whole_blocks),
 		CACHED_TEST(it_never_misses_what_was_written),
 		CACHED_TEST(it_goes_to_any_memory_from_any_place),
 		CACHED_TEST(also_on_a_device_that_wants_it_aligned),
