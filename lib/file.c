@@ -11,7 +11,7 @@
 
 #define READAHEAD_MIN (32u << 10)
 #define READAHEAD_MAX (256u << 10)
-/* A read of so much may go straight if its pages are of no use later. */
+/* A random read of so much goes straight if its pages are of no use later. */
 #define STRAIGHT_ONCE (64u << 10)
 /* An eighth of the cache for what is read ahead. */
 #define CACHE_SHARE 8u
@@ -250,6 +250,20 @@ static void forget_read(struct mpio_file *file, uint64_t pos, uint64_t end,
 					    end);
 }
 
+/*
+ * So long is a read that goes straight since its pages are of no use later.
+ * Between two such reads nothing is in flight, as it is when pages are read
+ * ahead: it is to have two pieces on their way for most of its time, or to be
+ * one of those that nothing is read ahead of.
+ */
+static uint32_t straight_once(const struct mpio_file *file)
+{
+	if (file->advice == MPIO_ADVICE_RANDOM)
+		return STRAIGHT_ONCE;
+	return mpio__max_u32(STRAIGHT_ONCE,
+			     2 * mpio__file_straight_piece(file));
+}
+
 static int64_t read_some(struct mpio_file *file, void *buffer, uint64_t length,
 			 uint64_t pos, uint64_t size)
 {
@@ -257,7 +271,7 @@ static int64_t read_some(struct mpio_file *file, void *buffer, uint64_t length,
 	int64_t n = 0;
 
 	if (file->once && straight != UINT32_MAX)
-		straight = mpio__min_u32(straight, STRAIGHT_ONCE);
+		straight = mpio__min_u32(straight, straight_once(file));
 	if (length >= straight && straight != UINT32_MAX)
 		n = mpio__file_read_straight(file, buffer, length, pos);
 	if (n != 0)

@@ -68,6 +68,9 @@ void mpio__file_look_further(struct mpio_file *file,
 
 /* file_straight.c */
 
+/* The largest piece of a straight read. */
+uint32_t mpio__file_straight_piece(const struct mpio_file *file);
+
 /*
  * Read whole blocks into the caller's memory: how many bytes, 0 if the first
  * had better be read through the cache, or what ended the waiting.

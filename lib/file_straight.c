@@ -92,8 +92,8 @@ static bool start(struct mpio_file *file, unsigned char *memory, uint64_t pos,
 	return true;
 }
 
-/* The largest piece: whole blocks, and a bio of the queue. */
-static uint32_t piece_bytes(const struct mpio_file *file)
+/* Whole blocks, and a bio of the queue. */
+uint32_t mpio__file_straight_piece(const struct mpio_file *file)
 {
 	uint32_t block_size = file->mapping->mapping.block_size;
 	uint32_t bytes = mpio_queue_limits(file->queue)->bytes_max;
@@ -107,7 +107,7 @@ static int move(struct mpio_file *file, unsigned char *memory, uint64_t pos,
 		uint64_t end)
 {
 	struct mpio_file_straight *straight = &file->straight;
-	uint32_t piece = piece_bytes(file);
+	uint32_t piece = mpio__file_straight_piece(file);
 	uint32_t patience = PATIENCE;
 	int error = 0;
 

@@ -194,8 +194,10 @@ enum mpio_advice {
 				 * first read on, whatever the ledger says */
 	MPIO_ADVICE_RANDOM,     /* lasts: nothing is read ahead */
 	MPIO_ADVICE_NOREUSE,    /* lasts: pages that were read to their end by
-				 * this handle are forgotten, and reads of 64
-				 * KiB or more may go straight */
+				 * this handle are forgotten, and reads of two
+				 * of the queue's largest bios (each of 1 MiB at
+				 * most), with RANDOM of 64 KiB, or more may go
+				 * straight */
 	MPIO_ADVICE_WILLNEED,   /* begin to read the range now */
 	MPIO_ADVICE_DONTNEED,   /* write the range back, and forget its pages:
 				 * those that lie in it whole */

@@ -46,6 +46,25 @@ static void one_that_is_to_be_used_once_is_large_sooner(void **state)
 	handle_assert_device(cached, handle_bytes, 0, 64 * BLOCK);
 }
 
+/* Of small reads more is in flight at once when what follows is read ahead. */
+static void but_not_where_what_follows_is_read_ahead(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->config.bytes_max = 64 * BLOCK;
+	handle_open(cached, 400, 128, NULL);
+	mpio_file_advise(&handle, 0, 0, MPIO_ADVICE_SEQUENTIAL);
+	mpio_file_advise(&handle, 0, 0, MPIO_ADVICE_NOREUSE);
+	assert_int_equal(handle_read(0, 64 * BLOCK), 64 * BLOCK);
+	assert_int_equal(handle_read(64 * BLOCK, 64 * BLOCK), 64 * BLOCK);
+	handle_assert_device(cached, handle_bytes, 64 * BLOCK, 64 * BLOCK);
+	assert_int_equal(mpio_file_stats(&handle).straight, 0);
+	assert_true(mpio_file_stats(&handle).windows != 0);
+	/* Two pieces of 64 blocks keep the device busy by themselves. */
+	assert_int_equal(handle_read(256 * BLOCK, 128 * BLOCK), 128 * BLOCK);
+	assert_int_equal(mpio_file_stats(&handle).straight, 128 * BLOCK);
+}
+
 /* The page of its last bytes, which are less than a block, is no part of it. */
 static void of_a_whole_file_it_goes_straight_each_time(void **state)
 {
@@ -210,6 +229,7 @@ int main(void)
 		CACHED_TEST(a_large_read_leaves_no_page),
 		CACHED_TEST(half_of_the_cache_is_large),
 		CACHED_TEST(one_that_is_to_be_used_once_is_large_sooner),
+		CACHED_TEST(but_not_where_what_follows_is_read_ahead),
 		CACHED_TEST(of_a_whole_file_it_goes_straight_each_time),
 		CACHED_TEST(nor_is_one_left_by_a_read_of_whole_blocks),
 		CACHED_TEST(it_never_misses_what_was_written),
