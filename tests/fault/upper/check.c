@@ -88,7 +88,9 @@ static void check_cache(struct mpio_cache *cache)
 		dirty[which] += frame->dirty != 0;
 	}
 	check(cache->stats.free == cache->frame_count - used);
-	check(cache->probation.count + cache->protect.count == used);
+	check(cache->probation.count + cache->protect.count +
+		      cache->aside.count ==
+	      used);
 	check(cache->stats.dirty == dirty[0] + dirty[1]);
 	check(cache->stats.writing == 0 && cache->reading == 0);
 	check(cache->walks == NULL && cache->handings == NULL);
