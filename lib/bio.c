@@ -117,6 +117,8 @@ int mpio_bio_submit(struct mpio_bio *bio)
 
 	if (bio->state != MPIO__BIO_HELD || !is_valid(bio))
 		return -MPIO_EINVAL;
+	if (mpio__queue_is_late(queue)) /* or who begins again never ends */
+		return -MPIO_ETIMEDOUT;
 	mpio__queue_submit_any(queue, bio);
 	mpio__queue_commit_last(queue);
 	mpio__queue_finish(queue); /* commit may end bios, too */

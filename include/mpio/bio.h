@@ -211,6 +211,8 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  * @retval -MPIO_EINVAL  empty, past the device's end, or parts of the device's
  *                       blocks that are to be discarded, or for which the
  *                       queue has no memory to bounce through
+ * @retval -MPIO_ETIMEDOUT  by an `end_io` inside mpio_queue_close_by(), when
+ *                       the deadline is over
  */
 int mpio_bio_submit(struct mpio_bio *bio);
 

@@ -62,7 +62,8 @@ struct mpio_device_ops {
 	 *              with nothing in flight, nor, but with reap_sends, before
 	 *              commit was called
 	 * @return how many were ended, or a negative errno; -MPIO_EINTR and
-	 *         -MPIO_EAGAIN count as none
+	 *         -MPIO_EAGAIN count as none. With any other a bio ends, too,
+	 *         that waits for room among those in flight
 	 */
 	int (*reap)(struct mpio_device *device, void *channel, int wait);
 	/** A descriptor that is readable when reap would end something; NULL

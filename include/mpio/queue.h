@@ -153,7 +153,8 @@ struct mpio_deadline {
 	 * nothing new, or only an error of theirs, so it may sleep a little.
 	 * Also where an end_io submits what has to wait (a flush, what is one
 	 * too many in flight): if it is over a flush ends with
-	 * -MPIO_ETIMEDOUT. NULL: it is over. */
+	 * -MPIO_ETIMEDOUT, and nothing more is taken (mpio_bio_submit()); who
+	 * hands pages in again for ever is not stopped. NULL: it is over. */
 	bool (*is_over)(void *ctx);
 	/** A bio of the queue or its group that has not ended, when it was
 	 * over: only to be looked at. Its op, offset and length are of what

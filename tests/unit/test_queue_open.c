@@ -414,12 +414,15 @@ static bool wakes_the_device(void *ctx)
 	return false;
 }
 
+/* Once it was found full: each submit asks, too. */
 static bool wakes_what_has_one(void *ctx)
 {
+	static uint32_t full;
 	struct rig *rig = ctx;
 
-	assert_int_equal(rig->a.pending_count, 1);
-	return wakes_the_device(rig);
+	assert_in_range(rig->a.pending_count, 0, 1);
+	full += rig->a.pending_count;
+	return full >= 3 && wakes_the_device(rig);
 }
 
 static void open_for_an_end(struct rig *rig,
@@ -473,6 +476,7 @@ static void what_an_end_starts_waits_for_room_until_the_deadline(void **state)
 	assert_int_equal(mpio_queue_close_by(rig->queue, &deadline), 0);
 	rig->queue = NULL;
 	assert_false(rig->a.slow); /* it was asked */
+	assert_int_equal(rig->a.pending_most, 1);
 	assert_int_equal(rig->ios[0].ends, 1);
 	assert_int_equal(rig->ios[1].ends, 1);
 }
@@ -603,6 +607,41 @@ static void a_refusal_while_closing_is_sat_out(void **state)
 	assert_int_equal(rig->ios[1].status, 0);
 }
 
+static uint32_t agains;
+static int refused;
+
+static void submit_again(struct mpio_bio *bio)
+{
+	void *memory = bio->vecs->base;
+
+	assert_true(++agains < 1000);
+	mpio_bio_reset(bio, MPIO_BIO_READ, 0);
+	assert_int_equal(mpio_bio_add(bio, memory, BLOCK), 0);
+	refused = mpio_bio_submit(bio);
+	if (refused != 0)
+		mpio_bio_put(bio);
+}
+
+/* However fast the device is, and whatever becomes of what is begun again. */
+static void who_always_begins_again_is_stopped_by_the_deadline(void **state)
+{
+	static unsigned char memory[BLOCK];
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+	struct mpio_bio *bio;
+
+	agains = 0;
+	mock_asynchronous(&rig->a);
+	rig_open(rig);
+	bio = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+	bio->end_io = submit_again;
+	assert_int_equal(mpio_bio_add(bio, memory, BLOCK), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_int_equal(close_by(rig, &patience), 0);
+	assert_int_equal(refused, -MPIO_ETIMEDOUT);
+	assert_int_equal(agains, 3);
+}
+
 /* Not even if the device takes nothing for the moment. */
 static void nor_for_a_device_that_refuses(void **state)
 {
@@ -718,6 +757,7 @@ int main(void)
 		RIG_TEST(a_queue_leaves_its_group_when_it_is_closed),
 		RIG_TEST(closing_in_time_keeps_to_the_depth),
 		RIG_TEST(a_refusal_while_closing_is_sat_out),
+		RIG_TEST(who_always_begins_again_is_stopped_by_the_deadline),
 		RIG_TEST(nor_for_a_device_that_refuses),
 		RIG_TEST(after_that_all_queues_are_waited_for_again),
 		RIG_TEST(a_disk_has_room_to_bounce_through),
