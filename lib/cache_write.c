@@ -106,6 +106,17 @@ static int spare(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	return error;
 }
 
+/* The end moves up: a block that it was inside of becomes dirty. */
+static int leave_end(struct mpio_cache_mapping *file, struct mpio_queue *queue)
+{
+	uint64_t end = mpio_cache_end(file);
+	int error = 0;
+
+	if (end & (file->mapping.block_size - 1))
+		error = spare(file, queue, end >> file->cache->page_shift);
+	return error != 0 ? error : settle_end(file, queue, UINT64_MAX);
+}
+
 int mpio_cache_write_begin(struct mpio_cache_mapping *file,
 			   struct mpio_queue *queue, uint64_t pos,
 			   uint32_t length, struct mpio_page **page)
@@ -345,7 +356,7 @@ int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	if (!can_end_at(cache, size))
 		return -MPIO_EFBIG;
 	if (size > mpio_cache_end(file))
-		error = settle_end(file, queue, UINT64_MAX);
+		error = leave_end(file, queue);
 	else
 		error = zero_rest(file, queue, size);
 	if (error != 0)

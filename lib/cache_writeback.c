@@ -183,11 +183,16 @@ static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 	uint32_t failures = 0;
 
 	while (file->writing != 0) {
-		int error = mpio__cache_wait_event(file->cache, queue);
+		int n;
 
-		if (error == -MPIO_EDEADLK ||
-		    (error != 0 && failures++ == PATIENCE))
-			return error;
+		mpio__cache_unlock(file->cache);
+		n = mpio_queue_wait(queue);
+		mpio__cache_lock(file->cache);
+		/* All of it is this thread's: nobody else would end it. */
+		if (n == 0 && file->writing != 0)
+			return -MPIO_EDEADLK;
+		if (n < 0 && failures++ == PATIENCE)
+			return n;
 	}
 	return 0;
 }
@@ -204,13 +209,28 @@ static int leave_round(struct mpio_cache_mapping *file,
 
 	file->round = NULL;
 	error = settle(file, queue);
-	if (*result == 0)
-		*result = error != 0 ? error : file->walk_error;
-	if (error == 0)
-		mpio__walk_give(file);
-	else
+	if (error != 0) {
 		file->round = result;
-	return error;
+		return error;
+	}
+	if (*result == 0)
+		*result = file->walk_error;
+	mpio__walk_give(file);
+	return 0;
+}
+
+/*
+ * Whoever walks the file that this thread waits for may wait for one of a round
+ * here. Whether there was one, and has come out.
+ */
+static bool leave_any_round(const struct mpio_cache *cache,
+			    struct mpio_queue *queue)
+{
+	struct mpio_cache_mapping *file = cache->walks;
+
+	while (file != NULL && (file->walker != queue || file->round == NULL))
+		file = file->walk_next;
+	return file != NULL && leave_round(file, queue) == 0;
 }
 
 /*
@@ -226,7 +246,9 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 		int error = -MPIO_EDEADLK;
 
 		if (file->walker != queue)
-			error = mpio__cache_wait_event(cache, queue);
+			error = leave_any_round(cache, queue)
+					? 0
+					: mpio__cache_wait_event(cache, queue);
 		else if (file->round != NULL)
 			error = leave_round(file, queue);
 		if (error != 0)
@@ -537,7 +559,7 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 	if (!mpio__is_nested(cache, queue)) {
 		if (wait_for_walkers(cache, queue))
 			return 0;
-		if (cache->reading == 0)
+		if (cache->reading == 0 && cache->stats.writing == 0)
 			return -MPIO_ENOMEM;
 		return mpio__cache_wait_event(cache, queue) == 0 ? 0
 								 : -MPIO_ENOMEM;
@@ -557,7 +579,11 @@ int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)
 	       !mpio__is_nested(cache, queue)) {
 		if (write_back(cache, queue))
 			continue;
-		if (!wait_for_walkers(cache, queue))
+		if (wait_for_walkers(cache, queue))
+			continue;
+		/* A walk that was given up has left some in flight. */
+		if (cache->stats.writing == 0 ||
+		    mpio__cache_wait_event(cache, queue) != 0)
 			return -MPIO_ENOMEM;
 	}
 	return 0;
@@ -641,8 +667,13 @@ int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue)
 	mpio_queue_unplug(queue);
 	mpio__cache_lock(cache);
 	while ((file = in_round(cache, &result)) != NULL) {
-		if (leave_round(file, queue) != 0)
-			mpio__walk_give(file);
+		int error = leave_round(file, queue);
+
+		if (error == 0)
+			continue;
+		if (result == 0)
+			result = error;
+		mpio__walk_give(file);
 	}
 	mpio__cache_unlock(cache);
 	return result != 0 ? result : (int)written;

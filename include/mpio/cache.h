@@ -574,7 +574,8 @@ int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  * @param queue  the calling thread's
  * @par Callbacks
  *   The engine's, with no lock held. One that drops or writes back pages of
- *   another file waits for what the round has sent of it.
+ *   another file waits for what the round has sent of it; at the end of
+ *   an I/O, where that may be of the very file, it is told -MPIO_EDEADLK.
  * @return how many pages were written, bounded for a call; 0: there was
  *         nothing to do (by the threshold); or the first error, which the
  *         files' error sequences tell, too

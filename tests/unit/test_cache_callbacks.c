@@ -224,6 +224,33 @@ static void dirty_pages_leave_frames_to_write_them_back(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
 }
 
+static void so_they_do_when_the_end_moves_up(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	uint32_t n = 0;
+
+	mock_fail(&cached->rig->a, 100, 400, -MPIO_ENOSPC)->op =
+		1u << MPIO_BIO_WRITE;
+	open_with_a_map(cached, 64);
+	queue = cached->rig->queue;
+	cached->other.mapping.size = 90 * PAGE + 5;
+	while (n < 64 && write_blocks(cached, 4 * n, 4) == 0)
+		n++;
+	assert_int_equal(mpio_cache_resize(&cached->other, queue, 95 * PAGE),
+			 -MPIO_ENOMEM);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, n);
+	cached->rig->a.fault_count = 0;
+	assert_int_equal(mpio_cache_resize(&cached->other, queue, 95 * PAGE),
+			 0);
+	/* Where it ends with a block nothing becomes dirty. */
+	assert_int_equal(mpio_cache_resize(&cached->other, queue, 96 * PAGE),
+			 0);
+	assert_int_equal(mpio_cache_sync(&cached->other, queue, NULL), 0);
+	assert_int_equal(sync_file(cached), -MPIO_ENOSPC); /* told once */
+	assert_int_equal(sync_file(cached), 0);
+}
+
 /* The walk of each would walk all the others, and so would each of theirs. */
 static void what_makes_room_inside_a_walk_goes_no_deeper(void **state)
 {
@@ -344,6 +371,12 @@ static int written(struct mpio_mapping *mapping, uint64_t pos, uint32_t length,
 	return 0;
 }
 
+static int drop_the_file(void)
+{
+	return mpio_cache_drop(&nesting->file, nesting->rig->queue, 0,
+			       UINT64_MAX);
+}
+
 static void use_before_map(struct rig *rig, uint64_t block)
 {
 	(void)rig;
@@ -371,6 +404,21 @@ static void but_not_into_the_frame_that_is_verified(void **state)
 	open_nesting(cached, 64, 1, get_other);
 	use_page(cached, 3);
 	assert_int_equal(nested_error, -MPIO_ENOMEM);
+}
+
+/* Its page ends after that: nobody else would wake the thread. */
+static void a_round_of_work_is_not_waited_for_inside_its_own_end(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.written = written;
+	cached->config.background_percent = 1;
+	open_nesting(cached, 64, 8, drop_the_file);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 1);
+	assert_int_equal(nested_error, -MPIO_EDEADLK);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
 }
 
 /* Whatever call it is that finds the end of the read. */
@@ -498,9 +546,12 @@ int main(void)
 		CACHED_TEST(nor_to_write_back_a_page_that_it_reads),
 		CACHED_TEST(dirty_pages_leave_nodes_to_write_them_back),
 		CACHED_TEST(dirty_pages_leave_frames_to_write_them_back),
+		CACHED_TEST(so_they_do_when_the_end_moves_up),
 		CACHED_TEST(what_makes_room_inside_a_walk_goes_no_deeper),
 		CACHED_TEST(who_verifies_may_read_another_file),
 		CACHED_TEST(but_not_into_the_frame_that_is_verified),
+		CACHED_TEST(
+			a_round_of_work_is_not_waited_for_inside_its_own_end),
 		CACHED_TEST(nor_into_one_that_is_read_ahead),
 		CACHED_TEST(nor_into_one_that_another_copy_is_asked_for),
 		CACHED_TEST(a_callback_is_not_given_a_page_that_it_reads),

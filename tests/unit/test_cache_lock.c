@@ -342,6 +342,62 @@ static void with_nobody_waiting_puts_are_short_again(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).free, 8);
 }
 
+/* ---- Rounds of work ------------------------------------------------------ */
+
+static struct cached *working;
+static struct mpio_cache_mapping third; /* which another thread walks */
+static uint32_t maps;
+static int dropped;
+
+/* The second file of a round drops pages of the third one. */
+static void drop_of_third(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	if (++maps == 2)
+		dropped = mpio_cache_drop(&third, rig->queue, 0, PAGE);
+}
+
+/* The other thread waits for the first file of the round, and may have it. */
+static void give_third(void)
+{
+	assert_null(working->other.walker);
+	lock(NULL);
+	mpio__walk_give(&third);
+	unlock(NULL);
+}
+
+static void who_waits_for_a_walk_keeps_no_other_of_a_round(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	working = cached;
+	cached->config.background_percent = 1;
+	open_locked(cached, 8);
+	queue = cached->rig->queue;
+	maps = 0;
+	dropped = 1;
+	cached->rig->before_map = drop_of_third;
+	meanwhile = give_third;
+	third = (struct mpio_cache_mapping){.mapping = cached->other.mapping};
+	assert_int_equal(mpio_cache_attach(cached->cache, &third), 0);
+	assert_int_equal(
+		mpio_cache_write_begin(&cached->other, queue, 0, PAGE, &page),
+		0);
+	mpio_cache_write_end(page, 0, PAGE);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	lock(NULL);
+	assert_int_equal(
+		mpio__walk_take(&third, (struct mpio_queue *)(void *)&third),
+		0);
+	unlock(NULL);
+	assert_int_equal(mpio_cache_work(cached->cache, queue), 2);
+	assert_int_equal(dropped, 0);
+	assert_int_equal(waits, 1);
+	assert_int_equal(mpio_cache_detach(&third, queue), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +411,7 @@ int main(void)
 		CACHED_TEST(what_then_cannot_be_written_is_no_room),
 		CACHED_TEST(a_writer_at_the_limit_waits_for_who_writes),
 		CACHED_TEST(with_nobody_waiting_puts_are_short_again),
+		CACHED_TEST(who_waits_for_a_walk_keeps_no_other_of_a_round),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,6 +342,24 @@ static void work_is_sorted_across_files(void **state)
 	assert_trace(cached->rig, "write 100+120");
 }
 
+/* Nobody walks any more, and nobody else would look at the device. */
+static void what_a_walk_left_in_flight_is_waited_for(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.limit_percent = 100;
+	mock_asynchronous(&cached->rig->a);
+	cached_open(cached, 64, 8);
+	for (uint32_t i = 0; i < 8; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	cached->rig->a.reap_error = -MPIO_EREMOTEIO;
+	assert_int_equal(sync_file(cached), -MPIO_EREMOTEIO);
+	cached->rig->a.reap_error = 0;
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 8);
+	use_page(cached, 9);
+	assert_int_equal(mpio_cache_stats(cached->cache).writing, 0);
+}
+
 static struct cached *meanwhile;
 static uint32_t maps;
 static int dropped;
@@ -471,6 +489,7 @@ int main(void)
 		CACHED_TEST(work_is_done_on_what_lies_before_the_last_stop),
 		CACHED_TEST(work_that_fails_says_so),
 		CACHED_TEST(work_is_sorted_across_files),
+		CACHED_TEST(what_a_walk_left_in_flight_is_waited_for),
 		CACHED_TEST(what_a_callback_drops_is_written_no_later_by_work),
 		CACHED_TEST(an_error_of_what_a_callback_drops_is_told_by_work),
 		CACHED_TEST(a_tagged_walk_skips_a_locked_page_too),
