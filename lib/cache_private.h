@@ -9,6 +9,7 @@
  *     cache_index.c      which frame holds a page; dirty tags; ordered walks
  *     cache_reclaim.c    which frame is taken for a new page
  *     cache_writeback.c  which dirty page is written next, by whom, and when
+ *     cache_room.c       what is written when room is wanted; who is waited for
  *
  * WHO MAY TOUCH WHAT. The core changes the words of a struct mpio_page without
  * any lock. So what the cache knows of a page stands apart, in the frame, and
@@ -430,6 +431,22 @@ void mpio__reclaim_use(struct mpio__frame *frame);
 /* Get the walk of a file, waiting for who has it; the lock is held. */
 int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue);
 void mpio__walk_give(struct mpio_cache_mapping *file);
+/*
+ * A walk to its end; who says so waits for pages that are locked. The caller
+ * has the walk of the file, and the lock.
+ */
+int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		     struct mpio_writeback_control *wbc, bool waits);
+size_t mpio__next_dirty(struct mpio_mapping *mapping, uint64_t pos,
+			uint64_t end, uint32_t flags, struct mpio_page **pages,
+			size_t pages_max);
+void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
+		     int status);
+
+/* cache_room.c */
+
+/* The next file with dirty pages that nobody walks, or NULL. */
+struct mpio_cache_mapping *mpio__cache_next_file(struct mpio_cache *cache);
 /* Write some pages of any file back and wait. 0: try again; -MPIO_ENOMEM. */
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Whether a queue's thread is inside a call of the cache already. */
@@ -440,11 +457,6 @@ int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Where a writer has to help. */
 void mpio__cache_throttle(struct mpio_cache_mapping *file,
 			  struct mpio_queue *queue);
-size_t mpio__next_dirty(struct mpio_mapping *mapping, uint64_t pos,
-			uint64_t end, uint32_t flags, struct mpio_page **pages,
-			size_t pages_max);
-void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
-		     int status);
 
 #pragma GCC visibility pop
 

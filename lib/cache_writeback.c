@@ -15,8 +15,7 @@
  */
 #include "cache_private.h"
 
-/* Pages that a helper or a reclaimer writes, and a round of work for a file. */
-#define FEW_PAGES 64
+/* Pages that a round of work writes of a file. */
 #define ROUND_PAGES 256
 /* Files of a round of work. */
 #define ROUND_FILES 8u
@@ -321,12 +320,8 @@ MPIO__APART static void unmark(struct mpio_cache_mapping *file)
 		mpio__index_tag(index, key++, MPIO__TAG_TOWRITE, false);
 }
 
-/*
- * A walk to its end; who says so waits for pages that are locked. The caller
- * has the walk of the file, and the lock.
- */
-static int walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
-		struct mpio_writeback_control *wbc, bool waits)
+int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		     struct mpio_writeback_control *wbc, bool waits)
 {
 	struct mpio__index index = mpio__file_index(file);
 	uint32_t number;
@@ -374,7 +369,7 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
 	}
 	now = mpio_errseq_sample(&file->mapping.errors);
 	wbc->since = NULL; /* the core's sequence is not the file's */
-	error = walk(file, queue, wbc, true);
+	error = mpio__cache_walk(file, queue, wbc, true);
 	wbc->since = since;
 	if (wbc->sync_mode == MPIO_SYNC_ALL)
 		told = mpio_errseq_check_and_advance(
@@ -399,215 +394,7 @@ int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	return mpio_cache_writepages(file, queue, &wbc);
 }
 
-/* ---- Writing some, of any file ------------------------------------------ */
-
-/* Whether a queue's thread is inside a walk, and calls from a callback. */
-static bool is_walking(const struct mpio_cache *cache,
-		       const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-
-	while (file != NULL && file->walker != queue)
-		file = file->walk_next;
-	return file != NULL;
-}
-
-/* The same, or inside a call that reads. */
-bool mpio__is_nested(const struct mpio_cache *cache,
-		     const struct mpio_queue *queue)
-{
-	const struct mpio__handing *handing = cache->handings;
-
-	while (handing != NULL && handing->queue != queue)
-		handing = handing->next;
-	return handing != NULL || is_walking(cache, queue);
-}
-
-/* Write pages of a file that nobody walks: a few, or all that can be. */
-static void write_some(struct mpio_cache_mapping *file,
-		       struct mpio_queue *queue, bool all)
-{
-	struct mpio_writeback_control wbc = {
-		.sync_mode = all ? MPIO_SYNC_ALL : MPIO_SYNC_NONE,
-		.reason = MPIO_REASON_RECLAIM,
-		.nr_to_write = FEW_PAGES,
-		.range_cyclic = !all,
-	};
-	/* What is locked may be so by this very thread, if it is nested. */
-	bool waits = !mpio__is_nested(file->cache, queue);
-
-	(void)mpio__walk_take(file, queue); /* nobody has it */
-	/* Errors are told by the error sequence. */
-	(void)walk(file, queue, &wbc, waits);
-	mpio__walk_give(file);
-}
-
-/* The next file with dirty pages that nobody walks, or NULL. */
-static struct mpio_cache_mapping *next_file(struct mpio_cache *cache)
-{
-	struct mpio_cache_mapping *head = cache->dirty_files;
-	struct mpio_cache_mapping *file = head;
-
-	if (head == NULL)
-		return NULL;
-	while (file->walker != NULL) {
-		file = file->dirty_next;
-		if (file == head)
-			return NULL;
-	}
-	cache->dirty_files = file->dirty_next; /* the ring goes round */
-	return file;
-}
-
-/* Files with dirty pages. */
-static uint32_t dirty_files(const struct mpio_cache *cache)
-{
-	const struct mpio_cache_mapping *file = cache->dirty_files;
-	uint32_t n = 0;
-
-	if (file == NULL)
-		return 0;
-	do {
-		file = file->dirty_next;
-		n++;
-	} while (file != cache->dirty_files);
-	return n;
-}
-
-/* Whether pages of any file could be written, a few of each or all. */
-MPIO__APART static bool write_any(struct mpio_cache *cache,
-				  struct mpio_queue *queue, bool all)
-{
-	uint64_t cleaned = cache->cleaned;
-	uint32_t tries = dirty_files(cache);
-
-	/* A cyclic walk begins at 0 when it came to the end: try twice. */
-	if (!all)
-		tries *= 2;
-	for (uint32_t i = 0; i < tries; i++) {
-		struct mpio_cache_mapping *file = next_file(cache);
-
-		if (file == NULL)
-			break;
-		write_some(file, queue, all);
-		if (cache->cleaned != cleaned)
-			return true;
-	}
-	return false;
-}
-
-/*
- * A callback of a walk may begin another one, to make room; but one of that
- * none, or each file's walk would go round all the others.
- */
-static bool is_deep(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-	uint32_t walks = 0;
-
-	for (; file != NULL; file = file->walk_next)
-		walks += file->walker == queue && file->round == NULL;
-	return walks >= 2;
-}
-
-static inline bool write_back(struct mpio_cache *cache,
-			      struct mpio_queue *queue)
-{
-	return !is_deep(cache, queue) && (write_any(cache, queue, false) ||
-					  write_any(cache, queue, true));
-}
-
-/* Whether another thread walks a file. */
-static bool others_walk(const struct mpio_cache *cache,
-			const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-
-	while (file != NULL && file->walker == queue)
-		file = file->walk_next;
-	return file != NULL;
-}
-
-/*
- * Until others that walk have written a page, or have done; whether any did
- * walk. To walk again meanwhile would be no use: what they have not claimed
- * they may yet, and two that fail would keep each other going.
- */
-static bool wait_for_walkers(struct mpio_cache *cache, struct mpio_queue *queue)
-{
-	uint64_t cleaned = cache->cleaned;
-	bool any = others_walk(cache, queue);
-
-	while (cache->cleaned == cleaned && others_walk(cache, queue)) {
-		if (mpio__cache_wait_event(cache, queue) != 0)
-			return false;
-	}
-	return any;
-}
-
-int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
-{
-	uint32_t free = cache->stats.free;
-	int n;
-
-	if (write_back(cache, queue))
-		return 0;
-	/* Other threads may have been at it meanwhile. */
-	if (cache->stats.free > free || mpio__cache_evict(cache))
-		return 0;
-	if (!mpio__is_nested(cache, queue)) {
-		if (wait_for_walkers(cache, queue))
-			return 0;
-		if (cache->reading == 0 && cache->stats.writing == 0)
-			return -MPIO_ENOMEM;
-		return mpio__cache_wait_event(cache, queue) == 0 ? 0
-								 : -MPIO_ENOMEM;
-	}
-	if (cache->reading == 0 && cache->stats.writing == 0)
-		return -MPIO_ENOMEM;
-	/* What is busy may be so by this very thread: it must not sleep. */
-	mpio__cache_unlock(cache);
-	n = mpio_queue_wait(queue);
-	mpio__cache_lock(cache);
-	return n > 0 ? 0 : -MPIO_ENOMEM;
-}
-
-int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)
-{
-	while (cache->stats.dirty + cache->stats.writing >= cache->dirty_max &&
-	       !mpio__is_nested(cache, queue)) {
-		if (write_back(cache, queue))
-			continue;
-		if (wait_for_walkers(cache, queue))
-			continue;
-		/* A walk that was given up has left some in flight. */
-		if (cache->stats.writing == 0 ||
-		    mpio__cache_wait_event(cache, queue) != 0)
-			return -MPIO_ENOMEM;
-	}
-	return 0;
-}
-
-void mpio__cache_throttle(struct mpio_cache_mapping *file,
-			  struct mpio_queue *queue)
-{
-	struct mpio_cache *cache = file->cache;
-
-	if (cache->stats.dirty < cache->limit || mpio__is_nested(cache, queue))
-		return;
-	cache->stats.helped++;
-	do {
-		struct mpio_cache_mapping *next =
-			file->dirty != 0 ? file : next_file(cache);
-
-		if (next != NULL && next->walker == NULL) {
-			write_some(next, queue, false);
-			return;
-		}
-	} while (mpio__cache_wait_event(cache, queue) == 0 &&
-		 cache->stats.dirty >= cache->limit);
-}
+/* ---- Rounds of work ------------------------------------------------------ */
 
 /* Begin to write some pages of some files; how many. */
 static int64_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
@@ -626,7 +413,7 @@ static int64_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
 		int error;
 
 		if (cache->stats.dirty >= cache->background)
-			file = next_file(cache);
+			file = mpio__cache_next_file(cache);
 		if (file == NULL)
 			break;
 		(void)mpio__walk_take(file, queue); /* nobody has it */
