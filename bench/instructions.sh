@@ -61,11 +61,13 @@ count() {
 
 # slope CASE FRAMES: instructions per page
 slope() {
-	few=$(count "$1-$2-$pages" \
-		plan --case "$1" --frames "$2" --pages "$pages")
+	count "$1-$2-$pages" \
+		plan --case "$1" --frames "$2" --pages "$pages" \
+		>"$profiles/few" &
 	many=$(count "$1-$2-$((2 * pages))" \
 		plan --case "$1" --frames "$2" --pages $((2 * pages)))
-	per "$few" "$many" "$pages"
+	wait $!
+	per "$(cat "$profiles/few")" "$many" "$pages"
 }
 
 # rounds NAME PAGES OPTION...: instructions per page of 12 rounds of as many
@@ -73,9 +75,10 @@ rounds() {
 	label=$1
 	each=$2
 	shift 2
-	few=$(count "$label-12" cache "$@" --rounds 12)
+	count "$label-12" cache "$@" --rounds 12 >"$profiles/few" &
 	many=$(count "$label-24" cache "$@" --rounds 24)
-	per "$few" "$many" $((12 * each))
+	wait $!
+	per "$(cat "$profiles/few")" "$many" $((12 * each))
 }
 
 per() {

@@ -111,11 +111,12 @@ budgets='^instructions$'
 sweeps='^(fault\.(sweep|upper|threads)|power\.cuts|simulation\.(same|other)|unit\.io_uring_faults)'
 # Of these one run is enough: tests of tests, and the longest of the system's
 # calls.
-once='self-test|^fault\.libaio'
+once='self-test|^power\.self|^fault\.libaio'
 # Those of the system's calls: no matter of how wide a pointer is.
 call_sweeps='^fault\.(upper_|libaio|threads)'
-# Devices in memory like others, which take long when threads are watched.
-alike='device\.(page|example|sim-odd)|unit\.cache_model'
+# Devices like others, and what has a single thread: both take long when threads
+# are watched.
+alike='device\.(page|example|sim-odd|filter-mem|partition)|unit\.(cache_model|io_uring_faults)'
 threads='^(conformance\.device|unit\.(threads|libaio|io_uring|posix|cache|file_threads))'
 
 stage_gcc() {
