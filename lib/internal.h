@@ -69,6 +69,7 @@ void mpio__whole_uptodate(struct mpio_page *page, uint32_t offset,
 enum mpio__bio_state {
 	MPIO__BIO_FREE,    /* in the pool */
 	MPIO__BIO_HELD,    /* its user's */
+	MPIO__BIO_BARRIER, /* waits for all that was submitted before */
 	MPIO__BIO_PLUGGED, /* waits for unplug */
 	MPIO__BIO_WAITING, /* waits for its turn */
 	MPIO__BIO_OFFERED, /* inside the device's submit */

@@ -455,6 +455,25 @@ void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_send(queue, bio);
 }
 
+/*
+ * Wait for what a flush is to cover: all that was submitted, and what callbacks
+ * submit meanwhile, be it to the plug. They may cancel the flush, too.
+ */
+static int settle(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	int status;
+
+	bio->state = MPIO__BIO_BARRIER;
+	do {
+		mpio__plug_send(queue);
+		status = quiesce(queue);
+	} while (status == 0 && queue->plugged_count != 0);
+	if (status == 0 && bio->tries == MPIO__CANCELLED)
+		status = -MPIO_ECANCELED;
+	bio->tries = 0;
+	return status;
+}
+
 /* A flush, or a write that flushes go with, perhaps as stages of it. */
 static void launch_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
 {
@@ -464,7 +483,7 @@ static void launch_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
 	/* What is still in flight would not be covered by the flush. */
 	if (status == 0 &&
 	    (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH)))
-		status = quiesce(queue);
+		status = settle(queue, bio);
 	count(&queue->stats, bio);
 	if (status != 0 || (bio->op == MPIO_BIO_FLUSH &&
 			    !has_feature(queue, MPIO_DEVICE_FLUSH))) {

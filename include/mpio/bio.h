@@ -178,7 +178,9 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  *
  * A flush, or a bio with PREFLUSH, first waits until all that was submitted
  * to the queue before has ended, and what callbacks submit meanwhile; so it may
- * be called from an `end_io`, but then runs other bios' callbacks inside.
+ * be called from an `end_io`, but then runs other bios' callbacks inside. While
+ * it waits it may be cancelled. A callback that submits again each time keeps
+ * it waiting for ever.
  *
  * Memory may lie anywhere. What the device finds misaligned is copied through
  * memory of the queue (`bounce_bytes` of its configuration), which costs time

@@ -227,7 +227,8 @@ int mpio_queue_poll(struct mpio_queue *queue);
 int mpio_queue_wait(struct mpio_queue *queue);
 
 /**
- * Send what is plugged, then wait until nothing is in flight.
+ * Send what is plugged, then wait until nothing is in flight: for ever, if a
+ * callback submits again each time.
  *
  * @param queue  the calling thread's; callbacks run inside
  * @return 0, or a negative errno of the device: bios may still be in flight

@@ -382,6 +382,46 @@ static void the_flush_behind_a_write_is_not_sent(void **state)
 	assert_int_equal(io->bio->op, MPIO_BIO_WRITE);
 }
 
+/* The log's record failed: the one that commits it is not to be written. */
+static struct mock_io *commit;
+
+static void give_up_the_commit(struct mpio_bio *bio)
+{
+	struct mock_io *io = bio->ctx;
+
+	io->ends++;
+	mpio_bio_cancel(commit->bio);
+	/* Nor is it its user's yet. */
+	assert_int_equal(mpio_bio_submit(commit->bio), -MPIO_EINVAL);
+	mpio_bio_put(bio);
+}
+
+static void what_waits_for_others_before_it_flushes_is_not_sent(void **state)
+{
+	const enum mpio_bio_op ops[] = {MPIO_BIO_FLUSH, MPIO_BIO_WRITE};
+	struct rig *rig = *state;
+
+	open_asynchronous(rig);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct mock_io *io =
+			make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 10, 1);
+
+		commit = make_io(rig, rig->queue, ops[i],
+				 i ? MPIO_BIO_PREFLUSH | MPIO_BIO_FUA : 0, 20,
+				 1);
+		io->bio->end_io = give_up_the_commit;
+		submit_io(io);
+		submit_io(commit);
+		drain(rig);
+		assert_int_equal(io->ends, 1);
+		assert_int_equal(commit->ends, 1);
+		assert_int_equal(commit->status, -MPIO_ECANCELED);
+		assert_trace(rig, i ? "write 10+1, end_io 3:-125"
+				    : "write 10+1, end_io 1:-125");
+	}
+	assert_disk(&rig->a, 20, "a20");
+}
+
 static void keep(struct mpio_bio *bio)
 {
 	struct mock_io *io = bio->ctx;
@@ -435,6 +475,7 @@ int main(void)
 		RIG_TEST(further_windows_of_a_bounce_are_not_sent),
 		RIG_TEST(a_window_that_bounces_can_be_cancelled),
 		RIG_TEST(the_flush_behind_a_write_is_not_sent),
+		RIG_TEST(what_waits_for_others_before_it_flushes_is_not_sent),
 		RIG_TEST(a_bio_forgets_that_it_was_cancelled),
 	};
 

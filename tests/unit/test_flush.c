@@ -130,6 +130,49 @@ static void a_preflush_waits_for_what_was_submitted_before(void **state)
 	assert_trace(rig, "write 1+1, write 2+1");
 }
 
+static struct rig *the_rig;
+
+static void start_another(struct mpio_bio *bio)
+{
+	struct mock_io *io = bio->ctx;
+
+	io->ends++;
+	start_io(the_rig, bio->queue, WRITE, 0, 5, 1);
+	mpio_bio_put(bio);
+}
+
+static void start_what_starts_another(struct rig *rig)
+{
+	struct mock_io *io = make_io(rig, rig->queue, WRITE, 0, 1, 1);
+
+	the_rig = rig;
+	io->bio->end_io = start_another;
+	submit_io(io);
+}
+
+/* Under a plug, too, where what callbacks submit is held. */
+static void a_flush_waits_for_what_callbacks_submit(void **state)
+{
+	const uint32_t flags[] = {0, MPIO_BIO_PREFLUSH};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig_open(rig);
+	for (int i = 0; i < 4; i++) {
+		enum mpio_bio_op op = i < 2 ? MPIO_BIO_FLUSH : WRITE;
+
+		if (i % 2)
+			mpio_queue_plug(rig->queue);
+		start_what_starts_another(rig);
+		start_io(rig, rig->queue, op, flags[i / 2], 9, 1);
+		if (i % 2)
+			mpio_queue_unplug(rig->queue);
+		assert_int_equal(mpio_queue_drain(rig->queue), 0);
+		assert_trace(rig, i < 2 ? "write 1+1, write 5+1, flush"
+					: "write 1+1, write 5+1, write 9+1");
+	}
+}
+
 /* ---- Devices that do it themselves -------------------------------------- */
 
 static void a_device_that_knows_fua_and_preflush_gets_one_io(void **state)
@@ -317,6 +360,7 @@ int main(void)
 		RIG_TEST(flush_works_with_the_least_pool),
 		RIG_TEST(a_flush_waits_for_what_was_submitted_before),
 		RIG_TEST(a_preflush_waits_for_what_was_submitted_before),
+		RIG_TEST(a_flush_waits_for_what_callbacks_submit),
 		RIG_TEST(a_device_that_knows_fua_and_preflush_gets_one_io),
 		RIG_TEST(a_device_without_a_cache_gets_one_io),
 		RIG_TEST(a_fua_write_is_flushed_behind),
