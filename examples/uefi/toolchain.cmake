@@ -7,6 +7,9 @@ set(CMAKE_SYSTEM_PROCESSOR ${UEFI_MACHINE})
 set(CMAKE_C_COMPILER clang)
 set(CMAKE_C_FLAGS_INIT
     "--target=${UEFI_MACHINE}-unknown-windows -ffreestanding ${UEFI_FLAGS}")
+# CMake knows no flags of clang for such programs without a system: a release
+# would not be optimized.
+set(CMAKE_C_FLAGS_RELEASE_INIT "-O2 -DNDEBUG")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-fuse-ld=lld -nostdlib")
 # There is nothing that a program for a test could be linked to.
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
