@@ -13,6 +13,38 @@
 #include "private.h"
 
 #define DIRECT 12u
+/* Pointers that are looked at together. */
+#define GROUP 32u
+
+/* Is each of a group of pointers as expected? There is no way out between. */
+static bool is_group(const unsigned char *pointers, uint32_t expected,
+		     uint32_t step)
+{
+	const unsigned char *at = __builtin_assume_aligned(pointers, 4);
+	uint32_t other = 0;
+
+	for (uint32_t i = 0; i < GROUP; i++) {
+		other |= get32(at + 4 * i) ^ expected;
+		expected += step;
+	}
+	return other == 0;
+}
+
+/* So many of some pointers name adjacent blocks, or none. */
+static uint32_t count_run(const unsigned char *at, uint32_t most)
+{
+	uint32_t first = get32(at), step = first != 0, count = 0;
+
+	/* Behind the largest number comes no other. */
+	if (first != 0 && most > UINT32_MAX - first)
+		most = UINT32_MAX - first + 1;
+	while (most - count >= GROUP &&
+	       is_group(at + 4 * count, first + step * count, step))
+		count += GROUP;
+	while (count < most && get32(at + 4 * count) == first + step * count)
+		count++;
+	return count;
+}
 
 /* The run that begins at a pointer: adjacent blocks, or a hole. */
 static int take_run(const struct ext_volume *volume,
@@ -21,15 +53,8 @@ static int take_run(const struct ext_volume *volume,
 {
 	const unsigned char *at = pointers + 4 * slot;
 	uint64_t most = n - slot < extent->count ? n - slot : extent->count;
-	uint64_t first = get32(at), next = first, count = 0;
-	uint32_t step = first != 0;
+	uint32_t count = count_run(at, (uint32_t)most), first = get32(at);
 
-	/* Most of the time that finding a file takes is here. */
-	do {
-		count++;
-		next += step;
-		at += 4;
-	} while (count < most && get32(at) == next);
 	extent->count = count;
 	if (first == 0)
 		return 0;

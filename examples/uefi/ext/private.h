@@ -30,7 +30,15 @@ static inline uint32_t get16(const unsigned char *at)
 
 static inline uint32_t get32(const unsigned char *at)
 {
-	return get16(at) | get16(at + 2) << 16;
+	uint32_t number;
+
+	/* In one piece: of single bytes no compiler makes words side by side,
+	 * which is how pointers are looked at. */
+	__builtin_memcpy(&number, at, sizeof(number));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	number = __builtin_bswap32(number);
+#endif
+	return number;
 }
 
 /* May a file have these blocks? What lies before are the superblock's. */
