@@ -18,9 +18,9 @@
 #include "measure.h"
 
 #define PATH_SIZE 256u
-#define PAGE_SIZE (64u * 1024u)
-#define PAGES 1024u /* so 64 MiB are read in one go */
-#define QUEUE_SIZE (512u * 1024u)
+#define PAGE_SIZE (1024u * 1024u)
+#define PAGES 64u /* so 64 MiB are read in one go */
+#define QUEUE_SIZE (256u * 1024u)
 
 static struct options {
 	char path[PATH_SIZE];
@@ -216,7 +216,7 @@ static int open_volume(struct efi_boot_services *boot)
 	static const struct mpio_queue_config config = {
 		.bios = DISK_DEPTH,
 		.segments_max = 1,
-		.pages_max = 1024,
+		.pages_max = PAGES,
 		.walk_pages = 1,
 		.bounce_bytes = 64 * 1024,
 		.memory = queue_memory,
