@@ -66,10 +66,12 @@ static uint32_t flags_for(const struct filter_request *request)
 		&request->channel->filter->device.limits;
 	uint32_t flags = request->bio->flags;
 
+	bool flushed = request->bio->op == MPIO_BIO_DISCARD;
+
 	/* What the device above does not know, the library does above. */
-	if ((limits->features & MPIO_DEVICE_FUA) == 0)
+	if (flushed || (limits->features & MPIO_DEVICE_FUA) == 0)
 		flags &= ~MPIO_BIO_FUA;
-	if ((limits->features & MPIO_DEVICE_PREFLUSH) == 0)
+	if (flushed || (limits->features & MPIO_DEVICE_PREFLUSH) == 0)
 		flags &= ~MPIO_BIO_PREFLUSH;
 	return flags;
 }

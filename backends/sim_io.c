@@ -122,11 +122,18 @@ static struct sim_write *take(struct mpio_sim *sim,
 	return write;
 }
 
+/* Whether a write, not a discard, has a flag that the disk knows. */
+static bool heeds(const struct mpio_sim *sim, const struct mpio_bio *bio,
+		  uint32_t flag, uint32_t feature)
+{
+	return bio->op == MPIO_BIO_WRITE && (bio->flags & flag) != 0 &&
+	       (sim->device.limits.features & feature) != 0;
+}
+
 /* What it was to be written behind is durable before it is. */
 static int do_preflush(struct mpio_sim *sim, const struct sim_request *request)
 {
-	if ((sim->device.limits.features & MPIO_DEVICE_PREFLUSH) == 0 ||
-	    (request->bio->flags & MPIO_BIO_PREFLUSH) == 0)
+	if (!heeds(sim, request->bio, MPIO_BIO_PREFLUSH, MPIO_DEVICE_PREFLUSH))
 		return 0;
 	return mpio__sim_cache_flush(sim, request->mark);
 }
@@ -134,10 +141,8 @@ static int do_preflush(struct mpio_sim *sim, const struct sim_request *request)
 static int do_write(struct mpio_sim *sim, const struct sim_request *request,
 		    uint32_t end)
 {
-	uint32_t features = sim->device.limits.features;
-	bool durable = (features & MPIO_DEVICE_FLUSH) == 0 ||
-		       ((features & MPIO_DEVICE_FUA) != 0 &&
-			(request->bio->flags & MPIO_BIO_FUA) != 0);
+	bool durable = (sim->device.limits.features & MPIO_DEVICE_FLUSH) == 0 ||
+		       heeds(sim, request->bio, MPIO_BIO_FUA, MPIO_DEVICE_FUA);
 	struct run run = {0, 0};
 	int error = do_preflush(sim, request);
 

@@ -80,7 +80,8 @@ enum mpio__bio_state {
 
 /*
  * What a write is doing: a flush, before or after it, on a device that does
- * none with a write; or a read of what it leaves of its blocks.
+ * none with it; or a read of what it leaves of its blocks. A discard is flushed
+ * before and after, too.
  */
 enum mpio__bio_stage {
 	MPIO__STAGE_DATA,

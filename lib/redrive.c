@@ -22,8 +22,8 @@
  * in parts that a slot can hold, each with a tree of its own. A window of a
  * write that cuts blocks takes more than one try: first what they hold is read.
  *
- * A preflush or fua write on a device that knows neither is driven in stages,
- * flush, data, flush, by the same bio.
+ * A preflush or fua write on a device that knows neither, and such a discard on
+ * any, is driven in stages, flush, data, flush, by the same bio.
  */
 #include "internal.h"
 
@@ -370,13 +370,18 @@ static bool data_tried(struct mpio_queue *queue, struct mpio_bio *bio)
 
 /* ---- Stages ----------------------------------------------------------- */
 
+/* The features are of writes; no device does it with a discard. */
 static bool needs(const struct mpio_queue *queue, const struct mpio_bio *bio,
 		  uint32_t flag, uint32_t feature)
 {
 	uint32_t features = queue->device->limits.features;
 
-	return (bio->flags & flag) != 0 && bio->op == MPIO_BIO_WRITE &&
-	       !(features & feature) && (features & MPIO_DEVICE_FLUSH);
+	if (bio->op == MPIO_BIO_DISCARD)
+		feature = 0;
+	else if (bio->op != MPIO_BIO_WRITE)
+		return false;
+	return (bio->flags & flag) != 0 && !(features & feature) &&
+	       (features & MPIO_DEVICE_FLUSH);
 }
 
 /* The same bio as a flush, without bytes; stage_end() makes it whole. */
@@ -390,11 +395,12 @@ static void stage_flush(struct mpio_bio *bio, enum mpio__bio_stage stage)
 	bio->stage = (uint8_t)stage;
 }
 
+/* A discard has no memory, a write has. */
 static void stage_end(struct mpio_bio *bio)
 {
-	bio->op = MPIO_BIO_WRITE;
 	bio->length = bio->full_length;
 	bio->vec_count = (uint32_t)bio->saved[0].length;
+	bio->op = bio->vec_count == 0 ? MPIO_BIO_DISCARD : MPIO_BIO_WRITE;
 	bio->stage = MPIO__STAGE_DATA;
 }
 
@@ -426,10 +432,9 @@ static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 	if (bio->op > MPIO_BIO_WRITE) {
 		if (bio->status == 0 && bio->done < bio->length)
 			bio->status = -MPIO_EIO; /* it is all or nothing */
-		return true;
-	}
-	if (!data_tried(queue, bio))
+	} else if (!data_tried(queue, bio)) {
 		return false;
+	}
 	if (bio->status == 0 &&
 	    needs(queue, bio, MPIO_BIO_FUA, MPIO_DEVICE_FUA)) {
 		stage_flush(bio, MPIO__STAGE_POSTFLUSH);

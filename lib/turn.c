@@ -50,7 +50,7 @@ static void leave(struct mpio_queue *queue, struct mpio_bio *bio)
 
 /* ---- Who waits for whom ----------------------------------------------- */
 
-/* A write is a flush in some of its stages, and a read in another. */
+/* A change is a flush in some of its stages, and a read in another. */
 static bool is_change(const struct mpio_bio *bio)
 {
 	return bio->stage != MPIO__STAGE_DATA || bio->op == MPIO_BIO_WRITE ||

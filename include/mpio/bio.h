@@ -44,9 +44,9 @@ enum mpio_bio_op {
 #define MPIO_BIO_SYNC (1u << 0)
 /* a guess; may be failed cheaply */
 #define MPIO_BIO_READAHEAD (1u << 1)
-/* durable when it ends */
+/* a write or discard: durable when it ends */
 #define MPIO_BIO_FUA (1u << 2)
-/* flush the device first */
+/* a write or discard: flush the device first */
 #define MPIO_BIO_PREFLUSH (1u << 3)
 /* metadata of the engine */
 #define MPIO_BIO_META (1u << 4)

@@ -104,9 +104,10 @@ struct mpio_device_ops {
 	int reap_sends;
 };
 
-/* does MPIO_BIO_FUA itself */
+/* does MPIO_BIO_FUA of writes itself; for discards the library flushes */
 #define MPIO_DEVICE_FUA (1u << 0)
-/* does MPIO_BIO_PREFLUSH itself */
+/* does MPIO_BIO_PREFLUSH of writes itself; before discards the library
+ * flushes */
 #define MPIO_DEVICE_PREFLUSH (1u << 1)
 /* has a volatile cache and flushes it; without, flushes end at once */
 #define MPIO_DEVICE_FLUSH (1u << 2)

@@ -46,16 +46,15 @@ static bool writes(const struct mpio_bio *bio)
 	return bio->op == MPIO_BIO_WRITE || bio->op == MPIO_BIO_DISCARD;
 }
 
-/* Nothing is said of a discard with such flags. */
 static bool flushes(const struct mpio_bio *bio)
 {
 	return bio->op == MPIO_BIO_FLUSH ||
-	       (bio->op == MPIO_BIO_WRITE && bio->flags & MPIO_BIO_PREFLUSH);
+	       (writes(bio) && bio->flags & MPIO_BIO_PREFLUSH);
 }
 
 static bool is_durable(const struct mpio_bio *bio)
 {
-	return bio->op == MPIO_BIO_WRITE && bio->flags & MPIO_BIO_FUA;
+	return writes(bio) && bio->flags & MPIO_BIO_FUA;
 }
 
 /* A flush waits for all that was submitted before it. */

@@ -184,6 +184,30 @@ static void fua_goes_through(void **state)
 	done();
 }
 
+/* The queue above has made flushes of it, and those below make no more. */
+static void a_discards_flushes_are_not_doubled(void **state)
+{
+	struct mpio_device *device;
+	struct mpio_sim_entry entry;
+	uint32_t flushes = 0;
+
+	(void)state;
+	begin("");
+	assert_int_equal(mpio_filter_trace(rig.device, &config, &device), 0);
+	use(device);
+	sim_start(&rig, MPIO_BIO_DISCARD, MPIO_BIO_FUA | MPIO_BIO_PREFLUSH, 0,
+		  1, 0);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	for (uint64_t i = 0; i < mpio_sim_journal_count(rig.sim); i++) {
+		assert_int_equal(mpio_sim_journal(rig.sim, i, &entry), 0);
+		flushes += entry.op == MPIO_BIO_FLUSH &&
+			   entry.what == MPIO_SIM_SUBMIT;
+	}
+	assert_int_equal(flushes, 2);
+	assert_int_equal(mpio_sim_unflushed(rig.sim), 0);
+	done();
+}
+
 /* A write behind a flush goes to one part; the flush, to all. */
 static void a_preflush_is_of_all_parts(void **state)
 {
@@ -731,6 +755,7 @@ int main(void)
 		TEST(what_is_short_below_is_driven_on),
 		TEST(what_comes_short_goes_down_in_whole_blocks),
 		TEST(fua_goes_through),
+		TEST(a_discards_flushes_are_not_doubled),
 		TEST(a_preflush_is_of_all_parts),
 		TEST(a_readonly_one_is_not_written),
 		TEST(a_delay_is_an_order_of_its_own),

@@ -335,6 +335,91 @@ static void a_short_fua_write_is_whole_before_it_is_flushed(void **state)
 	assert_disk(&rig->a, 5, "f5 f6 f7 f8 a9");
 }
 
+/* ---- Discards ----------------------------------------------------------- */
+
+#define BOTH (MPIO_BIO_PREFLUSH | MPIO_BIO_FUA)
+
+static void a_discard_is_flushed_before_and_behind(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	set_features(rig, MPIO_DEVICE_FLUSH | MPIO_DEVICE_DISCARD);
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	io = start_io(rig, rig->queue, MPIO_BIO_DISCARD, BOTH, 5, 2);
+	assert_trace(rig, "write 1+1, flush");
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "discard 5+2, flush");
+	assert_int_equal(io->ends, 1);
+	assert_int_equal(io->status, 0);
+	assert_disk(&rig->a, 4, "a4 0 0 a7");
+	start_io(rig, rig->queue, MPIO_BIO_DISCARD, MPIO_BIO_PREFLUSH, 8, 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	start_io(rig, rig->queue, MPIO_BIO_DISCARD, MPIO_BIO_FUA, 10, 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "flush, discard 8+1, discard 10+1, flush");
+	assert_disk(&rig->a, 7, "a7 0 a9 0 a11");
+}
+
+/* No disk has a flag for it in a discard. */
+static void what_a_device_knows_of_writes_is_not_of_discards(void **state)
+{
+	struct rig *rig = *state;
+
+	set_features(rig, MPIO_DEVICE_FLUSH | MPIO_DEVICE_DISCARD |
+				  MPIO_DEVICE_FUA | MPIO_DEVICE_PREFLUSH);
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_DISCARD, BOTH, 5, 2);
+	assert_trace(rig, "flush, discard 5+2, flush");
+	set_features(rig, MPIO_DEVICE_DISCARD);
+	start_io(rig, rig->queue, MPIO_BIO_DISCARD, BOTH, 5, 2);
+	assert_trace(rig, "discard 5+2");
+}
+
+static void a_failed_preflush_fails_the_discard_undone(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	set_features(rig, MPIO_DEVICE_FLUSH | MPIO_DEVICE_DISCARD);
+	fail_flush(rig, 1);
+	rig_open(rig);
+	io = start_io(rig, rig->queue, MPIO_BIO_DISCARD, BOTH, 5, 2);
+	assert_trace(rig, "flush");
+	assert_int_equal(io->status, -MPIO_EIO);
+	assert_disk(&rig->a, 5, "a5 a6");
+}
+
+static void a_failed_discard_is_not_flushed(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault = mock_fail(&rig->a, 5, 1, -MPIO_EIO);
+	struct mock_io *io;
+
+	fault->op = 1u << MPIO_BIO_DISCARD;
+	set_features(rig, MPIO_DEVICE_FLUSH | MPIO_DEVICE_DISCARD);
+	rig_open(rig);
+	io = start_io(rig, rig->queue, MPIO_BIO_DISCARD, MPIO_BIO_FUA, 5, 1);
+	assert_trace(rig, "discard 5+1");
+	assert_int_equal(io->status, -MPIO_EIO);
+}
+
+static void a_flush_and_a_read_have_no_stages(void **state)
+{
+	struct rig *rig = *state;
+
+	set_features(rig, MPIO_DEVICE_FLUSH);
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, BOTH, 0, 0);
+	start_io(rig, rig->queue, MPIO_BIO_READ, BOTH, 3, 1);
+	assert_trace(rig, "flush, read 3+1");
+}
+
+/* ------------------------------------------------------------------------- */
+
 static void bios_of_a_fua_write_can_be_used_again(void **state)
 {
 	struct rig *rig = *state;
@@ -372,6 +457,11 @@ int main(void)
 		RIG_TEST(a_failed_flush_behind_fails_the_fua_write),
 		RIG_TEST(a_failed_fua_write_is_not_flushed),
 		RIG_TEST(a_short_fua_write_is_whole_before_it_is_flushed),
+		RIG_TEST(a_discard_is_flushed_before_and_behind),
+		RIG_TEST(what_a_device_knows_of_writes_is_not_of_discards),
+		RIG_TEST(a_failed_preflush_fails_the_discard_undone),
+		RIG_TEST(a_failed_discard_is_not_flushed),
+		RIG_TEST(a_flush_and_a_read_have_no_stages),
 		RIG_TEST(bios_of_a_fua_write_can_be_used_again),
 	};
 

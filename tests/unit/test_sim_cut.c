@@ -560,6 +560,40 @@ static void a_discard_is_a_write_of_zeros(void **state)
 	sim_rig_close(&rig);
 }
 
+static void discard_durably(uint32_t flags)
+{
+	sim_rig_init(&rig);
+	rig.config.flags = flags;
+	sim_rig_make(&rig, "");
+	sim_put(&rig, 0, 4, 'a');
+	sim_start(&rig, MPIO_BIO_DISCARD, MPIO_BIO_PREFLUSH, 1, 1, 0);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_int_equal(mpio_sim_unflushed(rig.sim), 1);
+	sim_start(&rig, MPIO_BIO_DISCARD, MPIO_BIO_FUA, 2, 1, 0);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_int_equal(mpio_sim_unflushed(rig.sim), 0);
+	cut_all();
+	assert_sim(&rig, "a..a");
+	sim_rig_close(&rig);
+}
+
+/* The disk flushes with no discard: the library does, before and behind. */
+static void a_discard_is_made_durable_by_flushes(void **state)
+{
+	(void)state;
+	discard_durably(0);
+	discard_durably(MPIO_SIM_NO_FUA);
+	/* One in flight is no sooner durable than its flush. */
+	sim_rig_open(&rig, "discard:nth=1:cut");
+	sim_put(&rig, 0, 1, 'a');
+	sim_start(&rig, MPIO_BIO_DISCARD, MPIO_BIO_PREFLUSH, 1, 1, 0);
+	(void)mpio_queue_drain(rig.queue);
+	assert_int_equal(mpio_sim_unflushed(rig.sim), 1);
+	cut_all();
+	assert_sim(&rig, "a...");
+	sim_rig_close(&rig);
+}
+
 /* ---- Snapshots ------------------------------------------------------------ */
 
 static void a_snapshot_is_what_was(void **state)
@@ -728,6 +762,7 @@ int main(void)
 		TEST(what_was_in_flight_is_drawn_in_any_order),
 		TEST(no_state_is_drawn_that_cannot_be),
 		TEST(a_discard_is_a_write_of_zeros),
+		TEST(a_discard_is_made_durable_by_flushes),
 		TEST(a_snapshot_is_what_was),
 		TEST(a_snapshot_outlives_its_disk),
 		TEST(what_is_not_written_is_shared),
