@@ -19,6 +19,7 @@
 void *memset(void *memory, int byte, size_t size);
 
 #define POLL_NS 1000u
+#define DEPTH_MAX 65536u /* bios that a queue takes at most */
 
 static struct filter *filter_of(struct mpio_device *device)
 {
@@ -439,11 +440,18 @@ static void free_channel(struct filter_channel *channel)
 	filter_free(filter, channel, channel_size(filter, channel->depth));
 }
 
+/*
+ * A large bio for each I/O above, and, if those go down in parts, a few at
+ * once; but no more than that, or filters on each other would each be twice as
+ * deep as the one above.
+ */
 static int open_queues(struct filter_channel *channel)
 {
 	struct filter *filter = channel->filter;
+	uint32_t depth = channel->depth;
 	struct mpio_queue_config config = {
-		.bios = channel->depth < 2 ? 2 : channel->depth,
+		.bios = depth < 2 ? 2 : depth,
+		.in_flight_max = depth < 4 ? 4 : depth,
 		.segments_max = filter->device.limits.segments_max,
 		.pages_max = 1,
 		.walk_pages = 1,
@@ -469,6 +477,8 @@ static int filter_channel_open(struct mpio_device *device, uint32_t depth,
 	struct filter_channel *channel;
 	int error;
 
+	if (depth > DEPTH_MAX)
+		depth = DEPTH_MAX;
 	if ((uint64_t)depth * sizeof(struct filter_request) > SIZE_MAX / 4)
 		return -MPIO_ENOMEM; /* GCOVR_EXCL_LINE: 32-bit machines */
 	channel = filter_alloc(filter, channel_size(filter, depth));

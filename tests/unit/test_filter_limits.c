@@ -336,6 +336,76 @@ static void a_channel_takes_no_more_than_it_has_room_for(void **state)
 	device->ops.close(device);
 }
 
+/* ---- Many on each other ------------------------------------------------- */
+
+static size_t allocated;
+
+static void *resize_counted(void *ctx, void *ptr, size_t old_size,
+			    size_t new_size)
+{
+	const struct mpio_allocator libc = mpio_allocator_libc();
+
+	(void)ctx;
+	allocated += new_size - old_size;
+	return libc.resize(libc.ctx, ptr, old_size, new_size);
+}
+
+/* Bytes of a queue that is so deep. */
+static size_t memory_of_queue(struct mpio_device *device, uint32_t depth)
+{
+	size_t before = allocated;
+	struct mpio_queue *queue = open_queue(device, depth);
+	size_t size = allocated - before;
+
+	mpio_queue_close(queue);
+	return size;
+}
+
+/* From the second on, each takes as much memory as the one above it. */
+static void filters_on_each_other_stay_as_deep(void **state)
+{
+	static const uint32_t depths[] = {1, 3, 4, 100};
+	size_t sizes[COUNT_OF(depths)][17];
+	struct mpio_device *devices[17];
+	struct rig *rig = *state;
+
+	libc_memory = (struct mpio_allocator){.resize = resize_counted};
+	devices[0] = &rig->a.device;
+	for (size_t n = 1; n <= 16; n++) {
+		assert_int_equal(make(TRACE, NULL, devices[n - 1], &devices[n]),
+				 0);
+		for (size_t i = 0; i < COUNT_OF(depths); i++)
+			sizes[i][n] = memory_of_queue(devices[n], depths[i]);
+	}
+	for (size_t i = 0; i < COUNT_OF(depths); i++) {
+		for (size_t n = 4; n <= 16; n++)
+			assert_int_equal(sizes[i][n] - sizes[i][n - 1],
+					 sizes[i][3] - sizes[i][2]);
+	}
+	for (size_t n = 16; n >= 1; n--)
+		devices[n]->ops.close(devices[n]);
+}
+
+/* What is deeper than a queue below can be takes no more than that. */
+static void a_filter_is_as_deep_as_any_device(void **state)
+{
+	const struct mpio_queue_config deepest = {
+		.bios = 65536,
+		.segments_max = 1,
+		.pages_max = 1,
+		.allocator = &libc_memory,
+	};
+	struct rig *rig = *state;
+	struct mpio_device *device;
+	struct mpio_queue *queue;
+
+	rig->a.device.limits.segments_max = 1;
+	assert_int_equal(make(TRACE, NULL, &rig->a.device, &device), 0);
+	assert_int_equal(mpio_queue_open(device, &deepest, &queue), 0);
+	mpio_queue_close(queue);
+	device->ops.close(device);
+}
+
 /* ---- Over a simulated disk ---------------------------------------------- */
 
 static struct sim_rig sim;
@@ -481,6 +551,8 @@ int main(void)
 		FILTER_TEST(what_is_below_need_not_say_what_it_is),
 		FILTER_TEST(memory_is_registered_with_each_device_below),
 		FILTER_TEST(a_channel_takes_no_more_than_it_has_room_for),
+		FILTER_TEST(filters_on_each_other_stay_as_deep),
+		FILTER_TEST(a_filter_is_as_deep_as_any_device),
 		cmocka_unit_test(without_a_bio_below_an_io_fails),
 		cmocka_unit_test(where_bios_below_run_out_they_are_waited_for),
 		cmocka_unit_test(without_a_large_bio_below_many_pieces_fail),
