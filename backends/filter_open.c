@@ -73,6 +73,12 @@ static void fit_atomic_unit(struct filter *filter)
 		limits->atomic_unit = 0;
 }
 
+static uint64_t length_of(const struct mpio_filter_part *part)
+{
+	return part->length != 0 ? part->length
+				 : part->device->size - part->offset;
+}
+
 /* ---- One filter --------------------------------------------------------- */
 
 static struct filter *make(const char *name,
@@ -97,9 +103,7 @@ static struct filter *make(const char *name,
 	filter->count = n;
 	for (uint32_t i = 0; i < n; i++) {
 		filter->parts[i] = parts[i];
-		if (parts[i].length == 0)
-			filter->parts[i].length =
-				parts[i].device->size - parts[i].offset;
+		filter->parts[i].length = length_of(&parts[i]);
 		filter->device.size += filter->parts[i].length;
 	}
 	combine_limits(filter);
@@ -199,14 +203,11 @@ static bool is_part(const struct mpio_filter_part *part, uint32_t block,
 		    bool last)
 {
 	uint64_t size = part->device->size;
-	uint64_t length = part->length;
 
-	if (part->offset >= size || length > size - part->offset)
+	if (part->offset >= size || part->length > size - part->offset)
 		return false;
-	if (length == 0)
-		length = size - part->offset;
 	return (part->offset & (block - 1)) == 0 &&
-	       (last || (length & (block - 1)) == 0);
+	       (last || (length_of(part) & (block - 1)) == 0);
 }
 
 /* A part may not end inside a block, unless its device does there, too. */
@@ -235,9 +236,9 @@ int mpio_filter_linear(const struct mpio_filter_part *parts, uint32_t n,
 	for (uint32_t i = 0; i < n; i++) {
 		if (!is_part(&parts[i], block, i + 1 == n) ||
 		    !ends_well(&parts[i], block) ||
-		    parts[i].device->size > UINT64_MAX / 2 - sum)
+		    length_of(&parts[i]) > UINT64_MAX / 2 - sum)
 			return -MPIO_EINVAL;
-		sum += parts[i].device->size;
+		sum += length_of(&parts[i]);
 	}
 	filter = make("linear", config, parts, n);
 	if (filter == NULL)

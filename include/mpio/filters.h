@@ -122,7 +122,8 @@ int mpio_filter_delay(struct mpio_device *lower,
  *
  * @param parts  one behind the other; copied
  * @param n      how many; -MPIO_EINVAL for none, for a part that is not inside
- *               its device, or not of whole blocks
+ *               its device, or not of whole blocks, and for more than 2^63 - 1
+ *               bytes in all
  */
 int mpio_filter_linear(const struct mpio_filter_part *parts, uint32_t n,
 		       const struct mpio_filter_config *config,

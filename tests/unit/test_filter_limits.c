@@ -131,6 +131,16 @@ static void parts_are_some_and_their_sum_is_a_size(void **state)
 	rig->a.device.size = UINT64_MAX / 2 - 511;
 	assert_int_equal(mpio_filter_linear(parts, 2, &config, &device),
 			 -MPIO_EINVAL);
+	/* Of a large device, one that grows, they may be small. */
+	parts[0].length = 4 * BLOCK;
+	parts[1].offset = rig->a.device.size - 8 * BLOCK;
+	assert_int_equal(mpio_filter_linear(parts, 2, &config, &device), 0);
+	assert_int_equal(device->size, 12 * BLOCK);
+	device->ops.close(device);
+	/* The last one makes it too much. */
+	parts[0].length = rig->a.device.size - 7 * BLOCK;
+	assert_int_equal(mpio_filter_linear(parts, 2, &config, &device),
+			 -MPIO_EINVAL);
 }
 
 static void rules_that_a_filter_cannot_keep_are_refused(void **state)
