@@ -80,6 +80,8 @@ static uint32_t *number(struct mpio_sim_config *config, const char *name)
 		return &config->limits.bytes_max;
 	if (strcmp(name, "gap") == 0)
 		return &config->limits.gap_bytes;
+	if (strcmp(name, "state") == 0)
+		return &config->faults.state;
 	return NULL;
 }
 

@@ -220,6 +220,7 @@ static void put_replay(struct mpio__put *put, struct mpio_sim *sim)
 	put_option(put, "gap", limits->gap_bytes, 0);
 	put_option(put, "readonly",
 		   (limits->features & MPIO_DEVICE_READONLY) != 0, 0);
+	put_option(put, "state", config->faults.state, 1);
 	if (sim->faults.count != 0) {
 		bool room;
 

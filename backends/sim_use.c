@@ -50,6 +50,7 @@ static void complete(struct mpio_sim *sim)
 	config->journal = or_usual(config->journal, 4096);
 	sim->seed_time = config->seed ^ 0x74696d65u;
 	sim->seed_faults = config->seed ^ 0x6661756c74u;
+	config->faults.state = or_usual(config->faults.state, 1);
 	sim->faults = config->faults;
 	mpio__faults_reset(&sim->faults);
 }
@@ -145,6 +146,7 @@ void mpio_sim_clear_rules(struct mpio_sim *sim)
 	mpio__sim_lock(sim);
 	sim->faults.count = 0;
 	sim->faults.state = 1;
+	sim->config.faults.state = 1; /* that of those to come */
 	mpio__sim_unlock(sim);
 }
 

@@ -23,8 +23,9 @@
  *
  * Options of sim, as the fields of its configuration: seed, latency, jitter,
  * per_kib, poll, cache_bytes; block, align, atomic, segments, bytes, gap (its
- * limits); readonly; cache, fua, discard (1: it has them); rules
- * (mpio/fault.h). It has a lock, and so do filters: threads may share them.
+ * limits); readonly; cache, fua, discard (1: it has them); rules, and state,
+ * the one that they begin in (mpio/fault.h). It has a lock, and so do filters:
+ * threads may share them.
  *
  * What 'file:' takes is chosen when the device is opened, and may be used by a
  * queue that goes from thread to thread (io_uring with `roaming`). A queue that

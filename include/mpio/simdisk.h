@@ -429,8 +429,8 @@ size_t mpio_sim_entry_print(const struct mpio_sim_entry *entry, char *text,
  *     sim:1M?seed=7&rules=write:nth=7:errno=EIO:sticky
  *
  * It has the configuration, but for hook, lock, journal and allocator, and all
- * rules that the disk has now; those that were added later than at first are
- * there from the beginning on.
+ * rules that the disk has now, with the state that they began in; those that
+ * were added later than at first are there from the beginning on.
  *
  * @param sim  any
  * @param[out] text  as much of it as there is room for, ended by a NUL

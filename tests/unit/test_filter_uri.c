@@ -330,6 +330,48 @@ static void a_line_opens_the_same_disk_again(void **state)
 	}
 }
 
+/* Opens the disk that the line of `device` names, in its place. */
+static void open_again(const char *expected)
+{
+	char line[256];
+
+	mpio_sim_replay(mpio_sim_of(device), line, sizeof(line));
+	assert_string_equal(line, expected);
+	close_all();
+	open_uri(line);
+}
+
+static void a_line_has_the_state_of_rules_at_first(void **state)
+{
+	const struct mpio_allocator libc = mpio_allocator_libc();
+	struct mpio_sim_config config = {
+		.size = 65536, .allocator = &libc, .faults.state = 3};
+	struct mpio_sim *sim;
+
+	(void)state;
+	assert_int_equal(mpio_faults_parse(&config.faults,
+					   "read:state=3:errno=EROFS:set=2",
+					   NULL),
+			 0);
+	assert_int_equal(mpio_sim_open(&config, &sim), 0);
+	device = mpio_sim_device(sim);
+	open_queue();
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(letter_at(0), -MPIO_EROFS);
+		assert_int_equal(letter_at(0), 0);
+		open_again("sim:65536?seed=0&state=3"
+			   "&rules=read:state=3:errno=EROFS:set=2");
+	}
+	/* Rules that come behind others are gone begin in the first. */
+	mpio_sim_clear_rules(mpio_sim_of(device));
+	assert_int_equal(mpio_sim_add_rules(mpio_sim_of(device),
+					    "read:state=1:errno=EROFS", NULL),
+			 0);
+	open_again("sim:65536?seed=0&rules=read:state=1:errno=EROFS");
+	assert_int_equal(letter_at(0), -MPIO_EROFS);
+	close_all();
+}
+
 static void the_last_option_counts_but_rules_add_up(void **state)
 {
 	struct mpio_fault_rule rule;
@@ -389,6 +431,7 @@ int main(void)
 		cmocka_unit_test(a_filter_tells_what_it_stands_on),
 		cmocka_unit_test(a_trace_is_printed),
 		cmocka_unit_test(a_line_opens_the_same_disk_again),
+		cmocka_unit_test(a_line_has_the_state_of_rules_at_first),
 		cmocka_unit_test(the_last_option_counts_but_rules_add_up),
 		cmocka_unit_test(a_snapshot_outlives_a_disk_opened_by_name),
 	};
