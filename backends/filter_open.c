@@ -14,6 +14,7 @@ void *memset(void *memory, int byte, size_t size);
 
 /* ---- Limits ------------------------------------------------------------- */
 
+/* Of limits; 0 is no limit. */
 static uint32_t least(uint32_t a, uint32_t b)
 {
 	return b != 0 && (a == 0 || b < a) ? b : a;
@@ -36,7 +37,9 @@ static void restrict_to(struct mpio_limits *limits,
 		most(limits->memory_alignment, lower->memory_alignment);
 	limits->segments_max = least(limits->segments_max, lower->segments_max);
 	limits->bytes_max = least(limits->bytes_max, lower->bytes_max);
-	limits->gap_bytes = least(limits->gap_bytes, lower->gap_bytes);
+	/* Of these, 0 is none. */
+	if (lower->gap_bytes < limits->gap_bytes)
+		limits->gap_bytes = lower->gap_bytes;
 	if (lower->atomic_unit < limits->atomic_unit)
 		limits->atomic_unit = lower->atomic_unit;
 	/* A flush is wanted if one of them wants it, the rest if all can. */

@@ -184,6 +184,32 @@ static void what_is_atomic_below_each_part_is_so_above(void **state)
 }
 
 /* A partition, and a second part, that begin inside a unit of their device. */
+/* Not to read across gaps is a limit like others. */
+static void a_gap_is_cheap_if_it_is_so_on_each_part(void **state)
+{
+	static const uint32_t gaps[][3] = {{0, 65536, 0},
+					   {65536, 0, 0},
+					   {8192, 65536, 8192},
+					   {65536, 8192, 8192}};
+	struct rig *rig = *state;
+	struct mpio_device *device;
+
+	for (size_t i = 0; i < COUNT_OF(gaps); i++) {
+		rig->a.device.limits.gap_bytes = gaps[i][0];
+		rig->b.device.limits.gap_bytes = gaps[i][1];
+		assert_int_equal(
+			make(LINEAR, &rig->a.device, &rig->b.device, &device),
+			0);
+		assert_int_equal(device->limits.gap_bytes, gaps[i][2]);
+		device->ops.close(device);
+		assert_int_equal(
+			make(VERIFY, &rig->a.device, &rig->b.device, &device),
+			0);
+		assert_int_equal(device->limits.gap_bytes, gaps[i][2]);
+		device->ops.close(device);
+	}
+}
+
 static void an_atomic_unit_above_lies_in_one_below(void **state)
 {
 	static const struct {
@@ -555,6 +581,7 @@ int main(void)
 		FILTER_TEST(parts_are_some_and_their_sum_is_a_size),
 		FILTER_TEST(rules_that_a_filter_cannot_keep_are_refused),
 		FILTER_TEST(what_is_atomic_below_each_part_is_so_above),
+		FILTER_TEST(a_gap_is_cheap_if_it_is_so_on_each_part),
 		FILTER_TEST(an_atomic_unit_above_lies_in_one_below),
 		FILTER_TEST(the_descriptor_below_tells_what_ends_at_once),
 		FILTER_TEST(who_owns_devices_closes_each_once),
