@@ -114,7 +114,8 @@ struct mpio_device_ops {
 #define MPIO_DEVICE_DISCARD (1u << 3)
 #define MPIO_DEVICE_READONLY (1u << 4)
 
-/** What one bio may be; 0 means no limit, or as told. */
+/** What one bio may be; 0 means no limit, or as told. But a discard may be of
+ * any length: the backend takes it apart, if it must. */
 struct mpio_limits {
 	uint32_t logical_block_size; /* bytes, power of two; 0: 512 */
 	uint32_t memory_alignment;   /* bytes, power of two, of address and
@@ -122,9 +123,9 @@ struct mpio_limits {
 				      * length of the last; 0: any */
 	uint32_t segments_max;       /* pieces of memory */
 	uint32_t bytes_max;
-	uint32_t atomic_unit; /* bytes, power of two, at most bytes_max: a
-			       * write inside one aligned unit never tears;
-			       * 0: none */
+	uint32_t atomic_unit; /* bytes, power of two, at most bytes_max: of a
+			       * write of any length, what lies in one aligned
+			       * unit never tears; 0: none */
 	uint32_t features;    /* MPIO_DEVICE_* features */
 	uint32_t gap_bytes;   /* so many bytes more are read as fast as
 			       * another I/O is begun; 0: none */

@@ -22,8 +22,8 @@
  *     linear:mem:1M|mem:2M                      one behind the other
  *     verify:mem:1M|posix:PATH                  a '|' in a name is '%7c'
  *
- * Of several devices between '|' none can be such a filter itself. Filters know
- * no options: those behind a '?' are of the device at the end.
+ * Of several devices between '|', at most 16, none can be such a filter itself.
+ * Filters know no options: those behind a '?' are of the device at the end.
  *
  * Freestanding. A filter has a queue of its own on each device below, for each
  * queue that is opened on it; so what comes short there is driven on, and what
@@ -121,9 +121,9 @@ int mpio_filter_delay(struct mpio_device *lower,
  * parts begin; 0, if that is less than a block.
  *
  * @param parts  one behind the other; copied
- * @param n      how many; -MPIO_EINVAL for none, for a part that is not inside
- *               its device, or not of whole blocks, and for more than 2^63 - 1
- *               bytes in all
+ * @param n      how many; -MPIO_EINVAL for none or more than 1024, for a part
+ *               that is not inside its device, or not of whole blocks, and for
+ *               more than 2^63 - 1 bytes in all
  */
 int mpio_filter_linear(const struct mpio_filter_part *parts, uint32_t n,
 		       const struct mpio_filter_config *config,

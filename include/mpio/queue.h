@@ -42,7 +42,7 @@ struct mpio_queue;
  */
 struct mpio_queue_config {
 	uint32_t bios;          /* large bios in the pool, and as many small
-				* ones; 0: 32; least 2 */
+				* ones; 0: 32; least 2, most 65536 */
 	uint32_t in_flight_max; /* bios on the device at once; 0: as many as
 				 * there are; clamped to that */
 	uint32_t segments_max;  /* pieces of memory in a bio, neighbours

@@ -118,8 +118,8 @@ typedef void mpio_sim_hook_fn(void *ctx, const struct mpio_sim_entry *entry);
 
 /** How a disk is to be. All zero is good, but for `allocator` and `size`. */
 struct mpio_sim_config {
-	uint64_t size; /* bytes; what is never written reads as zeros, and
-			* takes two pointers for each 256 KiB */
+	uint64_t size; /* bytes, at most 2^63 - 1; what is never written reads
+			* as zeros, and takes two pointers for each 256 KiB */
 	uint64_t seed;
 	struct mpio_limits limits; /* as the device is to have them; `features`
 				    * but for READONLY are set by `flags` */
@@ -135,7 +135,7 @@ struct mpio_sim_config {
 	 * when there is more. 0: 16 MiB */
 	uint32_t cache_bytes;
 	uint32_t journal; /* entries that are kept, the newest, and so many
-			   * faults; 56 bytes each; 0: 4096 */
+			   * faults; 56 bytes each; 0: 4096; most 2^24 */
 	struct mpio_faults faults; /* copied */
 	mpio_sim_hook_fn *hook;    /* sees each entry; NULL: none */
 	void *hook_ctx;
@@ -151,8 +151,9 @@ struct mpio_sim_config {
  * @param config  read during the call only
  * @param[out] sim  the disk; untouched on failure
  * @return 0, or
- * @retval -MPIO_EINVAL  no allocator, no size, a limit that is no power of two,
- *                       or a rule that cannot be
+ * @retval -MPIO_EINVAL  no allocator, no size, one or a journal that is too
+ *                       large, a limit that is no power of two, or a rule that
+ *                       cannot be
  * @retval -MPIO_ENOMEM  no memory
  */
 int mpio_sim_open(const struct mpio_sim_config *config, struct mpio_sim **sim);

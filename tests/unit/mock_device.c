@@ -57,7 +57,8 @@ static void check(struct mock_device *mock, const struct mpio_bio *bio)
 	if ((bio->offset & mask) != 0 ||
 	    ((bio->length & mask) != 0 && end != mock->device.size))
 		trouble(mock->rig, "no multiple of the logical block");
-	if (limits->bytes_max != 0 && bio->length > limits->bytes_max)
+	if (bio->op <= MPIO_BIO_WRITE && limits->bytes_max != 0 &&
+	    bio->length > limits->bytes_max)
 		trouble(mock->rig, "%" PRIu32 " bytes", bio->length);
 	check_memory(mock, bio);
 }

@@ -262,6 +262,16 @@ static void what_the_device_cannot_do_is_refused(void **state)
 	assert_data(memory, "a1023");
 }
 
+static void a_discard_may_be_larger_than_a_transfer(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.bytes_max = BLOCK;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_DISCARD, 0, 3, 9);
+	assert_trace(rig, "discard 3+9");
+}
+
 static void an_empty_discard_is_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -684,6 +694,7 @@ int main(void)
 		RIG_TEST(a_bio_ends_once_inside_submit_if_it_is_done_at_once),
 		RIG_TEST(without_end_io_a_bio_is_put_back_by_itself),
 		RIG_TEST(what_the_device_cannot_do_is_refused),
+		RIG_TEST(a_discard_may_be_larger_than_a_transfer),
 		RIG_TEST(an_empty_discard_is_refused),
 		RIG_TEST(the_block_that_the_devices_end_cuts_is_reached),
 		RIG_TEST(a_bio_in_flight_is_not_submitted_again),

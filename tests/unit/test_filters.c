@@ -29,10 +29,10 @@ static void see(void *ctx, const struct mpio_sim_entry *entry)
 	strcat(seen, "\n");
 }
 
-/* The disk; then a filter is put on it. */
-static void begin(const char *rules)
+/* The disk, as the rig is to have it; then a filter is put on it. */
+static void begin_on_disk(const char *rules)
 {
-	sim_rig_open(&rig, rules);
+	sim_rig_make(&rig, rules);
 	mpio_queue_close(rig.queue);
 	rig.queue = NULL;
 	other_count = 0;
@@ -41,6 +41,12 @@ static void begin(const char *rules)
 					     .lock = &rig.second,
 					     .hook = see,
 					     .seed = 3};
+}
+
+static void begin(const char *rules)
+{
+	sim_rig_init(&rig);
+	begin_on_disk(rules);
 }
 
 static struct mpio_device *another(uint64_t size)
@@ -623,6 +629,36 @@ static void parts_lie_one_behind_the_other(void **state)
 	done();
 }
 
+/* Each backend in between takes it whole, or as much as a part has of it. */
+static void a_discard_is_no_transfer(void **state)
+{
+	struct mpio_filter_part parts[2] = {{0}};
+	struct mpio_device *linear;
+	struct mpio_device *device;
+
+	(void)state;
+	sim_rig_init(&rig);
+	rig.config.limits.bytes_max = SECTOR;
+	begin_on_disk("");
+	parts[0] = (struct mpio_filter_part){rig.device, 0, 8 * SECTOR};
+	parts[1] = (struct mpio_filter_part){another(8 * SECTOR), 0, 0};
+	assert_int_equal(mpio_filter_linear(parts, 2, &config, &linear), 0);
+	assert_int_equal(mpio_filter_trace(linear, &config, &device), 0);
+	use(device);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(sim_put(&rig, i, 1, 'a'), 0);
+	sim_start(&rig, MPIO_BIO_DISCARD, 0, 1, 14, 0);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	assert_int_equal(rig.ios[rig.count - 1].status, 0);
+	assert_sim(&rig, "a.......");
+	assert_other(0, ".......a");
+	mpio_queue_close(rig.queue);
+	rig.queue = NULL;
+	device->ops.close(device);
+	rig.device = linear;
+	done();
+}
+
 static void a_part_outside_its_device_is_refused(void **state)
 {
 	static const uint64_t bad[][2] = {{RIG_SECTORS * SECTOR, 0},
@@ -772,6 +808,7 @@ int main(void)
 		TEST(a_filter_that_cannot_be_is_refused),
 		TEST(a_partition_is_a_part),
 		TEST(parts_lie_one_behind_the_other),
+		TEST(a_discard_is_no_transfer),
 		TEST(a_part_outside_its_device_is_refused),
 		TEST(devices_are_compared),
 		TEST(either_may_fail),

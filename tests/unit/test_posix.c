@@ -15,12 +15,18 @@
 
 static void what_is_no_file_or_block_device_is_refused(void **state)
 {
+	const struct mpio_posix_config create = {.create = true, .size = 1};
+
 	(void)state;
 	make_file(PATH, 1);
 	assert_int_equal(mkfifo("fifo", 0600), 0);
 	assert_int_equal(mkdir("directory", 0700), 0);
 	assert_refused("missing", NULL, -MPIO_ENOENT);
 	assert_refused(PATH "/below", NULL, -MPIO_ENOTDIR);
+	assert_int_equal(symlink("missing", "link"), 0);
+	assert_refused("link", NULL, -MPIO_ENOENT);
+	assert_refused("link", &create, -MPIO_EEXIST);
+	assert_int_equal(access("missing", F_OK), -1);
 	for (int readonly = 0; readonly < 2; readonly++) {
 		struct mpio_posix_config config = {.readonly = readonly};
 
@@ -28,6 +34,7 @@ static void what_is_no_file_or_block_device_is_refused(void **state)
 		assert_refused("fifo", &config, -MPIO_EINVAL);
 		assert_refused("/dev/null", &config, -MPIO_EINVAL);
 	}
+	unlink("link");
 	unlink("fifo");
 	rmdir("directory");
 }

@@ -72,6 +72,9 @@ struct mpio_posix_config {
  *                       block device, grows with size or for a block device
  * @retval -MPIO_EROFS   readonly, and the file is smaller than `size`
  * @retval -MPIO_EFBIG   `size` is more than a file can have
+ * @retval -MPIO_EEXIST  create, by a symbolic link to what is not there: a file
+ *                       that cannot be removed by its path is not made; or
+ *                       another has made it in this moment
  * @retval -MPIO_ENOMEM  no memory
  * @retval other         as open(2) has it: -MPIO_ENOENT, -MPIO_EACCES, ...
  */
