@@ -68,6 +68,24 @@ static struct mpio_cache_mapping *file_of(struct mpio_mapping *mapping)
 	return ((struct mpio_cache_lane *)mapping)->file;
 }
 
+/*
+ * Blocks to write to were named, for the walker. Who walks the file since it
+ * named queues must not write by a queue that its users have not chosen.
+ */
+MPIO__APART static int look_at_queue(struct mpio_cache_mapping *file,
+				     const struct mpio_extent *extent)
+{
+	bool names = extent->queue != NULL;
+	bool wrong;
+
+	mpio__cache_lock(file->cache);
+	wrong = file->names_queue && !names &&
+		file->device != mpio_queue_device(file->walker);
+	file->names_queue = names;
+	mpio__cache_unlock(file->cache);
+	return wrong ? -MPIO_EUCLEAN : 0;
+}
+
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
 {
@@ -93,7 +111,11 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 	error = file->mapping.ops->get_block(&file->mapping, page, block, flags,
 					     extent);
 	/* The core has asked for more, and cannot tell. */
-	return error == 0 && extent->count > wanted ? -MPIO_EUCLEAN : error;
+	if (error == 0 && extent->count > wanted)
+		error = -MPIO_EUCLEAN;
+	if (error == 0 && (flags & MPIO_MAP_CREATE))
+		error = look_at_queue(file, extent);
+	return error;
 }
 
 static bool still_valid(struct mpio_mapping *mapping,

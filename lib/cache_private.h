@@ -445,8 +445,12 @@ void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 
 /* cache_room.c */
 
-/* The next file with dirty pages that nobody walks, or NULL. */
-struct mpio_cache_mapping *mpio__cache_next_file(struct mpio_cache *cache);
+/*
+ * The next file with dirty pages that nobody walks, and that a queue may write,
+ * or NULL.
+ */
+struct mpio_cache_mapping *
+mpio__cache_next_file(struct mpio_cache *cache, const struct mpio_queue *queue);
 /* Write some pages of any file back and wait. 0: try again; -MPIO_ENOMEM. */
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Whether a queue's thread is inside a call of the cache already. */

@@ -53,14 +53,25 @@ static void write_some(struct mpio_cache_mapping *file,
 	mpio__walk_give(file);
 }
 
-struct mpio_cache_mapping *mpio__cache_next_file(struct mpio_cache *cache)
+/*
+ * Whether pages of a file find their place by a queue that the file's own users
+ * have not chosen.
+ */
+static bool may_write(const struct mpio_cache_mapping *file,
+		      const struct mpio_queue *queue)
+{
+	return file->names_queue || file->device == mpio_queue_device(queue);
+}
+
+struct mpio_cache_mapping *mpio__cache_next_file(struct mpio_cache *cache,
+						 const struct mpio_queue *queue)
 {
 	struct mpio_cache_mapping *head = cache->dirty_files;
 	struct mpio_cache_mapping *file = head;
 
 	if (head == NULL)
 		return NULL;
-	while (file->walker != NULL) {
+	while (file->walker != NULL || !may_write(file, queue)) {
 		file = file->dirty_next;
 		if (file == head)
 			return NULL;
@@ -95,7 +106,8 @@ MPIO__APART static bool write_any(struct mpio_cache *cache,
 	if (!all)
 		tries *= 2;
 	for (uint32_t i = 0; i < tries; i++) {
-		struct mpio_cache_mapping *file = mpio__cache_next_file(cache);
+		struct mpio_cache_mapping *file =
+			mpio__cache_next_file(cache, queue);
 
 		if (file == NULL)
 			break;
@@ -209,12 +221,15 @@ void mpio__cache_throttle(struct mpio_cache_mapping *file,
 	cache->stats.helped++;
 	do {
 		struct mpio_cache_mapping *next =
-			file->dirty != 0 ? file : mpio__cache_next_file(cache);
+			file->dirty != 0 ? file
+					 : mpio__cache_next_file(cache, queue);
 
 		if (next != NULL && next->walker == NULL) {
 			write_some(next, queue, false);
 			return;
 		}
-	} while (mpio__cache_wait_event(cache, queue) == 0 &&
+		/* What is left may be of another device: nobody is at it. */
+	} while (others_walk(cache, queue) &&
+		 mpio__cache_wait_event(cache, queue) == 0 &&
 		 cache->stats.dirty >= cache->limit);
 }

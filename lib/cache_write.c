@@ -57,6 +57,7 @@ static int begin(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	int error;
 
 	mpio__cache_lock(file->cache);
+	file->device = mpio_queue_device(queue);
 	mpio__cache_throttle(file, queue);
 	mpio__cache_unlock(file->cache);
 	error = mpio_cache_grab(file, queue, pos, &found);

@@ -367,6 +367,7 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
 		mpio__cache_unlock(cache);
 		return error;
 	}
+	file->device = mpio_queue_device(queue);
 	now = mpio_errseq_sample(&file->mapping.errors);
 	wbc->since = NULL; /* the core's sequence is not the file's */
 	error = mpio__cache_walk(file, queue, wbc, true);
@@ -413,7 +414,7 @@ static int64_t start_round(struct mpio_cache *cache, struct mpio_queue *queue,
 		int error;
 
 		if (cache->stats.dirty >= cache->background)
-			file = mpio__cache_next_file(cache);
+			file = mpio__cache_next_file(cache, queue);
 		if (file == NULL)
 			break;
 		(void)mpio__walk_take(file, queue); /* nobody has it */

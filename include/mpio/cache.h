@@ -41,6 +41,19 @@
  * no such frame dirty. A callback that makes room walks files in turn; a
  * callback of such a walk does not.
  *
+ * Devices: a block for which get_block names no queue lies on the device of the
+ * queue that the call was given. Files of several devices may share a cache,
+ * each used with queues to its own device. Dirty pages are also written by
+ * mpio_cache_work(), and by calls for other files, to make room or to help.
+ * These leave out a file that was last written or synced with a queue to
+ * another struct mpio_device: so each device wants a mpio_cache_work() of its
+ * own, and where all frames hold dirty pages of others there is -MPIO_ENOMEM.
+ * Not left out is a file whose get_block named a queue when it was last asked
+ * where to write; that must be one of the group of whatever queue calls have. A
+ * get_block that names queues does so in each answer to MPIO_MAP_CREATE. If it
+ * does not, in a call that would have left the file out, nothing is written
+ * there, and the error is -MPIO_EUCLEAN.
+ *
  * A page is locked by who fills or changes it. A thread that holds a page
  * locked may not call what waits: it may fill it, and release it. Pages are
  * stable while they are written back: who wants to change one waits.
@@ -148,6 +161,7 @@ struct mpio_cache_mapping {
 	struct mpio_cache_lane writes; /* of who holds the walk */
 	struct mpio_writeback_control *walk; /* of the walk going on */
 	struct mpio_queue *walker;           /* who walks; NULL: nobody */
+	struct mpio_device *device;          /* that it was written to last */
 	int *round; /* of work that it is walked in: the result */
 	struct mpio_cache_mapping *walk_next;  /* files that are walked */
 	struct mpio_cache_mapping *dirty_next; /* files with dirty pages */
@@ -163,6 +177,7 @@ struct mpio_cache_mapping {
 	uint32_t last;        /* frame used last */
 	int32_t walk_error;   /* first of a page since the walk began */
 	struct mpio_cache_watch *watches; /* of reads past the cache */
+	bool names_queue;                 /* get_block did last time */
 };
 
 /** A range that somebody reads past the cache. All of it is the cache's. */
@@ -571,14 +586,15 @@ int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  * some of each file back, round and round, under one plug, and wait.
  *
  * @param cache  any
- * @param queue  the calling thread's
+ * @param queue  the calling thread's; files of other devices, whose get_block
+ *               names no queue, are left out
  * @par Callbacks
  *   The engine's, with no lock held. One that drops or writes back pages of
  *   another file waits for what the round has sent of it; at the end of
  *   an I/O, where that may be of the very file, it is told -MPIO_EDEADLK.
  * @return how many pages were written, bounded for a call; 0: there was
- *         nothing to do (by the threshold); or the first error, which the
- *         files' error sequences tell, too
+ *         nothing to do (by the threshold, for this queue); or the first
+ *         error, which the files' error sequences tell, too
  */
 int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue);
 

@@ -210,7 +210,9 @@ enum mpio_advice {
  *
  * @param[out] file  the caller's memory; must not move while it is open
  * @param mapping  attached to a cache; stays so until the handle is closed
- * @param queue    the thread's that uses the handle; stays open as long
+ * @param queue    the thread's that uses the handle; stays open as long. It
+ *                 leads to the device that those blocks lie on for which
+ *                 get_block names no queue: see mpio/cache.h
  * @param config   copied; NULL: all zero
  * @return 0, or
  * @retval -MPIO_EINVAL  readahead_min is more than readahead_max
