@@ -467,6 +467,9 @@ int mpio_cache_attach(struct mpio_cache *cache, struct mpio_cache_mapping *file)
 		.mapping = file->mapping,
 		.cache = cache,
 		.block_shift = mpio__log2(block_size),
+		/* What is sealed is a page, with all that is in it. */
+		.unit = file->mapping.ops->seal != NULL ? page_size
+							: block_size,
 	};
 	file->full = mpio__bytes_mask(file, 0, page_size);
 	mpio__cache_ops_init(file);

@@ -8,38 +8,49 @@
  * they will be on the device. Reading zeroes them; writing leaves them; when
  * the end moves away from within a block, that block is made dirty first, so
  * that the device gets the zeros, too.
+ *
+ * What is said of blocks here is true of units: a unit is a block, or a page of
+ * a file that seals them. So what is sealed is all known, and what is opened
+ * later is what was sealed.
  */
 #include "cache_private.h"
 
 /* ---- Writing ------------------------------------------------------------ */
+
+/* Blocks of the units that bytes of a page lie in. */
+static uint64_t units_mask(const struct mpio_cache_mapping *file,
+			   uint32_t offset, uint32_t length)
+{
+	return file->unit != file->mapping.block_size
+		       ? file->full
+		       : mpio__bytes_mask(file, offset, length);
+}
 
 /* A block that a write covers in part: read, or zeros behind the end. */
 static int fill_edge(struct mpio__frame *frame, struct mpio_queue *queue,
 		     uint32_t offset)
 {
 	struct mpio_cache_mapping *file = frame->file;
-	uint32_t block_size = file->mapping.block_size;
-	uint32_t start = offset & ~(block_size - 1);
-	uint64_t mask = mpio__bytes_mask(file, start, block_size);
+	uint32_t unit = file->unit;
+	uint32_t start = offset & ~(unit - 1);
+	uint64_t mask = mpio__bytes_mask(file, start, unit);
 	bool behind;
 
 	mpio__cache_lock(file->cache);
 	behind = !(frame->uptodate & mask) &&
 		 frame->page.pos + start >= file->mapping.size;
 	if (behind) {
-		memset((unsigned char *)frame->page.data + start, 0,
-		       block_size);
+		memset((unsigned char *)frame->page.data + start, 0, unit);
 		frame->uptodate |= mask;
 	}
 	mpio__cache_unlock(file->cache);
-	return behind ? 0
-		      : mpio_cache_fill(&frame->page, queue, start, block_size);
+	return behind ? 0 : mpio_cache_fill(&frame->page, queue, start, unit);
 }
 
 static int fill_edges(struct mpio__frame *frame, struct mpio_queue *queue,
 		      uint32_t offset, uint32_t length)
 {
-	uint32_t mask = frame->file->mapping.block_size - 1;
+	uint32_t mask = frame->file->unit - 1;
 	uint32_t end = offset + length;
 	int error = 0;
 
@@ -79,7 +90,7 @@ static int begin(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 static int settle_end(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		      uint64_t pos)
 {
-	uint32_t mask = file->mapping.block_size - 1;
+	uint32_t mask = file->unit - 1;
 	uint64_t size = mpio_cache_end(file);
 	struct mpio_page *page;
 	int error;
@@ -113,7 +124,7 @@ static int leave_end(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 	uint64_t end = mpio_cache_end(file);
 	int error = 0;
 
-	if (end & (file->mapping.block_size - 1))
+	if (end & (file->unit - 1))
 		error = spare(file, queue, end >> file->cache->page_shift);
 	return error != 0 ? error : settle_end(file, queue, UINT64_MAX);
 }
@@ -145,8 +156,7 @@ void mpio_cache_write_end(struct mpio_page *page, uint64_t pos, uint32_t length)
 
 	mpio__cache_lock(cache);
 	if (length != 0) {
-		mask = mpio__bytes_mask(file, (uint32_t)(pos - page->pos),
-					length);
+		mask = units_mask(file, (uint32_t)(pos - page->pos), length);
 		frame->uptodate |= mask;
 		mpio__frame_set_dirty(frame, frame->dirty | mask);
 		if (file->mapping.size < pos + length)
@@ -262,7 +272,7 @@ static bool can_end_at(const struct mpio_cache *cache, uint64_t size)
 static int zero_rest(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		     uint64_t size)
 {
-	uint32_t rest = (uint32_t)size & (file->mapping.block_size - 1);
+	uint32_t rest = (uint32_t)size & (file->unit - 1);
 	uint64_t old = mpio_cache_end(file);
 	struct mpio_page *page;
 	uint32_t length;
@@ -270,8 +280,7 @@ static int zero_rest(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 
 	if (rest == 0 || size >= old)
 		return 0;
-	length = (uint32_t)mpio__min_u64(file->mapping.block_size - rest,
-					 old - size);
+	length = (uint32_t)mpio__min_u64(file->unit - rest, old - size);
 	error = begin(file, queue, size, length, &page);
 	if (error != 0)
 		return error;
@@ -295,8 +304,7 @@ static void trim(struct mpio_cache_mapping *file, uint64_t size)
 	keep = (uint32_t)(size - frame->page.pos);
 	memset((unsigned char *)frame->page.data + keep, 0,
 	       frame->page.size - keep);
-	mpio__frame_set_dirty(frame,
-			      frame->dirty & mpio__bytes_mask(file, 0, keep));
+	mpio__frame_set_dirty(frame, frame->dirty & units_mask(file, 0, keep));
 }
 
 /* Wait for each page from a key on that somebody is at: 1 if there was one. */

@@ -150,6 +150,9 @@ struct mpio_cache_lane {
  * mpio_cache_renew() only; the engine's callbacks may read it, in one thread or
  * not at all.
  * `mapping.errors` is the sequence that handles of the file keep cursors in.
+ * With a `seal` a page is one whole, however many blocks it has: before some of
+ * it is written or cut off the rest is read, and then all of it is written
+ * back, holes, too.
  */
 struct mpio_cache_mapping {
 	struct mpio_mapping mapping;
@@ -168,6 +171,7 @@ struct mpio_cache_mapping {
 	struct mpio_cache_mapping *dirty_prev;
 	uint64_t full;        /* a bit for each block of a page */
 	uint32_t block_shift; /* block size, as a power of two */
+	uint32_t unit;        /* bytes; filled and made dirty as one */
 	uint32_t root;        /* of the index */
 	uint32_t height;      /* of the index */
 	uint32_t pages;       /* in the index */
@@ -504,8 +508,8 @@ void mpio_cache_release(struct mpio_page *page);
  * Begin to write some bytes of one page.
  *
  * A block that they cover is not read, one that they cover in part is, unless
- * it lies behind the end. When too many pages are dirty, some of this file are
- * written back first.
+ * it lies behind the end; with a `seal` that is so of pages. When too many
+ * pages are dirty, some of this file are written back first.
  *
  * @param file    any
  * @param queue   the calling thread's
