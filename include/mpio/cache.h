@@ -33,6 +33,9 @@
  * Callbacks of the engine that use the cache do so with the queue of the call
  * they are in (`verify` and `reread`: of that which began to read the page): by
  * it the cache knows the thread, and does not wait for what that has begun.
+ * What `new_blocks`, `boundary` and `written` are told is the queue of the
+ * device, and may be another one of the group: by that the thread would wait
+ * for itself.
  * They get -MPIO_EDEADLK for a file that is being walked there, or a page that
  * is being read, filled or written back there, and -MPIO_ENOMEM where others
  * would wait for a frame. For what they look up to write pages back a cache
