@@ -57,6 +57,12 @@
  * does not, in a call that would have left the file out, nothing is written
  * there, and the error is -MPIO_EUCLEAN.
  *
+ * Where a device has larger blocks than a file, two queues that write to one of
+ * them at a time lose what one of them wrote (see mpio_bio_submit()). A file is
+ * written by one queue after the other, but several are written at a time, each
+ * by any queue that the cache is used with. So files that share blocks of the
+ * device are not for a cache that threads share.
+ *
  * A page is locked by who fills or changes it. A thread that holds a page
  * locked may not call what waits: it may fill it, and release it. Pages are
  * stable while they are written back: who wants to change one waits.
