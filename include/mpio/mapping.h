@@ -175,7 +175,9 @@ struct mpio_mapping_ops {
 	 * Seal a page that is about to be written (checksum, encryption).
 	 *
 	 * Comes after the bytes past the end of file were zeroed and before
-	 * any leaves.
+	 * any leaves. In blocks that are not uptodate lies anything: who
+	 * seals pages of several blocks fills a page before some of it is
+	 * changed. (A cache does, see mpio/cache.h.)
 	 *
 	 * @param[in,out] data  the page's memory; may be changed to a shadow
 	 *                 buffer of the page's size, which must stay until
