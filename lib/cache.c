@@ -184,6 +184,7 @@ void mpio__frame_forget(struct mpio__frame *frame)
 			   mpio__frame_key(cache, frame));
 	if (file->last == mpio__frame_number(cache, frame))
 		file->last = 0;
+	mpio__reclaim_keep_no_more(cache, frame);
 	file->pages--;
 	file->orphans++;
 	frame->state |= MPIO__FRAME_ORPHAN;
@@ -316,7 +317,7 @@ int mpio_cache_grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	mpio__cache_lock(cache);
 	error = grab(file, queue, pos >> cache->page_shift, &frame);
 	if (error == 0) {
-		mpio__reclaim_use(frame);
+		mpio__reclaim_use(frame, false);
 		*page = &frame->page;
 	}
 	mpio__cache_unlock(cache);
@@ -343,7 +344,8 @@ void mpio_cache_release(struct mpio_page *page)
 
 /* With lock hooks, or where there may be more to do than to pin a page. */
 MPIO__APART static int find_carefully(struct mpio_cache_mapping *file,
-				      uint64_t key, struct mpio_page **page)
+				      uint64_t key, bool again,
+				      struct mpio_page **page)
 {
 	struct mpio_cache *cache = file->cache;
 	struct mpio__frame *frame;
@@ -357,7 +359,7 @@ MPIO__APART static int find_carefully(struct mpio_cache_mapping *file,
 		frame->pins++;
 		cache->stats.hits++;
 		*page = &frame->page;
-		mpio__reclaim_use(frame);
+		mpio__reclaim_use(frame, again);
 		error = 0;
 	}
 	mpio__cache_unlock(cache);
@@ -373,16 +375,22 @@ int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
 	size_t number;
 
 	if (cache->lock.lock != NULL)
-		return find_carefully(file, key, page);
+		return find_carefully(file, key, false, page);
 	number = mpio__index_find(&cache->pool, file->root, file->height, key);
 	frame = mpio__frame_at(cache, number);
 	if (!(frame->state & MPIO__FRAME_PLAIN))
-		return find_carefully(file, key, page);
+		return find_carefully(file, key, false, page);
 	frame->pins++;
 	cache->stats.hits++;
 	file->last = (uint32_t)number;
 	*page = &frame->page;
 	return 0;
+}
+
+int mpio_cache_find_again(struct mpio_cache_mapping *file, uint64_t pos,
+			  struct mpio_page **page)
+{
+	return find_carefully(file, pos >> file->cache->page_shift, true, page);
 }
 
 int mpio_cache_get(struct mpio_cache_mapping *file, struct mpio_queue *queue,

@@ -460,6 +460,8 @@ static bool add(struct ahead *ahead, uint64_t key, uint32_t wanted)
 	ahead->left--;
 	begin_read(frame, ahead->queue, mpio__full_mask(frame));
 	frame->state |= MPIO__FRAME_AHEAD;
+	if (ahead->flags & MPIO_READ_AHEAD)
+		mpio__reclaim_keep(cache, frame);
 	ahead->pages[ahead->n++] = &frame->page;
 	return true;
 }

@@ -15,6 +15,8 @@
 /* What is left to callbacks of a write-back that use the cache. */
 #define KEEP_NODES 16u
 #define KEEP_FRAMES 8u
+/* What was read ahead and is kept until somebody comes for it. */
+#define AHEAD_PERCENT 62u
 
 /* A configuration with its defaults, and where what lies in the memory. */
 struct layout {
@@ -145,6 +147,7 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 	cache->protected_max =
 		share(layout->frame_count,
 		      mpio__or_default(config->protected_percent, 75));
+	cache->kept_max = share(layout->frame_count, AHEAD_PERCENT);
 	cache->background =
 		share(layout->frame_count,
 		      mpio__or_default(config->background_percent, 10));
@@ -209,6 +212,7 @@ struct mpio_cache_stats mpio_cache_stats(struct mpio_cache *cache)
 
 	mpio__cache_lock(cache);
 	stats = cache->stats;
+	stats.kept = mpio__reclaim_kept_max(cache);
 	mpio__cache_unlock(cache);
 	return stats;
 }

@@ -170,6 +170,11 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 #define MPIO__FRAME_PLAIN (1u << 8)
 /* could not go when its turn came, and stands in neither list since */
 #define MPIO__FRAME_ASIDE (1u << 9)
+/* was read ahead, and nobody came for it yet */
+#define MPIO__FRAME_EARLY (1u << 10)
+/* so many of its turns to go may still pass: a count, above all states */
+#define MPIO__FRAME_TURN (1u << 11)
+#define MPIO__FRAME_STATES (MPIO__FRAME_TURN - 1)
 
 #define MPIO__FRAME_BUSY (MPIO__FRAME_LOCKED | MPIO__FRAME_WRITING)
 
@@ -246,6 +251,7 @@ struct mpio_cache {
 	struct mpio__list partial; /* ... and some is */
 	uint64_t taken;            /* frames, ever */
 	uint32_t protected_max;
+	uint32_t kept_max;   /* frames that were read ahead, at most */
 	uint32_t background; /* dirty frames */
 	uint32_t limit;
 	uint32_t dirty_max; /* the others are left to write-back */
@@ -421,10 +427,16 @@ uint32_t mpio__cache_take_run(struct mpio_cache *cache, uint32_t before,
 void mpio__cache_give(struct mpio_cache *cache, uint32_t number);
 /* Make one clean page go; false: there is none. */
 bool mpio__cache_evict(struct mpio_cache *cache);
-/* A frame got a page, lost it, or was used. */
+/* A frame got a page, lost it, or was used; `again`: as part of one use. */
 void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame);
 void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame);
-void mpio__reclaim_use(struct mpio__frame *frame);
+void mpio__reclaim_use(struct mpio__frame *frame, bool again);
+/* It was read ahead, and is kept till somebody comes; or is that no longer. */
+void mpio__reclaim_keep(struct mpio_cache *cache, struct mpio__frame *frame);
+void mpio__reclaim_keep_no_more(struct mpio_cache *cache,
+				struct mpio__frame *frame);
+/* So many of those frames are kept. */
+uint32_t mpio__reclaim_kept_max(const struct mpio_cache *cache);
 
 /* cache_writeback.c */
 

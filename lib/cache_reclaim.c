@@ -17,12 +17,17 @@
  * stand aside some are looked at for each page that goes; what can go by then
  * is the newest of probation again.
  *
+ * A page that was read ahead, and that nobody came for yet, lets its turn pass
+ * and is the newest again, so that what was used goes first: thrice, lest it
+ * stay for ever when its reader has gone; and only while there are no more of
+ * them than the cache can keep.
+ *
  * A use only sets a bit: hits touch no list, and no other page's frame.
  *
  * So a scan, which uses each page once, moves through probation and leaves
  * the protected pages alone. Uses of one page in a row, with none of another
  * page of its file between, are one use: who reads a page in pieces does not
- * make it hot.
+ * make it hot. Nor does a use that says it goes on with the last one.
  *
  * Frames that are neighbours in memory make one piece of an I/O. Frames are
  * counted in groups of 64 KiB, and a row of pages that is to be read gets
@@ -44,6 +49,10 @@
 #define SECOND_CHANCES 8u
 /* Pages of a list that are put aside before one of the other goes. */
 #define PUT_ASIDE 256u
+/* Turns that a page lets pass that was read ahead. */
+#define TURNS_TO_PASS 3u
+/* Such pages before one goes in any case. */
+#define PASS_MAX 256u
 /* Pages that stand aside and are looked at again, for each that is to go. */
 #define BROUGHT_BACK 2u
 
@@ -263,17 +272,61 @@ static void mark(struct mpio_cache *cache, struct mpio__frame *frame)
 		frame->state & MPIO__FRAME_USED ? hot : MPIO__FRAME_USED;
 }
 
-void mpio__reclaim_use(struct mpio__frame *frame)
+void mpio__reclaim_use(struct mpio__frame *frame, bool again)
 {
 	const uint32_t hot = MPIO__FRAME_USED | MPIO__FRAME_HOT;
 	struct mpio_cache_mapping *file = frame->file;
 	uint32_t number = mpio__frame_number(file->cache, frame);
 
-	if (file->last != number)
+	mpio__reclaim_keep_no_more(file->cache, frame);
+	if (file->last != number &&
+	    !(again && (frame->state & MPIO__FRAME_USED)))
 		mark(file->cache, frame);
 	file->last = number;
 	if ((frame->state & hot) == hot && frame->uptodate == file->full)
 		frame->state |= MPIO__FRAME_PLAIN;
+}
+
+/* ---- Pages that were read ahead ------------------------------------------ */
+
+void mpio__reclaim_keep(struct mpio_cache *cache, struct mpio__frame *frame)
+{
+	frame->state |= MPIO__FRAME_EARLY + TURNS_TO_PASS * MPIO__FRAME_TURN;
+	cache->stats.ahead++;
+}
+
+void mpio__reclaim_keep_no_more(struct mpio_cache *cache,
+				struct mpio__frame *frame)
+{
+	if (!(frame->state & MPIO__FRAME_EARLY))
+		return;
+	frame->state &= MPIO__FRAME_STATES & ~MPIO__FRAME_EARLY;
+	cache->stats.ahead--;
+}
+
+uint32_t mpio__reclaim_kept_max(const struct mpio_cache *cache)
+{
+	return mpio__min_u32(cache->kept_max, cache->frame_count -
+						      cache->protect.count -
+						      cache->aside.count);
+}
+
+/* Whether its turn may pass; if too many are kept, it comes for all of them. */
+static bool is_kept(const struct mpio_cache *cache,
+		    const struct mpio__frame *frame)
+{
+	return frame->state >= MPIO__FRAME_TURN &&
+	       cache->stats.ahead <= mpio__reclaim_kept_max(cache);
+}
+
+/* Let the turn of a page pass that is kept; false: it is not. */
+static bool pass(struct mpio_cache *cache, struct mpio__frame *frame)
+{
+	if (!is_kept(cache, frame))
+		return false;
+	frame->state -= MPIO__FRAME_TURN;
+	move(cache, frame, false);
+	return true;
 }
 
 /* ---- Making room -------------------------------------------------------- */
@@ -284,20 +337,29 @@ static bool can_go(const struct mpio__frame *frame)
 	       !(frame->state & MPIO__FRAME_BUSY);
 }
 
+/* Make a page go that can. */
+static void evict(struct mpio_cache *cache, struct mpio__frame *frame)
+{
+	cache->stats.evicted++;
+	cache->stats.lost += (frame->state & MPIO__FRAME_EARLY) != 0;
+	mpio__frame_forget(frame);
+}
+
 /* Put some old pages that cannot go aside, until one goes. */
 static bool evict_from(struct mpio_cache *cache, struct mpio__list *list)
 {
 	uint32_t n = 0;
+	uint32_t passed = 0;
 
 	while (n < PUT_ASIDE && list->count > 0) {
 		struct mpio__frame *frame = mpio__frame_at(cache, list->tail);
 
 		cache->stats.scanned++;
-		if (promote(cache, frame))
+		if (promote(cache, frame) ||
+		    (passed++ < PASS_MAX && pass(cache, frame)))
 			continue;
 		if (can_go(frame)) {
-			mpio__frame_forget(frame);
-			cache->stats.evicted++;
+			evict(cache, frame);
 			return true;
 		}
 		mpio__reclaim_remove(cache, frame);
@@ -400,6 +462,7 @@ static bool group_can_go(struct mpio_cache *cache, uint32_t group)
 		if (is_free(cache, i))
 			continue;
 		if (frame->file == NULL || !can_go(frame) ||
+		    is_kept(cache, frame) ||
 		    (frame->state & (MPIO__FRAME_PROTECTED | MPIO__FRAME_HOT)))
 			return false;
 	}
@@ -415,8 +478,7 @@ static void group_clear(struct mpio_cache *cache, uint32_t group)
 	for (uint32_t i = first + 1; i <= end; i++) {
 		if (is_free(cache, i))
 			continue;
-		mpio__frame_forget(mpio__frame_at(cache, i));
-		cache->stats.evicted++;
+		evict(cache, mpio__frame_at(cache, i));
 	}
 }
 
@@ -430,11 +492,15 @@ static void free_group(struct mpio_cache *cache)
 	while (looked_at < GROUPS_LOOKED_AT && number != 0) {
 		struct mpio__frame *frame = mpio__frame_at(cache, number);
 		uint32_t group = group_of(cache, number);
+		bool passed;
 
 		number = mpio__beside_at(cache, number)->prev;
-		if (promote(cache, frame) || group == last)
+		if (promote(cache, frame))
 			continue;
-		if (group_can_go(cache, group)) {
+		passed = pass(cache, frame);
+		if (group == last)
+			continue;
+		if (!passed && group_can_go(cache, group)) {
 			group_clear(cache, group);
 			return;
 		}

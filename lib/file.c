@@ -13,8 +13,10 @@
 #define READAHEAD_MAX (256u << 10)
 /* A random read of so much goes straight if its pages are of no use later. */
 #define STRAIGHT_ONCE (64u << 10)
-/* An eighth of the cache for what is read ahead. */
+/* An eighth of the cache at most for what lies ahead of a reader, and a
+ * sixteenth of that in any case. */
 #define CACHE_SHARE 8u
+#define SHARE_MIN 16u
 
 /* ---- Handles ------------------------------------------------------------ */
 
@@ -48,7 +50,10 @@ static void configure(struct mpio_file *file)
 		       mpio__min_u64(most, mpio__or_default(bio, UINT32_MAX)));
 	config->readahead_min =
 		window(file, config->readahead_min, config->readahead_max);
-	file->ahead_max = most;
+	file->share_min = window(file, UINT32_MAX, most / SHARE_MIN);
+	file->share_max = most;
+	if (file->share_max < 2 * (uint64_t)config->readahead_max)
+		file->share_max = 2 * (uint64_t)config->readahead_max;
 	if (config->straight_min == 0)
 		config->straight_min = (uint32_t)mpio__min_u64(
 			cache_bytes(file) / 2, UINT32_MAX - 1);
@@ -115,6 +120,7 @@ struct reading {
 	uint64_t pos;      /* of it */
 	uint64_t end;
 	uint64_t asked; /* pages up to here were asked for; 0: none were */
+	bool again;     /* it goes on in a page that was read in part */
 	bool waited;    /* not all of it was there */
 };
 
@@ -173,6 +179,16 @@ static void take_hits(struct reading *reading)
 		take(reading, reading->end, page);
 }
 
+static int find(struct reading *reading, struct mpio_page **page)
+{
+	struct mpio_cache_mapping *mapping = reading->file->mapping;
+	bool again = reading->again;
+
+	reading->again = false;
+	return again ? mpio_cache_find_again(mapping, reading->pos, page)
+		     : mpio_cache_find(mapping, reading->pos, page);
+}
+
 static int get_page(struct reading *reading, struct mpio_page **page)
 {
 	struct mpio_file *file = reading->file;
@@ -182,7 +198,7 @@ static int get_page(struct reading *reading, struct mpio_page **page)
 	if (reading->asked > reading->pos && reading->asked < reading->end &&
 	    reading->asked - reading->pos <= piece)
 		ask(reading);
-	if (mpio_cache_find(file->mapping, reading->pos, page) == 0)
+	if (find(reading, page) == 0)
 		return 0;
 	reading->waited = true;
 	if (reading->asked <= reading->pos)
@@ -217,6 +233,8 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 		.to = buffer,
 		.pos = pos,
 		.end = pos + length,
+		.again = reader != NULL && reader->goes_on &&
+			 (pos & (file->page_size - 1)) != 0,
 	};
 	uint64_t last; /* the last piece begins here */
 	int error = 0;

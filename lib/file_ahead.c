@@ -44,8 +44,6 @@
 #define LEDGER_WINDOWS 64u
 /* Windows on their way before one reader, at most. */
 #define DEPTH_MAX 8u
-/* Who read among the last so many reads is still at work. */
-#define RECENT (4 * MPIO_FILE_READERS)
 /* Steps of a stride in a window. */
 #define STEPS_MAX 64u
 
@@ -90,7 +88,6 @@ static void halve(struct mpio_file *file)
 {
 	int64_t missing = lack(file);
 
-	file->narrowed -= file->narrowed != 0;
 	file->ledger_ahead /= 2;
 	file->ledger_wanted /= 2;
 	if (missing > lack(file))
@@ -223,6 +220,7 @@ static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 			       ? mpio__add_sat(begin, reader->stride)
 			       : begin + length;
 
+	reader->goes_on = !reader->backward && begin >= reader->end;
 	if (end <= reader->end) /* the same bytes again */
 		return;
 	/* What it left out was in vain, and it goes on for long from here. */
@@ -252,7 +250,6 @@ static void set_out(struct mpio_file *file, struct mpio_file_reader *reader,
 	reader->length = end - pos;
 	reader->ahead = reader->wanted = reader->end;
 	reader->mark = 0;
-	reader->lost = 0;
 	reader->window = 0;
 	reader->depth = 1;
 	reader->run += reader->length;
@@ -351,21 +348,28 @@ struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
 /* ---- Windows ------------------------------------------------------------ */
 
 /*
- * Bytes that may lie ahead of a reader. Those that lie ahead of all share a
- * part of the cache: if they did not fit in there together, they would drive
- * each other out before anybody comes for them.
+ * Bytes that may lie ahead of a reader when it gets a window, which is no
+ * larger than that either: a quarter of what all others, whatever handle they
+ * are of, leave of the frames that the cache keeps for what was read ahead. So
+ * they come to equal shares, which grow again when one goes.
  */
-static uint64_t share(const struct mpio_file *file)
+static void take_share(const struct mpio_file *file,
+		       struct mpio_file_reader *reader)
 {
-	uint32_t readers = 0;
-	uint32_t shift = 0;
+	struct mpio_cache_stats stats = mpio_cache_stats(file->mapping->cache);
+	uint64_t left = (uint64_t)stats.kept << file->page_shift;
+	uint64_t others = (uint64_t)stats.ahead << file->page_shift;
+	/* The last piece of its read may still lie there, too. */
+	uint64_t piece = mpio__min_u64(reader->end - reader->pos,
+				       file->config.readahead_max);
+	uint64_t own =
+		bytes_between(file, reader, reader->end - piece, reader->ahead);
 
-	for (uint32_t i = 0; i < MPIO_FILE_READERS; i++)
-		readers += file->readers[i].window != 0 &&
-			   file->reads - file->readers[i].used < RECENT;
-	while (1u << shift < readers)
-		shift++;
-	return file->ahead_max >> (shift + file->narrowed);
+	others -= mpio__min_u64(others, own);
+	left -= mpio__min_u64(left, others);
+	reader->share = mpio__min_u64(left / 4, file->share_max);
+	if (reader->share < file->share_min)
+		reader->share = file->share_min;
 }
 
 /* How large the next one is to be; 0: there is none. */
@@ -374,7 +378,6 @@ static uint32_t next_window(const struct mpio_file *file,
 {
 	const struct mpio_file_config *config = &file->config;
 	uint64_t most = config->readahead_max;
-	uint64_t part = share(file);
 	uint64_t bytes = (uint64_t)2 * reader->window;
 
 	if (reader->window == 0)
@@ -385,10 +388,7 @@ static uint32_t next_window(const struct mpio_file *file,
 		most *= 2;
 	else
 		most = mpio__min_u64(most, ledger_allows(file, reader));
-	if (part < file->ahead_max) { /* two of them, and others' */
-		part = part / 2 > file->page_size ? part / 2 : file->page_size;
-		most = mpio__min_u64(most, part);
-	}
+	most = mpio__min_u64(most, reader->share);
 	return (uint32_t)mpio__page_down(file, mpio__min_u64(bytes, most));
 }
 
@@ -496,27 +496,22 @@ static uint64_t window_end(const struct mpio_file *file,
  * Bytes that are to be on their way besides the next window: of other windows,
  * or of a read that is larger than one, as far as the cache's share goes.
  */
-static uint64_t windows_more(const struct mpio_file *file,
-			     const struct mpio_file_reader *reader)
+static uint64_t windows_more(const struct mpio_file_reader *reader)
 {
 	uint64_t more = (uint64_t)(reader->depth - 1) * reader->window;
-	uint64_t most = share(file);
+	uint64_t most = mpio__min_u64(reader->share, reader->length);
 
 	if (reader->stride != 0)
 		return more;
-	most = mpio__min_u64(most, reader->length);
 	return most > more + reader->window ? most - reader->window : more;
 }
 
-/* Others have come since so many windows were its share. */
-static void narrow(const struct mpio_file *file,
-		   struct mpio_file_reader *reader)
+/* So many windows are more than its share by now. */
+static void narrow(struct mpio_file_reader *reader)
 {
-	uint64_t part = share(file);
-
 	while (reader->depth > 1 &&
-	       (uint64_t)reader->depth * reader->window > part)
-		reader->depth /= 2;
+	       (uint64_t)reader->depth * reader->window > reader->share)
+		reader->depth--;
 }
 
 /*
@@ -546,38 +541,22 @@ static bool read_again(struct mpio_file *file,
 	return bytes != 0;
 }
 
-/*
- * The cache has other users, perhaps other handles that read ahead: this one
- * shall have less in it. Once for all that is ahead of the reader now, for it
- * was read before that was known.
- */
-static void give_way(struct mpio_file *file, struct mpio_file_reader *reader)
-{
-	if (reader->end <= reader->lost)
-		return;
-	reader->lost = reader->ahead;
-	if (file->ahead_max >> file->narrowed >= 4 * (uint64_t)file->page_size)
-		file->narrowed++;
-	narrow(file, reader);
-}
-
 void mpio__file_look_further(struct mpio_file *file,
 			     struct mpio_file_reader *reader)
 {
-	uint64_t before = windows_more(file, reader);
+	uint64_t before;
+	uint64_t more;
 
-	if (read_again(file, reader)) {
-		give_way(file, reader);
+	take_share(file, reader);
+	before = windows_more(reader);
+	if (read_again(file, reader) || !reader->covered ||
+	    reader->stride != 0 || reader->window < file->config.readahead_max)
 		return;
-	}
-	if (!reader->covered || reader->stride != 0 ||
-	    reader->window < file->config.readahead_max ||
-	    reader->depth == DEPTH_MAX ||
-	    (uint64_t)2 * reader->depth * reader->window > share(file))
-		return;
-	reader->depth *= 2;
-	reader->mark -= mpio__min_u64(reader->mark,
-				      windows_more(file, reader) - before);
+	reader->depth = mpio__min_u32(2 * reader->depth, DEPTH_MAX);
+	narrow(reader);
+	more = windows_more(reader);
+	if (more > before)
+		reader->mark -= mpio__min_u64(reader->mark, more - before);
 }
 
 /* Start a window; whether one was, and all of it is on its way. */
@@ -589,14 +568,16 @@ static bool start_window(struct mpio_file *file,
 	uint64_t to;
 	uint64_t bytes;
 
+	if (bytes_between(file, reader, reader->end, from) > reader->share)
+		return false; /* later, when it has come to some of it */
 	reader->window = next_window(file, reader);
 	if (reader->wanted == from)
 		from = page_end(file, reader, from);
 	to = window_end(file, reader, from, reader->window, size);
 	if (from >= to)
 		return false;
-	narrow(file, reader);
-	reader->mark = from - mpio__min_u64(from, windows_more(file, reader));
+	narrow(reader);
+	reader->mark = from - mpio__min_u64(from, windows_more(reader));
 	if (reader->wanted == reader->ahead)
 		reader->wanted = from;
 	if (reader->stride != 0)
@@ -632,6 +613,7 @@ void mpio__file_look_ahead(struct mpio_file *file,
 {
 	if (!is_due(file, reader))
 		return;
+	take_share(file, reader);
 	while (start_window(file, reader, pos, size) &&
 	       wants_another(file, reader)) {
 	}

@@ -212,11 +212,16 @@ struct mpio_cache_stats {
 			    * dirty or pinned */
 	uint64_t promoted; /* pages that were used a second time */
 	uint64_t runs;     /* groups of neighbouring frames taken whole */
+	uint64_t lost;     /* pages that made room though they were read ahead
+			    * and nobody had come for them */
 	uint64_t helped;   /* writers that had to help to write back */
 	uint32_t frames;   /* all there are */
 	uint32_t free;     /* frames that hold nothing */
 	uint32_t dirty;    /* frames that are to be written back */
 	uint32_t writing;  /* frames that a walk has in hand */
+	uint32_t ahead;    /* frames that were read ahead (MPIO_READ_AHEAD) and
+			    * that nobody came for yet */
+	uint32_t kept;     /* so many of those are kept while others can go */
 };
 
 /* ---- The cache ---------------------------------------------------------- */
@@ -406,6 +411,19 @@ int mpio_cache_get(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  */
 int mpio_cache_find(struct mpio_cache_mapping *file, uint64_t pos,
 		    struct mpio_page **page);
+
+/**
+ * The same for who goes on in a page that he used before, as in one that is
+ * read in pieces: both are one use, whatever others used between. (A page that
+ * is used more than once is not easily driven out.)
+ *
+ * @param file  any
+ * @param pos   bytes; any in the page
+ * @param[out] page  pinned; untouched on failure
+ * @return as mpio_cache_find()
+ */
+int mpio_cache_find_again(struct mpio_cache_mapping *file, uint64_t pos,
+			  struct mpio_page **page);
 
 /**
  * Begin to read a range past the cache, from where the blocks lie, if no page

@@ -59,10 +59,11 @@
  * last one began. One that has to wait for what was read ahead of it gets
  * windows earlier: up to eight of the largest are then on their way. One whose
  * reads are larger than windows gets as many of them as a read has. What lies
- * ahead of all readers of a handle, but for a window each, shares an eighth of
- * the cache; less if the cache needs the frames for others before the reader
- * comes. A ledger of what was read ahead and of what was then wanted keeps the
- * share that nobody wants below a quarter.
+ * ahead of a reader, but for a window, is an eighth of the cache at most; less,
+ * if much lies ahead of others in the same cache, whatever handle they are of:
+ * all readers come to equal shares of what a cache keeps of it. A ledger of
+ * what was read ahead and of what was then wanted keeps the share that nobody
+ * wants below a quarter.
  */
 #ifndef MPIO_FILE_H
 #define MPIO_FILE_H
@@ -130,7 +131,7 @@ struct mpio_file_reader {
 	uint64_t ahead;  /* up to here was read ahead, */
 	uint64_t wanted; /* and from here on nobody came for it yet */
 	uint64_t mark;   /* who comes past it starts the next window */
-	uint64_t lost;   /* up to here some of it has been read again */
+	uint64_t share;  /* bytes of the cache's that may lie ahead of it */
 	uint64_t run;    /* bytes since the sequence began */
 	uint32_t window; /* bytes, of the last one */
 	uint32_t depth;  /* so many windows are to be on their way */
@@ -138,6 +139,7 @@ struct mpio_file_reader {
 	uint32_t used;   /* when; by the handle's count of reads */
 	bool backward;
 	bool covered; /* all of the last read had been read ahead */
+	bool goes_on; /* it began where the one before ended, or behind */
 };
 
 /* I/Os of a read that goes straight to the caller's memory; the library's. */
@@ -173,8 +175,8 @@ struct mpio_file {
 	struct mpio_file_place places[MPIO_FILE_READERS];
 	struct mpio_file_reader readers[MPIO_FILE_READERS];
 	struct mpio_file_straight straight;
-	uint64_t ahead_max; /* bytes ahead of all readers, */
-	uint32_t narrowed;  /* halved so often: the cache has other users */
+	uint64_t share_min; /* bytes that may lie ahead of a reader */
+	uint64_t share_max;
 	uint32_t page_size;
 	uint32_t page_shift;
 	uint64_t ledger_ahead;  /* as in the statistics, but for what lies */

@@ -78,6 +78,30 @@ static void a_page_that_is_read_in_pieces_is_not_hot(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).promoted, 1);
 }
 
+/* If he says so, also when others were used between. */
+static void who_goes_on_in_a_page_uses_it_once(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached_open(cached, 800, 32);
+	assert_int_equal(mpio_cache_find_again(&cached->file, 5 * PAGE, &page),
+			 -MPIO_ENOENT);
+	for (uint32_t i = 0; i < 10; i++) {
+		if (i == 0)
+			use_page(cached, 5);
+		assert_int_equal(mpio_cache_find_again(&cached->file,
+						       5 * PAGE + 7, &page),
+				 0);
+		assert_int_equal(page->pos, 5 * PAGE);
+		mpio_cache_put(page);
+		use_page(cached, 10 + i);
+	}
+	assert_int_equal(mpio_cache_stats(cached->cache).promoted, 0);
+	use_page(cached, 5);
+	assert_int_equal(mpio_cache_stats(cached->cache).promoted, 1);
+}
+
 static void what_is_no_longer_used_gives_way_to_a_new_hot_set(void **state)
 {
 	struct cached *cached = *state;
@@ -715,6 +739,7 @@ int main(void)
 		CACHED_TEST(a_scan_leaves_the_hot_set_alone),
 		CACHED_TEST(so_does_a_scan_that_reads_ahead),
 		CACHED_TEST(a_page_that_is_read_in_pieces_is_not_hot),
+		CACHED_TEST(who_goes_on_in_a_page_uses_it_once),
 		CACHED_TEST(what_is_no_longer_used_gives_way_to_a_new_hot_set),
 		CACHED_TEST(a_page_in_use_outlives_the_hot_set_it_came_with),
 		CACHED_TEST(the_protected_pages_are_a_share_and_no_more),
