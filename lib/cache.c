@@ -87,14 +87,14 @@ static int wait_own(const struct mpio__frame *frame, struct mpio_queue *queue,
 int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 		     uint32_t states)
 {
+	const struct mpio_cache_mapping *file = frame->file;
 	int error = 0;
 
 	while (error == 0 && (frame->state & states)) {
 		if (is_own(frame, queue, states))
 			error = wait_own(frame, queue, states);
-		else
-			error = mpio__cache_wait_event(frame->file->cache,
-						       queue);
+		else if (!mpio__leave_any_round(file->cache, queue))
+			error = mpio__cache_wait_event(file->cache, queue);
 	}
 	return error;
 }

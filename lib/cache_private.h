@@ -444,6 +444,12 @@ uint32_t mpio__reclaim_kept_max(const struct mpio_cache *cache);
 int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue);
 void mpio__walk_give(struct mpio_cache_mapping *file);
 /*
+ * Whoever this thread is to sleep for may wait for a file of a round of work
+ * here. Whether there was one, and has come out.
+ */
+bool mpio__leave_any_round(const struct mpio_cache *cache,
+			   struct mpio_queue *queue);
+/*
  * A walk to its end; who says so waits for pages that are locked. The caller
  * has the walk of the file, and the lock.
  */

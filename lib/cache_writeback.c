@@ -218,12 +218,8 @@ static int leave_round(struct mpio_cache_mapping *file,
 	return 0;
 }
 
-/*
- * Whoever walks the file that this thread waits for may wait for one of a round
- * here. Whether there was one, and has come out.
- */
-static bool leave_any_round(const struct mpio_cache *cache,
-			    struct mpio_queue *queue)
+bool mpio__leave_any_round(const struct mpio_cache *cache,
+			   struct mpio_queue *queue)
 {
 	struct mpio_cache_mapping *file = cache->walks;
 
@@ -245,7 +241,7 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 		int error = -MPIO_EDEADLK;
 
 		if (file->walker != queue)
-			error = leave_any_round(cache, queue)
+			error = mpio__leave_any_round(cache, queue)
 					? 0
 					: mpio__cache_wait_event(cache, queue);
 		else if (file->round != NULL)

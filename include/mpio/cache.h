@@ -621,8 +621,9 @@ int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  *               names no queue, are left out
  * @par Callbacks
  *   The engine's, with no lock held. One that drops or writes back pages of
- *   another file waits for what the round has sent of it; at the end of
- *   an I/O, where that may be of the very file, it is told -MPIO_EDEADLK.
+ *   another file waits for what the round has sent of it, and one that waits
+ *   for another thread for what it has sent of all; at the end of an I/O,
+ *   where that may be of the very file, the first is told -MPIO_EDEADLK.
  * @return how many pages were written, bounded for a call; 0: there was
  *         nothing to do (by the threshold, for this queue); or the first
  *         error, which the files' error sequences tell, too

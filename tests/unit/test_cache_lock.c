@@ -366,27 +366,36 @@ static void give_third(void)
 	unlock(NULL);
 }
 
-static void who_waits_for_a_walk_keeps_no_other_of_a_round(void **state)
+/* A page of two files is dirty, and of a third one none. */
+static void open_with_third(struct cached *cached,
+			    void (*before_map)(struct rig *rig, uint64_t block))
 {
-	struct cached *cached = *state;
-	struct mpio_queue *queue;
 	struct mpio_page *page;
 
 	working = cached;
 	cached->config.background_percent = 1;
 	open_locked(cached, 8);
-	queue = cached->rig->queue;
 	maps = 0;
 	dropped = 1;
-	cached->rig->before_map = drop_of_third;
-	meanwhile = give_third;
+	cached->rig->before_map = before_map;
 	third = (struct mpio_cache_mapping){.mapping = cached->other.mapping};
 	assert_int_equal(mpio_cache_attach(cached->cache, &third), 0);
-	assert_int_equal(
-		mpio_cache_write_begin(&cached->other, queue, 0, PAGE, &page),
-		0);
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, 0, PAGE,
+						&page),
+			 0);
 	mpio_cache_write_end(page, 0, PAGE);
 	assert_int_equal(write_blocks(cached, 0, 4), 0);
+}
+
+static void who_waits_for_a_walk_keeps_no_other_of_a_round(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+
+	open_with_third(cached, drop_of_third);
+	queue = cached->rig->queue;
+	meanwhile = give_third;
 	lock(NULL);
 	assert_int_equal(
 		mpio__walk_take(&third, (struct mpio_queue *)(void *)&third),
@@ -395,6 +404,41 @@ static void who_waits_for_a_walk_keeps_no_other_of_a_round(void **state)
 	assert_int_equal(mpio_cache_work(cached->cache, queue), 2);
 	assert_int_equal(dropped, 0);
 	assert_int_equal(waits, 1);
+	assert_int_equal(mpio_cache_detach(&third, queue), 0);
+}
+
+/* The second file of a round wants a page of the third one. */
+static void wait_for_third(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	if (++maps == 2)
+		dropped = mpio_cache_wait(pages[0], rig->queue);
+}
+
+static void end_third(void)
+{
+	assert_null(working->other.walker);
+	mpio_cache_release(pages[0]);
+}
+
+static void nor_does_who_waits_for_a_page(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	cached->rig->two = true;
+	open_with_third(cached, wait_for_third);
+	queue = cached->rig->queue;
+	assert_int_equal(mpio_cache_grab(&third, cached->rig->other, 0, &page),
+			 0);
+	pages[0] = page;
+	mpio_cache_pin(page);
+	meanwhile = end_third;
+	assert_int_equal(mpio_cache_work(cached->cache, queue), 2);
+	assert_int_equal(dropped, 0);
+	assert_int_equal(waits, 1);
+	mpio_cache_put(page);
 	assert_int_equal(mpio_cache_detach(&third, queue), 0);
 }
 
@@ -412,6 +456,7 @@ int main(void)
 		CACHED_TEST(a_writer_at_the_limit_waits_for_who_writes),
 		CACHED_TEST(with_nobody_waiting_puts_are_short_again),
 		CACHED_TEST(who_waits_for_a_walk_keeps_no_other_of_a_round),
+		CACHED_TEST(nor_does_who_waits_for_a_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
