@@ -34,8 +34,11 @@ bool mpio__is_nested(const struct mpio_cache *cache,
 	return handing != NULL || is_walking(cache, queue);
 }
 
-/* Write pages of a file that nobody walks: a few, or all that can be. */
-static void write_some(struct mpio_cache_mapping *file,
+/*
+ * Write pages of a file that nobody walks: a few, or all that can be. Whether
+ * there were as many as a few.
+ */
+static bool write_some(struct mpio_cache_mapping *file,
 		       struct mpio_queue *queue, bool all)
 {
 	struct mpio_writeback_control wbc = {
@@ -51,6 +54,7 @@ static void write_some(struct mpio_cache_mapping *file,
 	/* Errors are told by the error sequence. */
 	(void)mpio__cache_walk(file, queue, &wbc, waits);
 	mpio__walk_give(file);
+	return wbc.nr_to_write <= 0;
 }
 
 /*
@@ -111,7 +115,7 @@ MPIO__APART static bool write_any(struct mpio_cache *cache,
 
 		if (file == NULL)
 			break;
-		write_some(file, queue, all);
+		(void)write_some(file, queue, all);
 		if (cache->cleaned != cleaned)
 			return true;
 	}
@@ -211,6 +215,18 @@ int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)
 	return 0;
 }
 
+/* Pages of this one; if those are few, what others left is in the way, too. */
+static void help(struct mpio_cache_mapping *file, struct mpio_queue *queue)
+{
+	struct mpio_cache_mapping *next;
+
+	if (write_some(file, queue, false))
+		return;
+	next = mpio__cache_next_file(file->cache);
+	if (next != NULL)
+		(void)write_some(next, queue, false);
+}
+
 void mpio__cache_throttle(struct mpio_cache_mapping *file,
 			  struct mpio_queue *queue)
 {
@@ -225,7 +241,7 @@ void mpio__cache_throttle(struct mpio_cache_mapping *file,
 					 : mpio__cache_next_file(cache, queue);
 
 		if (next != NULL && next->walker == NULL) {
-			write_some(next, queue, false);
+			help(next, queue);
 			return;
 		}
 		/* What is left may be of another device: nobody is at it. */

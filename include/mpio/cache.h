@@ -536,7 +536,8 @@ void mpio_cache_release(struct mpio_page *page);
  *
  * A block that they cover is not read, one that they cover in part is, unless
  * it lies behind the end; with a `seal` that is so of pages. When too many
- * pages are dirty, some of this file are written back first.
+ * pages are dirty, some of this file are written back first, and if it has
+ * only a few, some of another, too.
  *
  * @param file    any
  * @param queue   the calling thread's

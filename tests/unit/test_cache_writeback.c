@@ -263,6 +263,33 @@ static void who_writes_too_much_helps(void **state)
 	assert_true(mpio_cache_stats(cached->cache).helped >= 3);
 }
 
+static void write_other(struct cached *cached, uint64_t pos)
+{
+	struct mpio_page *page;
+
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, pos, PAGE,
+						&page),
+			 0);
+	memset(page->data, 'o', PAGE);
+	mpio_cache_write_end(page, pos, PAGE);
+}
+
+/* Or it would pay for each page, and what others left would stay. */
+static void who_has_few_dirty_pages_helps_with_those_of_others(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.limit_percent = 50;
+	cached_open(cached, 256, 32);
+	for (uint32_t i = 0; i < 15; i++)
+		write_other(cached, (uint64_t)i * PAGE);
+	for (uint32_t i = 0; i < 8; i++)
+		assert_int_equal(write_blocks(cached, 4 * (40 + i), 4), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).helped, 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 7);
+}
+
 static void work_is_done_from_the_threshold_on(void **state)
 {
 	struct cached *cached = *state;
@@ -373,18 +400,6 @@ static void drop_the_first(struct rig *rig, uint64_t block)
 					  UINT64_MAX);
 }
 
-static void write_other(struct cached *cached, uint64_t pos)
-{
-	struct mpio_page *page;
-
-	assert_int_equal(mpio_cache_write_begin(&cached->other,
-						cached->rig->queue, pos, PAGE,
-						&page),
-			 0);
-	memset(page->data, 'o', PAGE);
-	mpio_cache_write_end(page, pos, PAGE);
-}
-
 static void work_on_a_block_that_was_given_away(struct cached *cached)
 {
 	meanwhile = cached;
@@ -485,6 +500,7 @@ int main(void)
 		CACHED_TEST(
 			a_file_that_grows_under_a_walk_is_written_to_its_end),
 		CACHED_TEST(who_writes_too_much_helps),
+		CACHED_TEST(who_has_few_dirty_pages_helps_with_those_of_others),
 		CACHED_TEST(work_is_done_from_the_threshold_on),
 		CACHED_TEST(work_is_done_on_what_lies_before_the_last_stop),
 		CACHED_TEST(work_that_fails_says_so),
