@@ -86,6 +86,18 @@ MPIO__APART static int look_at_queue(struct mpio_cache_mapping *file,
 	return wrong ? -MPIO_EUCLEAN : 0;
 }
 
+/* A callback has failed a page that is to be written; the error. */
+static int put_off(struct mpio_page *page, int error)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+
+	mpio__cache_lock(frame->file->cache);
+	if (mpio__is_passing(error))
+		frame->state |= MPIO__FRAME_PUT_OFF;
+	mpio__cache_unlock(frame->file->cache);
+	return error;
+}
+
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
 {
@@ -110,6 +122,8 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 	wanted = extent->count;
 	error = file->mapping.ops->get_block(&file->mapping, page, block, flags,
 					     extent);
+	if (error != 0 && (flags & MPIO_MAP_CREATE))
+		return put_off(page, error);
 	/* The core has asked for more, and cannot tell. */
 	if (error == 0 && extent->count > wanted)
 		error = -MPIO_EUCLEAN;
@@ -189,8 +203,9 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 		void **data)
 {
 	struct mpio_cache_mapping *file = file_of(mapping);
+	int error = file->mapping.ops->seal(&file->mapping, page, data);
 
-	return file->mapping.ops->seal(&file->mapping, page, data);
+	return error != 0 ? put_off(page, error) : 0;
 }
 
 /*

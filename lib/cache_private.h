@@ -172,8 +172,10 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 #define MPIO__FRAME_ASIDE (1u << 9)
 /* was read ahead, and nobody came for it yet */
 #define MPIO__FRAME_EARLY (1u << 10)
+/* a callback found no room to write it back, or somebody in the way */
+#define MPIO__FRAME_PUT_OFF (1u << 11)
 /* so many of its turns to go may still pass: a count, above all states */
-#define MPIO__FRAME_TURN (1u << 11)
+#define MPIO__FRAME_TURN (1u << 12)
 #define MPIO__FRAME_STATES (MPIO__FRAME_TURN - 1)
 
 #define MPIO__FRAME_BUSY (MPIO__FRAME_LOCKED | MPIO__FRAME_WRITING)
@@ -368,6 +370,12 @@ static inline uint64_t mpio__bytes_mask(const struct mpio_cache_mapping *file,
 	return mpio__blocks_mask(
 		offset >> file->block_shift,
 		(uint32_t)mpio__bytes_to_blocks_up(end, file->block_shift));
+}
+
+/* Of a callback: what it was told by the cache, and may not be next time. */
+static inline bool mpio__is_passing(int error)
+{
+	return error == -MPIO_ENOMEM || error == -MPIO_EDEADLK;
 }
 
 /* All blocks of a page. */

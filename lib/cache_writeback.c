@@ -33,6 +33,7 @@ static void claim(struct mpio__frame *frame)
 
 	frame->moving = frame->dirty;
 	mpio__frame_set_dirty(frame, 0);
+	frame->state &= ~MPIO__FRAME_PUT_OFF;
 	frame->state |= MPIO__FRAME_WRITING;
 	mpio__index_tag(mpio__file_index(file), mpio__frame_key(cache, frame),
 			MPIO__TAG_WRITING, true);
@@ -136,6 +137,19 @@ size_t mpio__next_dirty(struct mpio_mapping *mapping, uint64_t pos,
 	return n;
 }
 
+/* A walk of what is marked is to come to a page again. */
+static void mark_again(struct mpio__frame *frame)
+{
+	struct mpio_cache_mapping *file = frame->file;
+
+	if (file->walk == NULL || file->walk->sync_mode != MPIO_SYNC_ALL)
+		return;
+	file->put_off++;
+	mpio__index_tag(mpio__file_index(file),
+			mpio__frame_key(file->cache, frame), MPIO__TAG_TOWRITE,
+			true);
+}
+
 void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 		     int status)
 {
@@ -143,6 +157,7 @@ void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 		((struct mpio_cache_lane *)mapping)->file;
 	struct mpio__frame *frame = mpio__frame_of(page);
 	uint64_t dirty = 0;
+	bool put_off;
 
 	mpio__cache_lock(file->cache);
 	if (page->flags & MPIO_PAGE_DIRTY) {
@@ -152,10 +167,16 @@ void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 	}
 	if (dirty == 0)
 		file->cache->cleaned++;
-	mpio_errseq_set(&file->mapping.errors, status);
+	/* What was only put off has not failed: it stays dirty, that is all. */
+	put_off = dirty != 0 && mpio__is_passing(status) &&
+		  (frame->state & MPIO__FRAME_PUT_OFF);
+	if (!put_off)
+		mpio_errseq_set(&file->mapping.errors, status);
 	if (file->walk_error == 0)
 		file->walk_error = status;
 	unclaim(frame, dirty);
+	if (put_off)
+		mark_again(frame);
 	mpio__cache_unlock(file->cache);
 }
 
@@ -282,12 +303,14 @@ static int pass(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	int error;
 
 	file->walk = wbc;
+	file->put_off = 0;
 	file->writes.mapping.size = file->mapping.size;
 	/* Errors of earlier walks are told by the file's sequence. */
 	file->writes.mapping.errors = (struct mpio_errseq){0};
 	mpio__cache_unlock(cache);
 	error = mpio_writepages(queue, &file->writes.mapping, wbc);
 	mpio__cache_lock(cache);
+	file->walk = NULL;
 	unclaim_rest(file);
 	return error;
 }
@@ -316,10 +339,25 @@ MPIO__APART static void unmark(struct mpio_cache_mapping *file)
 		mpio__index_tag(index, key++, MPIO__TAG_TOWRITE, false);
 }
 
+/* What is left of an error when all pages that were put off come again. */
+static int forget_passing(struct mpio_cache_mapping *file, int error)
+{
+	if (file->put_off == 0)
+		return error;
+	if (mpio__is_passing(file->walk_error))
+		file->walk_error = 0;
+	return mpio__is_passing(error) ? 0 : error;
+}
+
+/*
+ * Pages that were locked come again; and those that were put off, for what has
+ * been written makes room: as long as there are fewer of them each time.
+ */
 int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		     struct mpio_writeback_control *wbc, bool waits)
 {
 	struct mpio__index index = mpio__file_index(file);
+	uint32_t most = UINT32_MAX;
 	uint32_t number;
 	int error;
 	int late;
@@ -329,7 +367,7 @@ int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	error = pass(file, queue, wbc);
 	late = settle(file, queue);
 	while (waits && wbc->sync_mode == MPIO_SYNC_ALL && late == 0 &&
-	       error != -MPIO_EINVAL) {
+	       error != -MPIO_EINVAL && file->put_off <= most) {
 		uint64_t key = 0;
 
 		number = mpio__index_next(index, &key, MPIO__TAG_TOWRITE);
@@ -337,6 +375,9 @@ int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 			break;
 		late = wait_for_marked(file, queue, number);
 		if (late == 0) {
+			most = file->put_off != 0 ? file->put_off - 1
+						  : UINT32_MAX;
+			error = forget_passing(file, error);
 			late = pass(file, queue, wbc);
 			error = error != 0 ? error : late;
 			late = late != -MPIO_EINVAL ? settle(file, queue)
@@ -371,7 +412,7 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
 	if (wbc->sync_mode == MPIO_SYNC_ALL)
 		told = mpio_errseq_check_and_advance(
 			&file->mapping.errors, since != NULL ? since : &now);
-	else if (error == 0)
+	if (told == 0)
 		told = file->walk_error;
 	mpio__walk_give(file);
 	mpio__cache_unlock(cache);

@@ -38,11 +38,12 @@
  * for itself.
  * They get -MPIO_EDEADLK for a file that is being walked there, or a page that
  * is being read, filled or written back there, and -MPIO_ENOMEM where others
- * would wait for a frame. For what they look up to write pages back a cache
- * keeps 16 nodes (an eighth, if it has fewer than 128) and, from 32 frames on,
- * 8 frames: no other call takes such a node, and mpio_cache_write_begin() makes
- * no such frame dirty. A callback that makes room walks files in turn; a
- * callback of such a walk does not.
+ * would wait for a frame; a page that they fail with these when it is written
+ * back stays dirty, and only who writes it back is told. For what they look up
+ * to write pages back a cache keeps 16 nodes (an eighth, if it has fewer than
+ * 128) and, from 32 frames on, 8 frames: no other call takes such a node, and
+ * mpio_cache_write_begin() makes no such frame dirty. A callback that makes
+ * room walks files in turn; a callback of such a walk does not.
  *
  * Devices: a block for which get_block names no queue lies on the device of the
  * queue that the call was given. Files of several devices may share a cache,
@@ -188,6 +189,7 @@ struct mpio_cache_mapping {
 	uint32_t writing;     /* of them */
 	uint32_t orphans;     /* dropped, but pinned */
 	uint32_t last;        /* frame used last */
+	uint32_t put_off;     /* pages that callbacks failed for now */
 	int32_t walk_error;   /* first of a page since the walk began */
 	struct mpio_cache_watch *watches; /* of reads past the cache */
 	bool names_queue;                 /* get_block did last time */
@@ -608,7 +610,9 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
  * @param queue  the calling thread's
  * @param[in,out] since  the holder's cursor in `mapping.errors`, or NULL
  * @return 0, or the first error of the walk, or else one that the holder has
- *         not been told yet; pages that failed are still dirty
+ *         not been told yet; pages that failed are still dirty. Those that
+ *         callbacks failed with -MPIO_ENOMEM or -MPIO_EDEADLK are tried again
+ *         when others were written; what is left of that is told here alone
  */
 int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		    struct mpio_errseq *since);
@@ -627,7 +631,9 @@ int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  *   where that may be of the very file, the first is told -MPIO_EDEADLK.
  * @return how many pages were written, bounded for a call; 0: there was
  *         nothing to do (by the threshold, for this queue); or the first
- *         error, which the files' error sequences tell, too
+ *         error, which the files' error sequences tell, too, unless a callback
+ *         failed with -MPIO_ENOMEM or -MPIO_EDEADLK: then a later walk writes
+ *         the page
  */
 int mpio_cache_work(struct mpio_cache *cache, struct mpio_queue *queue);
 

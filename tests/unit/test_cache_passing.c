@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Errors of callbacks that pass: there was no room for them, or somebody was
+ * in the way. What they failed is dirty still, and the next time may succeed.
+ */
+#include "cached.h"
+
+static int (*rig_get_block)(struct mpio_mapping *mapping,
+			    struct mpio_page *page, uint64_t block,
+			    uint32_t flags, struct mpio_extent *extent);
+
+/* Of which page, how often and with what get_block fails; and was called. */
+static struct {
+	uint64_t pos;
+	uint32_t times;
+	int error;
+	uint32_t calls;
+} failing;
+
+static int fail_some(struct mpio_mapping *mapping, struct mpio_page *page,
+		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
+{
+	if ((flags & MPIO_MAP_CREATE) && page->pos == failing.pos) {
+		failing.calls++;
+		if (failing.times != 0) {
+			failing.times--;
+			return failing.error;
+		}
+	}
+	extent->count = 4 - block % 4;
+	return rig_get_block(mapping, page, block, flags, extent);
+}
+
+/* Four dirty pages, the second of which fails. */
+static void open_failing(struct cached *cached, uint32_t times, int error)
+{
+	failing.pos = PAGE;
+	failing.times = times;
+	failing.error = error;
+	failing.calls = 0;
+	rig_get_block = cached->rig->ops.get_block;
+	cached->rig->ops.get_block = fail_some;
+	cached->config.background_percent = 1;
+	cached_open(cached, 64, 16);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+}
+
+/* Who holds a file open knows nothing of it, and has no need to. */
+static void work_tells_them_and_the_file_does_not(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since;
+
+	open_failing(cached, 2, -MPIO_ENOMEM);
+	since = mpio_cache_errors_sample(&cached->file);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 -MPIO_ENOMEM);
+	assert_true(failing.calls != 0);
+	assert_int_equal(mpio_cache_errors_check(&cached->file, &since), 0);
+	failing.times = 0;
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3 f4 f5 f6 f7 f8");
+}
+
+static void a_sync_tries_again(void **state)
+{
+	struct cached *cached = *state;
+
+	open_failing(cached, 1, -MPIO_EDEADLK);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(failing.calls, 2);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3 f4 f5 f6 f7 f8");
+}
+
+/* What does not pass is told to who syncs, and to nobody else. */
+static void but_not_for_ever(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since;
+
+	open_failing(cached, 100, -MPIO_ENOMEM);
+	since = mpio_cache_errors_sample(&cached->file);
+	assert_int_equal(sync_file(cached), -MPIO_ENOMEM);
+	assert_int_equal(failing.calls, 2);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_int_equal(mpio_cache_errors_check(&cached->file, &since), 0);
+	failing.times = 0;
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+/* Each time around one finds room, and all the others wait for that. */
+static int find_room_for_one(struct mpio_mapping *mapping,
+			     struct mpio_page *page, uint64_t block,
+			     uint32_t flags, struct mpio_extent *extent)
+{
+	if ((flags & MPIO_MAP_CREATE) &&
+	    page->pos + (uint64_t)failing.calls * PAGE != 3 * PAGE)
+		return -MPIO_ENOMEM;
+	if (flags & MPIO_MAP_CREATE)
+		failing.calls++;
+	extent->count = 4;
+	return rig_get_block(mapping, page, block, flags, extent);
+}
+
+static void as_long_as_some_are_written(void **state)
+{
+	struct cached *cached = *state;
+
+	open_failing(cached, 0, 0);
+	cached->rig->ops.get_block = find_room_for_one;
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(failing.calls, 4);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3 f4 f5 f6 f7 f8");
+}
+
+/* One that stays counts, whatever passes beside it. */
+static void another_error_is_told_all_the_same(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since;
+
+	open_failing(cached, 1, -MPIO_ENOMEM);
+	since = mpio_cache_errors_sample(&cached->file);
+	mock_fail(&cached->rig->a, 108, 4, -MPIO_EIO)->op = 1u
+							    << MPIO_BIO_WRITE;
+	assert_int_equal(sync_file(cached), -MPIO_EIO);
+	cached->rig->a.fault_count = 0;
+	assert_int_equal(mpio_cache_errors_check(&cached->file, &since),
+			 -MPIO_EIO);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_int_equal(sync_file(cached), 0);
+}
+
+/* So does the same error of a device. */
+static void a_device_has_none_that_pass(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since;
+
+	open_failing(cached, 0, 0);
+	since = mpio_cache_errors_sample(&cached->file);
+	mock_fail(&cached->rig->a, 104, 4, -MPIO_ENOMEM)->op =
+		1u << MPIO_BIO_WRITE;
+	assert_int_equal(sync_file(cached), -MPIO_ENOMEM);
+	cached->rig->a.fault_count = 0;
+	assert_int_equal(failing.calls, 1);
+	assert_int_equal(mpio_cache_errors_check(&cached->file, &since),
+			 -MPIO_ENOMEM);
+	assert_int_equal(sync_file(cached), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CACHED_TEST(work_tells_them_and_the_file_does_not),
+		CACHED_TEST(a_sync_tries_again),
+		CACHED_TEST(but_not_for_ever),
+		CACHED_TEST(as_long_as_some_are_written),
+		CACHED_TEST(another_error_is_told_all_the_same),
+		CACHED_TEST(a_device_has_none_that_pass),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
