@@ -31,8 +31,10 @@
  * sent has ended, so every write of a file ends in that thread.
  *
  * ORDER. walk before page lock; who has a page locked waits for the device
- * alone. The cache's lock is innermost, and is given up before anything else
- * is called.
+ * alone. A callback that makes room walks files that the engine's own order
+ * knows nothing of, with pages locked and other walks held: inside of that
+ * nobody waits for another thread. The cache's lock is innermost, and is given
+ * up before anything else is called.
  */
 #ifndef MPIO_CACHE_PRIVATE_H
 #define MPIO_CACHE_PRIVATE_H
@@ -482,6 +484,9 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Whether a queue's thread is inside a call of the cache already. */
 bool mpio__is_nested(const struct mpio_cache *cache,
 		     const struct mpio_queue *queue);
+/* Whether it is in a walk that a callback began, to make room. */
+bool mpio__is_in_room(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue);
 /* Until one more page may be dirty: 0 or -MPIO_ENOMEM. */
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Where a writer has to help. */

@@ -6,6 +6,8 @@
  * Who needs room walks files with dirty pages, whatever they are of, in turn:
  * first a few pages of each, then all that can be written. What others walk
  * already is waited for, unless it is a callback, whose own thread that may be.
+ * What a callback walks is no part of the order in which the engine uses its
+ * files: the callbacks of such a walk wait for no other thread at all.
  */
 #include "cache_private.h"
 
@@ -23,7 +25,18 @@ static bool is_walking(const struct mpio_cache *cache,
 	return file != NULL;
 }
 
-/* The same, or inside a call that reads. */
+/* Whether such a callback began one of them, to make room. */
+bool mpio__is_in_room(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+
+	while (file != NULL && (file->walker != queue || !file->in_room))
+		file = file->walk_next;
+	return file != NULL;
+}
+
+/* Inside a walk, or inside a call that reads. */
 bool mpio__is_nested(const struct mpio_cache *cache,
 		     const struct mpio_queue *queue)
 {
@@ -51,6 +64,7 @@ static bool write_some(struct mpio_cache_mapping *file,
 	bool waits = !mpio__is_nested(file->cache, queue);
 
 	(void)mpio__walk_take(file, queue); /* nobody has it */
+	file->in_room = !waits;
 	/* Errors are told by the error sequence. */
 	(void)mpio__cache_walk(file, queue, &wbc, waits);
 	mpio__walk_give(file);

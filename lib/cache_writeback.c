@@ -190,6 +190,7 @@ void mpio__walk_give(struct mpio_cache_mapping *file)
 		at = &(*at)->walk_next;
 	*at = file->walk_next;
 	file->walker = NULL;
+	file->in_room = false;
 	file->round = NULL;
 	mpio__cache_wake(file->cache);
 }
@@ -261,11 +262,11 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 	while (file->walker != NULL) {
 		int error = -MPIO_EDEADLK;
 
-		if (file->walker != queue)
+		if (file->walker != queue && !mpio__is_in_room(cache, queue))
 			error = mpio__leave_any_round(cache, queue)
 					? 0
 					: mpio__cache_wait_event(cache, queue);
-		else if (file->round != NULL)
+		else if (file->walker == queue && file->round != NULL)
 			error = leave_round(file, queue);
 		if (error != 0)
 			return error;

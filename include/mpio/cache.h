@@ -43,7 +43,8 @@
  * to write pages back a cache keeps 16 nodes (an eighth, if it has fewer than
  * 128) and, from 32 frames on, 8 frames: no other call takes such a node, and
  * mpio_cache_write_begin() makes no such frame dirty. A callback that makes
- * room walks files in turn; a callback of such a walk does not.
+ * room walks files in turn; a callback of such a walk does not, and gets
+ * -MPIO_EDEADLK where it would wait for another thread.
  *
  * Devices: a block for which get_block names no queue lies on the device of the
  * queue that the call was given. Files of several devices may share a cache,
@@ -174,8 +175,9 @@ struct mpio_cache_mapping {
 	struct mpio_cache_lane writes; /* of who holds the walk */
 	struct mpio_writeback_control *walk; /* of the walk going on */
 	struct mpio_queue *walker;           /* who walks; NULL: nobody */
-	struct mpio_device *device;          /* that it was written to last */
-	int *round; /* of work that it is walked in: the result */
+	bool in_room; /* ... to make room for a callback */
+	int *round;   /* of work that it is walked in: the result */
+	struct mpio_device *device;            /* that it was written to last */
 	struct mpio_cache_mapping *walk_next;  /* files that are walked */
 	struct mpio_cache_mapping *dirty_next; /* files with dirty pages */
 	struct mpio_cache_mapping *dirty_prev;
@@ -576,7 +578,8 @@ void mpio_cache_write_end(struct mpio_page *page, uint64_t pos,
  *               after that the lock hooks wait for other threads
  * @return 0, or
  * @retval -MPIO_EDEADLK  nothing is in flight, and there are no hooks, or it is
- *                        a callback that waits for what its own thread is at
+ *                        a callback that waits for what its own thread is at,
+ *                        or that runs to make room for another one
  * @retval other          of the device
  */
 int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue);

@@ -442,6 +442,74 @@ static void nor_does_who_waits_for_a_page(void **state)
 	assert_int_equal(mpio_cache_detach(&third, queue), 0);
 }
 
+/* ---- Room for a callback ------------------------------------------------- */
+
+static int (*rig_get_block)(struct mpio_mapping *mapping,
+			    struct mpio_page *page, uint64_t block,
+			    uint32_t flags, struct mpio_extent *extent);
+
+/* To read the first page of one file the second one is needed. */
+static int use_before_map(struct mpio_mapping *mapping, struct mpio_page *page,
+			  uint64_t block, uint32_t flags,
+			  struct mpio_extent *extent)
+{
+	struct mpio_queue *queue = working->rig->queue;
+	struct mpio_page *map;
+
+	if (mapping == &working->other.mapping && block == 0) {
+		assert_int_equal(
+			mpio_cache_get(&working->other, queue, PAGE, &map), 0);
+		mpio_cache_put(map);
+	} else if (mapping == &working->file.mapping && maps++ == 0) {
+		dropped = mpio_cache_wait(pages[0], queue);
+	} else if (mapping == &working->file.mapping && maps == 2) {
+		assert_int_equal(dropped, -MPIO_EDEADLK);
+		dropped = mpio_cache_drop(&third, queue, 0, PAGE);
+	}
+	extent->count = 4 - block % 4;
+	return rig_get_block(mapping, page, block, flags, extent);
+}
+
+/*
+ * It walks a file that it knows nothing of, with a page locked; whoever has the
+ * page of the third file may want that one.
+ */
+static void what_makes_room_for_a_callback_sleeps_for_nobody(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	cached->rig->two = true;
+	cached->config.limit_percent = 100;
+	open_with_third(cached, is_not_held);
+	queue = cached->rig->queue;
+	assert_int_equal(mpio_cache_sync(&cached->other, queue, NULL), 0);
+	assert_int_equal(mpio_cache_invalidate(&cached->other, queue, 0, PAGE),
+			 0);
+	assert_int_equal(mpio_cache_grab(&third, cached->rig->other, 0, &page),
+			 0);
+	pages[0] = page;
+	lock(NULL);
+	assert_int_equal(mpio__walk_take(&third, cached->rig->other), 0);
+	unlock(NULL);
+	for (uint32_t i = 1; i < 6; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 1);
+	rig_get_block = cached->rig->ops.get_block;
+	cached->rig->ops.get_block = use_before_map;
+	assert_int_equal(mpio_cache_get(&cached->other, queue, 0, &page), 0);
+	mpio_cache_put(page);
+	assert_int_equal(dropped, -MPIO_EDEADLK);
+	assert_true(maps >= 2);
+	assert_int_equal(waits, 0);
+	lock(NULL);
+	mpio__walk_give(&third);
+	unlock(NULL);
+	mpio_cache_release(pages[0]);
+	assert_int_equal(mpio_cache_detach(&third, queue), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +525,7 @@ int main(void)
 		CACHED_TEST(with_nobody_waiting_puts_are_short_again),
 		CACHED_TEST(who_waits_for_a_walk_keeps_no_other_of_a_round),
 		CACHED_TEST(nor_does_who_waits_for_a_page),
+		CACHED_TEST(what_makes_room_for_a_callback_sleeps_for_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
