@@ -378,6 +378,54 @@ static void one_page_that_is_unfit_is_refused(void **state)
 	assert_flags(rig, 0, "uptodate dirty");
 }
 
+static void one_page_that_cannot_be_mapped_does_not_count(void **state)
+{
+	struct mpio_writeback_control wbc = {.nr_to_write = 10};
+	struct rig *rig = *state;
+
+	add_pages(rig, 0, 4, 1);
+	dirty_all(rig);
+	rig_open(rig);
+	assert_int_equal(mpio_write_page(rig->queue, &rig->mapping,
+					 page_at(rig, 0), &wbc),
+			 -MPIO_ENOSPC);
+	assert_int_equal(wbc.nr_to_write, 10);
+	assert_int_equal(mpio_queue_stats(rig->queue)->pages_written, 0);
+}
+
+static void one_page_that_cannot_be_waited_for_is_not_written(void **state)
+{
+	struct mpio_writeback_control wbc = {.sync_mode = MPIO_SYNC_ALL};
+	struct rig *rig = *state;
+
+	open_slow(rig, 4, 1);
+	dirty_all(rig);
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), 0);
+	dirty_all(rig);
+	rig->a.lapses = 1;
+	assert_int_equal(mpio_write_page(rig->queue, &rig->mapping,
+					 page_at(rig, 0), &wbc),
+			 -MPIO_EREMOTEIO);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(rig->frames[0].writes, 1);
+	assert_flags(rig, 0, "uptodate dirty");
+}
+
+static void one_page_at_the_end_of_positions_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_page *page;
+
+	open_with_pages(rig, 4, 1);
+	dirty_all(rig);
+	page = page_at(rig, 0);
+	page->pos = UINT64_MAX - 2 * BLOCK + 1;
+	assert_int_equal(
+		mpio_write_page(rig->queue, &rig->mapping, page, NULL),
+		-MPIO_EINVAL);
+	assert_flags(rig, 0, "uptodate dirty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +450,9 @@ int main(void)
 		RIG_TEST(one_page_that_is_busy_is_told),
 		RIG_TEST(one_page_that_fails_is_told),
 		RIG_TEST(one_page_that_is_unfit_is_refused),
+		RIG_TEST(one_page_that_cannot_be_mapped_does_not_count),
+		RIG_TEST(one_page_that_cannot_be_waited_for_is_not_written),
+		RIG_TEST(one_page_at_the_end_of_positions_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -415,6 +415,90 @@ static void with_no_budget_one_page_is_mapped(void **state)
 	assert_flags(rig, 1, "uptodate dirty");
 }
 
+static void unlock_page_1(struct rig *rig, struct frame *frame)
+{
+	if (index_of(rig, &frame->page) == 0)
+		page_at(rig, 1)->flags &= ~MPIO_PAGE_LOCKED;
+}
+
+static void a_page_that_waits_for_the_one_before_it_is_written(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO;
+	rig->after_end = unlock_page_1;
+	open_with_pages(rig, 4, 3);
+	dirty_all(rig);
+	page_at(rig, 1)->flags |= MPIO_PAGE_LOCKED;
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+4, write 104+8");
+	assert_flags(rig, 1, "uptodate");
+}
+
+static size_t names_in_a_range(struct mpio_mapping *mapping, uint64_t pos,
+			       uint64_t end, uint32_t flags,
+			       struct mpio_page **pages, size_t pages_max)
+{
+	(void)flags;
+	assert_true(pos < end);
+	pages[0] = page_at(mapping->host, (uint32_t)(pos / (4 * BLOCK)));
+	return pages_max != 0;
+}
+
+static void no_page_is_asked_for_behind_the_range(void **state)
+{
+	struct mpio_writeback_control wbc = {
+		.sync_mode = MPIO_SYNC_ALL,
+		.range_end = 8 * BLOCK - 1,
+	};
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO;
+	open_with_pages(rig, 4, 3);
+	dirty_all(rig);
+	rig->ops.next_dirty = names_in_a_range;
+	assert_int_equal(walk(rig, &wbc), 0);
+	assert_trace(rig, "write 100+8");
+	wbc.range_start = 8 * BLOCK;
+	assert_int_equal(walk(rig, &wbc), 0);
+	assert_trace(rig, "");
+}
+
+static void sync_all_maps_what_it_writes_whatever_the_budget(void **state)
+{
+	struct mpio_writeback_control wbc = {.sync_mode = MPIO_SYNC_ALL};
+	struct rig *rig = *state;
+
+	open_with_pages(rig, 4, 3);
+	dirty_all(rig);
+	assert_int_equal(walk(rig, &wbc), 0);
+	assert_trace(rig, "alloc 0+12, write 100+12");
+	assert_int_equal(wbc.nr_to_write, -3);
+}
+
+static struct mpio_writeback_control changing;
+
+static void leave_two_pages(struct rig *rig, uint64_t block)
+{
+	(void)rig;
+	(void)block;
+	changing.nr_to_write = 2;
+}
+
+static void a_budget_that_is_lowered_meanwhile_counts_at_once(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->before_map = leave_two_pages;
+	open_with_pages(rig, 4, 5);
+	dirty_all(rig);
+	changing = (struct mpio_writeback_control){.nr_to_write = 5};
+	assert_int_equal(walk(rig, &changing), 0);
+	assert_trace(rig, "alloc 0+20, write 100+8");
+	assert_int_equal(changing.nr_to_write, 0);
+	assert_flags(rig, 2, "uptodate dirty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +522,10 @@ int main(void)
 		RIG_TEST(a_page_of_another_mapping_meanwhile_is_not_written),
 		RIG_TEST(a_walk_may_be_nested_in_a_callback),
 		RIG_TEST(with_no_budget_one_page_is_mapped),
+		RIG_TEST(a_page_that_waits_for_the_one_before_it_is_written),
+		RIG_TEST(no_page_is_asked_for_behind_the_range),
+		RIG_TEST(sync_all_maps_what_it_writes_whatever_the_budget),
+		RIG_TEST(a_budget_that_is_lowered_meanwhile_counts_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -397,6 +397,76 @@ static void a_page_that_became_unfit_meanwhile_stops_the_walk(void **state)
 	assert_flags(rig, 1, "uptodate dirty");
 }
 
+static size_t names_the_first_at_first(struct mpio_mapping *mapping,
+				       uint64_t pos, uint64_t end,
+				       uint32_t flags, struct mpio_page **pages,
+				       size_t pages_max)
+{
+	struct rig *rig = mapping->host;
+
+	(void)pos;
+	(void)end;
+	(void)flags;
+	(void)pages_max;
+	pages[0] = page_at(rig, 0);
+	return rig->names_max++ == 0;
+}
+
+static void a_page_that_ends_before_the_range_is_refused(void **state)
+{
+	struct mpio_writeback_control wbc = {
+		.nr_to_write = 10,
+		.range_start = 4 * BLOCK,
+	};
+	struct rig *rig = *state;
+
+	open_with_pages(rig, 4, 2);
+	dirty_all(rig);
+	rig->ops.next_dirty = names_the_first_at_first;
+	assert_int_equal(walk(rig, &wbc), -MPIO_EINVAL);
+	assert_trace(rig, "");
+	assert_flags(rig, 0, "uptodate dirty");
+}
+
+static struct mpio_mapping another;
+
+static void move_and_shrink_the_second(struct rig *rig, uint64_t block)
+{
+	page_at(rig, 1)->mapping = &another;
+	shrink_the_second(rig, block);
+}
+
+static void a_page_of_another_mapping_need_not_fit(void **state)
+{
+	struct rig *rig = *state;
+
+	another = rig->mapping;
+	rig->watch = WATCH_IO;
+	rig->before_map = move_and_shrink_the_second;
+	open_with_pages(rig, 4, 3);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+4, write 108+4");
+	page_at(rig, 1)->flags = 0;
+}
+
+static void a_walk_that_gives_up_leaves_the_bios_of_others_alone(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	open_slow(rig, 4, 1);
+	dirty_all(rig);
+	io = start_io(rig, rig->queue, MPIO_BIO_READ, 0, 500, 1);
+	rig->a.reap_error = -MPIO_EREMOTEIO;
+	assert_int_equal(sync_all(rig), -MPIO_EREMOTEIO);
+	rig->a.reap_error = 0;
+	assert_ptr_equal(io->bio->ctx, io);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(io->ends, 1);
+	assert_int_equal(io->status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +487,9 @@ int main(void)
 		RIG_TEST(a_page_of_another_mapping_is_refused),
 		RIG_TEST(pages_that_are_named_wrongly_stop_the_walk),
 		RIG_TEST(a_page_that_became_unfit_meanwhile_stops_the_walk),
+		RIG_TEST(a_page_that_ends_before_the_range_is_refused),
+		RIG_TEST(a_page_of_another_mapping_need_not_fit),
+		RIG_TEST(a_walk_that_gives_up_leaves_the_bios_of_others_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
