@@ -486,6 +486,19 @@ static void overlapping_writes_keep_their_order(void **state)
 	assert_trace(rig, "write 5+3, write 4+2");
 }
 
+static void a_write_over_any_that_is_held_sends_them(void **state)
+{
+	struct rig *rig = *state;
+
+	open_watching(rig, WATCH_IO);
+	for (uint64_t block = 10; block <= 30; block += 10)
+		start_write(rig, 0, block, 1);
+	start_write(rig, 0, 20, 1);
+	assert_trace(rig, "write 10+1, write 20+1, write 30+1");
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "write 20+1");
+}
+
 static void a_read_behind_an_overlapping_write_sees_it(void **state)
 {
 	struct rig *rig = *state;
@@ -596,6 +609,7 @@ int main(void)
 		RIG_TEST(a_discard_keeps_its_place_among_overlapping_bios),
 		RIG_TEST(one_of_three_is_put_in_order),
 		RIG_TEST(a_fua_write_is_pushed_by_unplug),
+		RIG_TEST(a_write_over_any_that_is_held_sends_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -614,6 +614,39 @@ static void nothing_that_has_ended_is_left_over(void **state)
 	assert_int_equal(follow.ends, 10);
 }
 
+static void read_another(struct mpio_bio *bio)
+{
+	struct rig *rig = bio->ctx;
+
+	mpio_bio_put(bio);
+	start_read(rig, 30);
+}
+
+/* They end as the discard has to wait for them. */
+static void what_others_start_as_they_end_is_pushed_with_a_discard(void **state)
+{
+	static unsigned char memory[BLOCK];
+	struct rig *rig = *state;
+	struct mpio_bio *bio;
+
+	rig->config.in_flight_max = 2;
+	rig->watch = WATCH_IO | WATCH_CALLS;
+	open_asynchronous(rig);
+	rig->trace[0] = '\0';
+	bio = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+	assert_non_null(bio);
+	bio->offset = 10 * BLOCK;
+	bio->end_io = read_another;
+	bio->ctx = rig;
+	assert_int_equal(mpio_bio_add(bio, memory, BLOCK), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	start_read(rig, 20);
+	start_io(rig, rig->queue, MPIO_BIO_DISCARD, 0, 40, 1);
+	assert_trace(rig, "read 10+1, commit, read 20+1, commit, wait, "
+			  "discard 40+1, read 30+1, commit");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -652,6 +685,7 @@ int main(void)
 		RIG_TEST(queues_that_are_no_group_leave_each_other_alone),
 		RIG_TEST(a_device_that_cannot_say_gets_no_more),
 		RIG_TEST(nothing_that_has_ended_is_left_over),
+		RIG_TEST(what_others_start_as_they_end_is_pushed_with_a_discard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -351,6 +351,31 @@ static void what_is_refused_waits_for_nothing(void **state)
 	assert_int_equal(read->ends, 1);
 }
 
+static int (*reap_once)(struct mpio_device *, void *, int);
+
+/* It looks, and says what went wrong. */
+static int reap_and_fail(struct mpio_device *device, void *channel, int wait)
+{
+	if (reap_once != NULL)
+		(void)reap_once(device, channel, wait);
+	reap_once = NULL;
+	return -MPIO_EREMOTEIO;
+}
+
+static void what_ended_in_a_look_that_failed_is_finished(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	reap_once = rig->a.device.ops.reap;
+	rig->a.device.ops.reap = reap_and_fail;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 100, 1);
+	assert_int_equal(mpio_queue_poll(rig->queue), 1);
+	assert_int_equal(rig->ios[0].ends, 1);
+	assert_int_equal(mpio_queue_poll(rig->queue), -MPIO_EREMOTEIO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +395,7 @@ int main(void)
 		RIG_TEST(pages_that_no_bio_writes_stay_dirty),
 		RIG_TEST(a_device_that_cannot_say_leaves_bios_small),
 		RIG_TEST(what_is_refused_waits_for_nothing),
+		RIG_TEST(what_ended_in_a_look_that_failed_is_finished),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

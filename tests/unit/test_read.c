@@ -541,6 +541,40 @@ static void get_block_may_take_the_last_small_bio(void **state)
 	mpio_bio_put(taken[3]);
 }
 
+static void long_rows_that_lie_apart_are_ios_of_their_own(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig->watch = WATCH_IO;
+	map_blocks(rig, 0, 20, 100);
+	map_blocks(rig, 20, 20, 300);
+	add_pages(rig, 0, 1, 40);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 40);
+	assert_trace(rig, "read 100+20, read 300+20");
+	assert_int_equal(rig->a.large, 2);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_page(rig, 0, "a100");
+	assert_page(rig, 20, "a300");
+	assert_page(rig, 39, "a319");
+}
+
+static void what_failed_does_not_hold_up_what_follows(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->watch = WATCH_IO;
+	for (uint64_t i = 0; i < 3; i++)
+		map_blocks(rig, i, 1, 100 + 100 * i);
+	add_pages(rig, 0, 1, 3);
+	mock_fail(&rig->a, 100, 1, -MPIO_EAGAIN)->times = 1;
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 3);
+	assert_trace(rig, "read 100+1, read 200+1, read 100+1, read 300+1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -577,6 +611,8 @@ int main(void)
 		RIG_TEST(a_segment_goes_on_in_its_own_page_only),
 		RIG_TEST(a_small_bio_is_enough_to_read_ahead),
 		RIG_TEST(get_block_may_take_the_last_small_bio),
+		RIG_TEST(long_rows_that_lie_apart_are_ios_of_their_own),
+		RIG_TEST(what_failed_does_not_hold_up_what_follows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,6 +266,30 @@ static void a_device_that_moves_nothing_is_given_up_on(void **state)
 	}
 }
 
+static void a_device_that_reads_nothing_is_asked_once(void **state)
+{
+	struct rig *rig = *state;
+
+	open_coarse(rig, 0);
+	mock_fail(&rig->a, 0, 4, 0)->op = 1u << MPIO_BIO_READ;
+	assert_int_equal(write_bytes(rig, 3000, 500), -MPIO_EIO);
+	assert_trace(rig, "read 0+4");
+}
+
+static void a_device_that_gets_on_is_not_given_up_on(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+
+	open_coarse(rig, 0);
+	mock_fail(&rig->a, 0, 8, -MPIO_EAGAIN)->times = 7;
+	fault = mock_fail(&rig->a, 0, 8, 0);
+	fault->done = SECTOR;
+	fault->times = 1;
+	assert_int_equal(write_bytes(rig, SECTOR - 1, 2), 0);
+	assert_int_equal(stats(rig)->retries, 8);
+}
+
 /* ---- Errors ------------------------------------------------------------- */
 
 static void what_cannot_be_read_is_not_written(void **state)
@@ -381,6 +405,8 @@ int main(void)
 		RIG_TEST(flags_are_the_writes),
 		RIG_TEST(discards_do_not_cut_blocks),
 		RIG_TEST(without_slots_blocks_are_not_cut),
+		RIG_TEST(a_device_that_reads_nothing_is_asked_once),
+		RIG_TEST(a_device_that_gets_on_is_not_given_up_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -399,6 +399,42 @@ static void what_only_ends_inside_a_block_is_waited_for(void **state)
 	assert_int_equal(stats(rig)->turns, 1);
 }
 
+/* Blocks 5, 6 and 7 are of one sector, and 9, 10 and 11 of the next. */
+static void the_last_of_those_that_wait_may_go_first(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	rig->a.lifo = true;
+	start(rig, 5, 1);
+	start(rig, 9, 1);
+	start(rig, 6, 1);
+	start(rig, 7, 1);
+	start(rig, 10, 1);
+	drain(rig);
+	assert_disk(&rig->a, 4, "a4 f5 f6 f7 a8 f9 f10 a11");
+	assert_int_equal(stats(rig)->turns, 3);
+}
+
+static void who_comes_waits_behind_those_that_still_do(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	rig->a.lifo = true;
+	start(rig, 5, 1);
+	start(rig, 9, 1);
+	start(rig, 10, 1);
+	start(rig, 6, 1);
+	start(rig, 7, 1);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "read 4+4, read 8+4, write 8+4, read 8+4");
+	start(rig, 11, 1);
+	drain(rig);
+	assert_disk(&rig->a, 4, "a4 f5 f6 f7 a8 f9 f10 f11");
+	assert_int_equal(stats(rig)->turns, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +454,8 @@ int main(void)
 		RIG_TEST(a_flush_waits_for_those_that_wait),
 		RIG_TEST(whole_blocks_beside_a_part_keep_no_place),
 		RIG_TEST(what_only_ends_inside_a_block_is_waited_for),
+		RIG_TEST(the_last_of_those_that_wait_may_go_first),
+		RIG_TEST(who_comes_waits_behind_those_that_still_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

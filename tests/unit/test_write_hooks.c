@@ -499,6 +499,39 @@ static void a_plain_page_next_to_an_atomic_one_may_be_cut(void **state)
 	assert_int_equal(mpio_queue_stats(rig->queue)->writes, 2);
 }
 
+/* Their pages follow each other in position, and on the device. */
+static void of_two_mappings_in_one_io_each_is_told_its_own(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_mapping other;
+
+	rig->ops.written = rig_written;
+	rig->watch = WATCH_IO | WATCH_HOOKS;
+	open_with_pages(rig, 4, 2);
+	dirty_all(rig);
+	other = rig->mapping;
+	page_at(rig, 1)->mapping = &other;
+	mpio_queue_plug(rig->queue);
+	assert_int_equal(mpio_write_page(rig->queue, &rig->mapping,
+					 page_at(rig, 0), NULL),
+			 0);
+	assert_int_equal(
+		mpio_write_page(rig->queue, &other, page_at(rig, 1), NULL), 0);
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "write 100+8, written 0+4@100, written 4+4@104");
+}
+
+static void new_blocks_need_not_be_told(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with_pages(rig, 4, 1);
+	rig->map[0].flags |= MPIO_EXTENT_NEW;
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+4, write 100+4");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,6 +566,8 @@ int main(void)
 		RIG_TEST(a_bad_block_does_not_tear_an_atomic_page),
 		RIG_TEST(a_short_transfer_does_not_tear_an_atomic_page),
 		RIG_TEST(a_plain_page_next_to_an_atomic_one_may_be_cut),
+		RIG_TEST(of_two_mappings_in_one_io_each_is_told_its_own),
+		RIG_TEST(new_blocks_need_not_be_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

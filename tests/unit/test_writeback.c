@@ -5,6 +5,8 @@
  */
 #include "mock.h"
 
+#include <inttypes.h>
+
 static int walk(struct rig *rig, struct mpio_writeback_control *wbc)
 {
 	return mpio_writepages(rig->queue, &rig->mapping, wbc);
@@ -136,6 +138,27 @@ static void another_walk_leaves_the_cycle_alone(void **state)
 	dirty_all(rig);
 	assert_int_equal(sync_all(rig), 0);
 	assert_int_equal(rig->mapping.writeback_pos, 8 * BLOCK);
+}
+
+static void note_the_place(struct rig *rig, struct frame *frame)
+{
+	(void)frame;
+	trace(rig, WATCH_END, "at %" PRIu64,
+	      rig->mapping.writeback_pos / BLOCK);
+}
+
+/* Also of a walk that is begun there: it does not visit the same pages. */
+static void a_page_that_ends_behind_the_walk_finds_the_cycle_moved(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.prompt = true;
+	rig->after_end = note_the_place;
+	rig->watch = WATCH_END;
+	open_with_pages(rig, 4, 3);
+	dirty_all(rig);
+	walk_cyclic(rig, 2, "write_end 0, at 8, write_end 1, at 8");
 }
 
 /* ---- How many ----------------------------------------------------------- */
@@ -526,6 +549,7 @@ int main(void)
 		RIG_TEST(no_page_is_asked_for_behind_the_range),
 		RIG_TEST(sync_all_maps_what_it_writes_whatever_the_budget),
 		RIG_TEST(a_budget_that_is_lowered_meanwhile_counts_at_once),
+		RIG_TEST(a_page_that_ends_behind_the_walk_finds_the_cycle_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
