@@ -188,6 +188,30 @@ static void an_end_that_cannot_move_down_stays_and_so_do_the_pages(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
 }
 
+/* However many pages lie before it. */
+static void what_is_cut_off_a_page_is_zeros_when_the_end_moves_up(void **state)
+{
+	static const uint64_t pages[] = {4, 40, 400, 5000, 1u << 18, 1u << 24};
+	struct cached *cached = *state;
+
+	cached->config.limit_percent = 100;
+	cached_open(cached, 16, 16);
+	assert_int_equal(write_bytes(cached, 0, PAGE, 7), 0);
+	for (size_t i = 0; i < COUNT_OF(pages); i++) {
+		struct mpio_queue *queue = cached->rig->queue;
+		uint64_t at = pages[i] * PAGE;
+
+		assert_int_equal(write_bytes(cached, at, PAGE, 7), 0);
+		assert_int_equal(
+			mpio_cache_resize(&cached->file, queue, at + BLOCK), 0);
+		assert_int_equal(
+			mpio_cache_resize(&cached->file, queue, at + PAGE), 0);
+		assert_int_equal(read_byte(cached, at + BLOCK - 1), 7);
+		assert_int_equal(read_byte(cached, at + BLOCK), 0);
+		assert_int_equal(read_byte(cached, at + PAGE - 1), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +226,7 @@ int main(void)
 		CACHED_TEST(the_end_cuts_no_page_but_its_own),
 		CACHED_TEST(
 			an_end_that_cannot_move_down_stays_and_so_do_the_pages),
+		CACHED_TEST(what_is_cut_off_a_page_is_zeros_when_the_end_moves_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

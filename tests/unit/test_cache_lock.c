@@ -115,6 +115,9 @@ static void each_call_gives_the_lock_up(void **state)
 	assert_int_equal(mpio_cache_drop(&cached->file, queue, 0, PAGE), 0);
 	assert_int_equal(mpio_cache_invalidate(&cached->file, queue, 0, PAGE),
 			 0);
+	assert_int_equal(
+		mpio_cache_renew(&cached->file, queue, 12 * PAGE, 12 * PAGE),
+		0);
 	assert_int_equal(mpio_cache_end(&cached->file), 12 * PAGE);
 	assert_int_equal(mpio_cache_errors_check(&cached->file, &since), 0);
 	mpio_cache_errors_set(&cached->file, -MPIO_EIO);
@@ -192,6 +195,55 @@ static void who_waits_is_woken(void **state)
 	assert_false(held);
 	mpio_cache_put(pages[0]);
 	assert_int_equal(wakes, 2);
+}
+
+static void put_dropped(void)
+{
+	mpio_cache_put(pages[1]);
+	assert_int_equal(wakes, 1);
+	mpio_cache_release(pages[0]);
+}
+
+/* The last one to put it may have been what others had no room for. */
+static void who_waits_is_woken_when_a_dropped_page_goes(void **state)
+{
+	struct cached *cached = *state;
+
+	open_locked(cached, 8);
+	for (uint32_t i = 0; i < 2; i++)
+		pages[i] = grab(cached, i);
+	mpio_cache_pin(pages[0]);
+	mpio_cache_pin(pages[1]);
+	mpio_cache_release(pages[1]);
+	assert_int_equal(mpio_cache_drop(&cached->file, cached->rig->queue,
+					 PAGE, 2 * PAGE),
+			 0);
+	assert_int_equal(cached->cache->careful, 1); /* the hooks, and always */
+	meanwhile = put_dropped;
+	assert_int_equal(mpio_cache_wait(pages[0], cached->rig->queue), 0);
+	assert_int_equal(waits, 1);
+	mpio_cache_put(pages[0]);
+	assert_int_equal(cached->cache->careful, 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 7);
+}
+
+/* By the thread that began to read it. */
+static void who_waits_is_woken_when_a_page_was_read(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_asynchronous(&cached->rig->b);
+	cached->rig->b.slow = true;
+	cached->rig->two = true;
+	open_locked(cached, 8);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->other,
+					      0, 1, MPIO_READ_AHEAD),
+			 1);
+	assert_int_equal(wakes, 0);
+	pages[0] = grab(cached, 0);
+	assert_int_equal(wakes, 1);
+	assert_true(mpio_cache_is_uptodate(pages[0], 0, PAGE));
+	mpio_cache_release(pages[0]);
 }
 
 static struct cached *dropping;
@@ -290,6 +342,16 @@ static void with_all_dirty_who_writes_them_is_waited_for(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
 }
 
+static void so_is_he_by_who_makes_another_page_dirty(void **state)
+{
+	struct cached *cached = *state;
+
+	open_walked(cached, 8, 100);
+	assert_int_equal(write_blocks(cached, 36, 4), 0);
+	assert_int_equal(waits, 3);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+}
+
 static void what_then_cannot_be_written_is_no_room(void **state)
 {
 	struct cached *cached = *state;
@@ -340,60 +402,85 @@ static void with_nobody_waiting_puts_are_short_again(void **state)
 	mpio_cache_put(page);
 	assert_int_equal(cached->cache->careful, 0);
 	assert_int_equal(mpio_cache_stats(cached->cache).free, 8);
+	page = grab(cached, 2);
+	assert_int_equal(mpio_cache_wait(page, cached->rig->queue),
+			 -MPIO_EDEADLK);
+	assert_int_equal(cached->cache->careful, 0);
+	mpio_cache_release(page);
 }
 
 /* ---- Rounds of work ------------------------------------------------------ */
 
 static struct cached *working;
 static struct mpio_cache_mapping third; /* which another thread walks */
+static struct mpio_cache_mapping fourth;
 static uint32_t maps;
+static uint32_t drop_at;
 static int dropped;
 
-/* The second file of a round drops pages of the third one. */
+/* The last file of a round drops pages of the third one. */
 static void drop_of_third(struct rig *rig, uint64_t block)
 {
 	(void)block;
-	if (++maps == 2)
+	if (++maps == drop_at)
 		dropped = mpio_cache_drop(&third, rig->queue, 0, PAGE);
 }
 
-/* The other thread waits for the first file of the round, and may have it. */
+/* The other thread waits for a file of the round, and may have it. */
 static void give_third(void)
 {
 	assert_null(working->other.walker);
+	assert_null(fourth.walker);
 	lock(NULL);
 	mpio__walk_give(&third);
 	unlock(NULL);
 }
 
-/* A page of two files is dirty, and of a third one none. */
-static void open_with_third(struct cached *cached,
-			    void (*before_map)(struct rig *rig, uint64_t block))
+static void write_first(struct mpio_cache_mapping *file,
+			struct mpio_queue *queue)
 {
 	struct mpio_page *page;
+
+	assert_int_equal(mpio_cache_write_begin(file, queue, 0, PAGE, &page),
+			 0);
+	mpio_cache_write_end(page, 0, PAGE);
+}
+
+/* A page of the file and of one other or two is dirty, and of the third none. */
+static void open_with_third(struct cached *cached, uint32_t others,
+			    void (*before_map)(struct rig *rig, uint64_t block))
+{
+	struct mpio_queue *queue;
 
 	working = cached;
 	cached->config.background_percent = 1;
 	open_locked(cached, 8);
+	queue = cached->rig->queue;
 	maps = 0;
 	dropped = 1;
 	cached->rig->before_map = before_map;
-	third = (struct mpio_cache_mapping){.mapping = cached->other.mapping};
+	third = fourth =
+		(struct mpio_cache_mapping){.mapping = cached->other.mapping};
 	assert_int_equal(mpio_cache_attach(cached->cache, &third), 0);
-	assert_int_equal(mpio_cache_write_begin(&cached->other,
-						cached->rig->queue, 0, PAGE,
-						&page),
-			 0);
-	mpio_cache_write_end(page, 0, PAGE);
+	assert_int_equal(mpio_cache_attach(cached->cache, &fourth), 0);
+	write_first(&cached->other, queue);
+	if (others == 2)
+		write_first(&fourth, queue);
 	assert_int_equal(write_blocks(cached, 0, 4), 0);
 }
 
-static void who_waits_for_a_walk_keeps_no_other_of_a_round(void **state)
+static void detach_third(struct mpio_queue *queue)
 {
-	struct cached *cached = *state;
+	assert_int_equal(mpio_cache_detach(&third, queue), 0);
+	assert_int_equal(mpio_cache_detach(&fourth, queue), 0);
+}
+
+static void work_and_drop(struct cached *cached, uint32_t others)
+{
 	struct mpio_queue *queue;
 
-	open_with_third(cached, drop_of_third);
+	drop_at = others + 1;
+	open_with_third(cached, others, drop_of_third);
 	queue = cached->rig->queue;
 	meanwhile = give_third;
 	lock(NULL);
@@ -401,10 +488,20 @@ static void who_waits_for_a_walk_keeps_no_other_of_a_round(void **state)
 		mpio__walk_take(&third, (struct mpio_queue *)(void *)&third),
 		0);
 	unlock(NULL);
-	assert_int_equal(mpio_cache_work(cached->cache, queue), 2);
+	assert_int_equal(mpio_cache_work(cached->cache, queue), drop_at);
 	assert_int_equal(dropped, 0);
 	assert_int_equal(waits, 1);
-	assert_int_equal(mpio_cache_detach(&third, queue), 0);
+	detach_third(queue);
+}
+
+static void who_waits_for_a_walk_keeps_no_other_of_a_round(void **state)
+{
+	work_and_drop(*state, 1);
+}
+
+static void nor_any_two_of_them(void **state)
+{
+	work_and_drop(*state, 2);
 }
 
 /* The second file of a round wants a page of the third one. */
@@ -428,7 +525,7 @@ static void nor_does_who_waits_for_a_page(void **state)
 	struct mpio_page *page;
 
 	cached->rig->two = true;
-	open_with_third(cached, wait_for_third);
+	open_with_third(cached, 1, wait_for_third);
 	queue = cached->rig->queue;
 	assert_int_equal(mpio_cache_grab(&third, cached->rig->other, 0, &page),
 			 0);
@@ -439,7 +536,7 @@ static void nor_does_who_waits_for_a_page(void **state)
 	assert_int_equal(dropped, 0);
 	assert_int_equal(waits, 1);
 	mpio_cache_put(page);
-	assert_int_equal(mpio_cache_detach(&third, queue), 0);
+	detach_third(queue);
 }
 
 /* ---- Room for a callback ------------------------------------------------- */
@@ -482,7 +579,7 @@ static void what_makes_room_for_a_callback_sleeps_for_nobody(void **state)
 
 	cached->rig->two = true;
 	cached->config.limit_percent = 100;
-	open_with_third(cached, is_not_held);
+	open_with_third(cached, 1, is_not_held);
 	queue = cached->rig->queue;
 	assert_int_equal(mpio_cache_sync(&cached->other, queue, NULL), 0);
 	assert_int_equal(mpio_cache_invalidate(&cached->other, queue, 0, PAGE),
@@ -507,7 +604,7 @@ static void what_makes_room_for_a_callback_sleeps_for_nobody(void **state)
 	mpio__walk_give(&third);
 	unlock(NULL);
 	mpio_cache_release(pages[0]);
-	assert_int_equal(mpio_cache_detach(&third, queue), 0);
+	detach_third(queue);
 }
 
 int main(void)
@@ -517,13 +614,17 @@ int main(void)
 		CACHED_TEST(a_range_is_watched_under_it),
 		CACHED_TEST(a_file_in_use_is_not_detached),
 		CACHED_TEST(who_waits_is_woken),
+		CACHED_TEST(who_waits_is_woken_when_a_dropped_page_goes),
+		CACHED_TEST(who_waits_is_woken_when_a_page_was_read),
 		CACHED_TEST(what_is_dropped_meanwhile_ends_no_walk),
 		CACHED_TEST(where_all_is_pinned_nobody_sleeps),
 		CACHED_TEST(with_all_dirty_who_writes_them_is_waited_for),
+		CACHED_TEST(so_is_he_by_who_makes_another_page_dirty),
 		CACHED_TEST(what_then_cannot_be_written_is_no_room),
 		CACHED_TEST(a_writer_at_the_limit_waits_for_who_writes),
 		CACHED_TEST(with_nobody_waiting_puts_are_short_again),
 		CACHED_TEST(who_waits_for_a_walk_keeps_no_other_of_a_round),
+		CACHED_TEST(nor_any_two_of_them),
 		CACHED_TEST(nor_does_who_waits_for_a_page),
 		CACHED_TEST(what_makes_room_for_a_callback_sleeps_for_nobody),
 	};

@@ -134,6 +134,59 @@ static void a_hole_is_allocated_when_it_is_written_back(void **state)
 	assert_trace(cached->rig, "alloc 1+1, write 101+1");
 }
 
+static void a_block_behind_the_end_is_not_read(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 4, 16);
+	assert_int_equal(write_bytes(cached, 5 * BLOCK + 100, 10, 7), 0);
+	assert_trace(cached->rig, "");
+	assert_int_equal(mpio_queue_stats(cached->rig->queue)->pages_read, 0);
+	assert_int_equal(read_byte(cached, 5 * BLOCK + 99), 0);
+	assert_int_equal(read_byte(cached, 5 * BLOCK + 100), 7);
+}
+
+static void with_all_frames_dirty_the_first_page_of_a_file_finds_room(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached->config.limit_percent = 100;
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 16, 2);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 2);
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, 0, PAGE,
+						&page),
+			 0);
+	assert_trace(cached->rig, "write 100+8");
+	mpio_cache_write_end(page, 0, 0);
+}
+
+/* It is one that is not there, however far behind the others. */
+static void with_all_frames_dirty_one_far_behind_is_no_dirty_page(void **state)
+{
+	const uint64_t near = (uint64_t)PAGE << 18;
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached->config.limit_percent = 100;
+	cached_open(cached, 16, 2);
+	map_blocks(cached->rig, near / BLOCK, 1, 200);
+	cached->rig->mapping.size = 2 * near;
+	assert_int_equal(write_bytes(cached, 0, BLOCK, 7), 0);
+	assert_int_equal(write_bytes(cached, near, BLOCK, 7), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 2);
+	assert_int_equal(mpio_cache_write_begin(&cached->file,
+						cached->rig->queue, near << 30,
+						BLOCK, &page),
+			 0);
+	mpio_cache_write_end(page, near << 30, 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +200,9 @@ int main(void)
 		CACHED_TEST(nothing_written_leaves_the_page_clean),
 		CACHED_TEST(nothing_written_makes_no_file_longer),
 		CACHED_TEST(a_hole_is_allocated_when_it_is_written_back),
+		CACHED_TEST(a_block_behind_the_end_is_not_read),
+		CACHED_TEST(with_all_frames_dirty_the_first_page_of_a_file_finds_room),
+		CACHED_TEST(with_all_frames_dirty_one_far_behind_is_no_dirty_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -484,6 +484,112 @@ static void the_first_error_of_a_walk_is_told(void **state)
 	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 1);
 }
 
+static void a_sync_maps_what_it_writes_whatever_the_budget(void **state)
+{
+	struct mpio_writeback_control wbc = {.sync_mode = MPIO_SYNC_ALL,
+					     .nr_to_write = 1};
+	struct cached *cached = *state;
+
+	cached_open(cached, 400, 64);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_trace(cached->rig, "alloc 0+16, write 100+16");
+}
+
+static void a_range_that_ends_before_it_begins_is_empty(void **state)
+{
+	struct mpio_writeback_control wbc = {
+		.sync_mode = MPIO_SYNC_ALL,
+		.range_start = 100,
+		.range_end = 50, /* in the same page */
+	};
+	struct cached *cached = *state;
+
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_trace(cached->rig, "");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+}
+
+static struct mpio_cache_mapping files[4];
+
+/* The last file of a round drops pages of the first one. */
+static void drop_of_first(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	if (++maps == COUNT_OF(files))
+		dropped = mpio_cache_drop(&files[0], rig->queue, 0, PAGE);
+}
+
+static void a_file_that_leaves_a_round_leaves_the_others_in_it(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+
+	maps = 0;
+	dropped = 1;
+	cached->config.background_percent = 1;
+	cached->rig->before_map = drop_of_first;
+	cached_open(cached, 400, 64);
+	queue = cached->rig->queue;
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		struct mpio_page *page;
+
+		files[i] = (struct mpio_cache_mapping){
+			.mapping = cached->other.mapping};
+		assert_int_equal(mpio_cache_attach(cached->cache, &files[i]),
+				 0);
+		assert_int_equal(mpio_cache_write_begin(&files[i], queue, 0,
+							PAGE, &page),
+				 0);
+		mpio_cache_write_end(page, 0, PAGE);
+	}
+	assert_int_equal(mpio_cache_work(cached->cache, queue), COUNT_OF(files));
+	assert_int_equal(dropped, 0);
+	for (size_t i = 0; i < COUNT_OF(files); i++)
+		assert_int_equal(mpio_cache_detach(&files[i], queue), 0);
+}
+
+static struct cached *syncing;
+static struct mpio_page *locked;
+
+static void sync_other(struct mpio_bio *bio)
+{
+	assert_int_equal(
+		mpio_cache_sync(&syncing->other, syncing->rig->queue, NULL), 0);
+	mpio_cache_release(locked);
+	mpio_bio_put(bio);
+}
+
+static void a_file_is_walked_while_a_page_of_another_is_waited_for(void **state)
+{
+	static unsigned char memory[BLOCK];
+	struct cached *cached = *state;
+	struct mpio_bio *bio;
+
+	syncing = cached;
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	cached_open(cached, 400, 64);
+	write_other(cached, 0);
+	mpio_cache_grab(&cached->file, cached->rig->queue, PAGE, &locked);
+	mpio_cache_pin(locked);
+	bio = mpio_bio_get(cached->rig->queue, MPIO_BIO_READ, 0);
+	assert_non_null(bio);
+	bio->end_io = sync_other;
+	assert_int_equal(mpio_bio_add(bio, memory, BLOCK), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_int_equal(mpio_cache_wait(locked, cached->rig->queue), 0);
+	mpio_cache_put(locked);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +616,10 @@ int main(void)
 		CACHED_TEST(an_error_of_what_a_callback_drops_is_told_by_work),
 		CACHED_TEST(a_tagged_walk_skips_a_locked_page_too),
 		CACHED_TEST(the_first_error_of_a_walk_is_told),
+		CACHED_TEST(a_sync_maps_what_it_writes_whatever_the_budget),
+		CACHED_TEST(a_range_that_ends_before_it_begins_is_empty),
+		CACHED_TEST(a_file_that_leaves_a_round_leaves_the_others_in_it),
+		CACHED_TEST(a_file_is_walked_while_a_page_of_another_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cache: which pages are written to make room, and how many; and what a
+ * callback that needs room waits for.
+ */
+#include "cached.h"
+
+/* A cyclic walk that begins behind all of them finds none the first time. */
+static void pages_before_the_last_stop_are_written_a_few_at_a_time(void **state)
+{
+	struct mpio_writeback_control wbc = {
+		.nr_to_write = 1,
+		.range_cyclic = true,
+	};
+	struct cached *cached = *state;
+
+	cached->config.limit_percent = 100;
+	cached->rig->watch = WATCH_IO;
+	cached_open(cached, 400, 80);
+	assert_int_equal(write_blocks(cached, 320, 4), 0);
+	assert_int_equal(write_blocks(cached, 328, 4), 0);
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_trace(cached->rig, "write 420+4");
+	assert_int_equal(mpio_cache_drop(&cached->file, cached->rig->queue,
+					 80 * PAGE, 90 * PAGE),
+			 0);
+	/* Eight frames are left to write-back. */
+	for (uint32_t i = 0; i < 72; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_trace(cached->rig, "");
+	assert_int_equal(write_blocks(cached, 300, 4), 0);
+	assert_trace(cached->rig, "write 100+256");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 9);
+}
+
+static struct cached *nesting;
+static int result;
+
+static void work(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	rig->before_map = NULL;
+	result = mpio_cache_work(nesting->cache, rig->queue);
+}
+
+static void a_file_that_is_walked_hides_no_other(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	nesting = cached;
+	result = 0;
+	cached->config.background_percent = 1;
+	cached->rig->config.walk_pages = 2;
+	cached->rig->before_map = work;
+	cached_open(cached, 64, 16);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, 5 * PAGE,
+						PAGE, &page),
+			 0);
+	mpio_cache_write_end(page, 5 * PAGE, PAGE);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(result, 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+static void read_other(struct rig *rig, uint64_t block)
+{
+	struct mpio_page *page;
+
+	(void)block;
+	rig->before_map = NULL;
+	result = mpio_cache_get(&nesting->other, rig->queue, 0, &page);
+	if (result == 0)
+		mpio_cache_put(page);
+}
+
+/* What it reads itself it cannot have; what was read before it, it can. */
+static void a_callback_waits_for_pages_that_were_sent_before(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+
+	nesting = cached;
+	result = 1;
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	cached_open(cached, 64, 8);
+	queue = cached->rig->queue;
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(mpio_cache_readahead(&cached->file, queue,
+						      i * 4 * PAGE, 4, 0),
+				 4);
+		cached->rig->before_map = read_other;
+	}
+	assert_int_equal(result, 0);
+	assert_int_equal(mpio_queue_drain(queue), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CACHED_TEST(
+			pages_before_the_last_stop_are_written_a_few_at_a_time),
+		CACHED_TEST(a_file_that_is_walked_hides_no_other),
+		CACHED_TEST(a_callback_waits_for_pages_that_were_sent_before),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
