@@ -229,6 +229,42 @@ static void a_locked_page_is_a_deadlock_for_one_thread(void **state)
 	mpio_cache_release(page);
 }
 
+static const void *frame_of(struct cached *cached, uint64_t index)
+{
+	const void *data;
+	struct mpio_page *page;
+
+	assert_int_equal(mpio_cache_get(&cached->file, cached->rig->queue,
+					index * PAGE, &page),
+			 0);
+	data = page->data;
+	mpio_cache_put(page);
+	return data;
+}
+
+/* Where a page is read ahead that follows none, another that went left room. */
+static void a_page_behind_none_takes_the_first_frame_that_is_free(void **state)
+{
+	const uint64_t far = ((uint64_t)1 << 18) + 5001;
+	struct cached *cached = *state;
+	struct mpio_queue *queue;
+	const void *first_free;
+
+	cached->rig->mapping.size = (far + 1) * PAGE;
+	cached_open(cached, 16, 64);
+	queue = cached->rig->queue;
+	cached->file.mapping.size = cached->rig->mapping.size;
+	(void)frame_of(cached, 1);
+	first_free = frame_of(cached, 2);
+	(void)frame_of(cached, 5000);
+	assert_int_equal(
+		mpio_cache_drop(&cached->file, queue, 2 * PAGE, 3 * PAGE), 0);
+	assert_int_equal(
+		mpio_cache_readahead(&cached->file, queue, far * PAGE, 1, 0),
+		1);
+	assert_ptr_equal(frame_of(cached, far), first_free);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +279,7 @@ int main(void)
 		CACHED_TEST(a_page_can_be_filled_by_hand),
 		CACHED_TEST(a_page_is_not_filled_twice_at_once),
 		CACHED_TEST(a_locked_page_is_a_deadlock_for_one_thread),
+		CACHED_TEST(a_page_behind_none_takes_the_first_frame_that_is_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,18 @@ static void dontneed_leaves_pages_that_lie_in_part_in_the_range(void **state)
 	assert_true(is_cached(cached, 5));
 }
 
+static void dontneed_of_part_of_the_first_page_writes_nothing(void **state)
+{
+	struct cached *cached = *state;
+
+	handle_open(cached, 400, 64, NULL);
+	assert_int_equal(handle_write(0, 2 * PAGE, 'x'), 2 * PAGE);
+	assert_int_equal(
+		mpio_file_advise(&handle, 0, 100, MPIO_ADVICE_DONTNEED), 0);
+	assert_trace(cached->rig, "");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 2);
+}
+
 static void dontneed_waits_for_what_it_writes(void **state)
 {
 	struct cached *cached = *state;
@@ -243,6 +255,7 @@ int main(void)
 		CACHED_TEST(noreuse_and_sequential_come_together),
 		CACHED_TEST(normal_forgets_advice),
 		CACHED_TEST(advice_that_cannot_be_is_refused),
+		CACHED_TEST(dontneed_of_part_of_the_first_page_writes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,24 @@ static void a_page_behind_an_unfit_one_stays_locked_until_read(void **state)
 	mpio_stream_close(reader.stream);
 }
 
+/* Not only when those before it were handed over. */
+static void an_unfit_page_goes_when_those_before_it_are_sent(void **state)
+{
+	struct reader reader = {.config.runs_max = 1};
+	struct rig *rig = *state;
+
+	open_slow(rig, 2, 200);
+	page_at(rig, 3)->size = PAGE - 1;
+	reader_name(&reader, 0, 1, 8);
+	reader_open(&reader, rig, true);
+	reader_expect_page(&reader, 0);
+	assert_int_equal(reader.released, 1);
+	reader_expect_pages(&reader, 1, 1, 2);
+	reader_expect_end(&reader, -MPIO_EINVAL);
+	page_at(rig, 3)->size = PAGE;
+	reader_close(&reader);
+}
+
 static void nothing_to_wait_for_is_told(void **state)
 {
 	struct reader reader = {.busy = 6};
@@ -222,6 +240,7 @@ int main(void)
 		RIG_TEST(a_page_behind_an_unfit_one_is_given_back_when_read),
 		RIG_TEST(a_page_behind_an_unfit_one_stays_locked_until_read),
 		RIG_TEST(nothing_to_wait_for_is_told),
+		RIG_TEST(an_unfit_page_goes_when_those_before_it_are_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

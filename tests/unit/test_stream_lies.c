@@ -233,6 +233,68 @@ static void a_mapping_that_cannot_be_ends_the_stream(void **state)
 	mpio_stream_close(stream);
 }
 
+static int anywhere(struct rig *rig, uint64_t block, uint32_t flags,
+		    struct mpio_extent *extent)
+{
+	(void)rig;
+	(void)flags;
+	extent->flags = MPIO_EXTENT_MAPPED;
+	extent->block = 100 + block % 8;
+	extent->count = 1;
+	return 0;
+}
+
+/* The last but one of all pages, and then the first. */
+static int next_around(void *ctx, uint64_t *pos)
+{
+	struct reader *reader = ctx;
+
+	*pos = reader->pos;
+	reader->pos = 0;
+	return 1;
+}
+
+static int take_around(void *ctx, uint64_t pos, struct mpio_page **page)
+{
+	struct reader *reader = ctx;
+
+	*page = page_at(reader->rig, pos != 0);
+	(*page)->pos = pos;
+	(*page)->flags = MPIO_PAGE_LOCKED;
+	return MPIO_STREAM_READ;
+}
+
+/* From the end of positions to their beginning there is no gap. */
+static void positions_do_not_go_round(void **state)
+{
+	static const struct mpio_stream_ops around = {.next = next_around,
+						      .take = take_around};
+	struct rig *rig = *state;
+	struct reader reader = {.rig = rig, .pos = UINT64_MAX - 2 * PAGE + 1};
+	const struct mpio_stream_config config = {.ops = &around,
+						  .ctx = &reader,
+						  .page_size = PAGE,
+						  .allocator = &allocator};
+	struct mpio_stream *stream;
+	struct mpio_page *page = NULL;
+
+	rig->config.gap_bytes = PAGE;
+	rig->config.gap_percent = 50;
+	rig->mapping.size = UINT64_MAX;
+	rig->answer = anywhere;
+	add_pages(rig, 0, 2, 2);
+	rig_open(rig);
+	rig->ops.read_end = NULL;
+	assert_int_equal(
+		mpio_stream_open(rig->queue, &rig->mapping, &config, &stream),
+		0);
+	assert_int_equal(mpio_stream_next(stream, &page), 1);
+	assert_ptr_equal(page, page_at(rig, 1));
+	assert_int_equal(mpio_stream_next(stream, &page), 1);
+	assert_ptr_equal(page, page_at(rig, 0));
+	mpio_stream_close(stream);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +306,7 @@ int main(void)
 		RIG_TEST(a_page_of_an_odd_size_ends_the_stream_before_it),
 		RIG_TEST(no_page_is_no_page_to_read),
 		RIG_TEST(a_mapping_that_cannot_be_ends_the_stream),
+		RIG_TEST(positions_do_not_go_round),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
