@@ -358,6 +358,7 @@ int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		     struct mpio_writeback_control *wbc, bool waits)
 {
 	struct mpio__index index = mpio__file_index(file);
+	int64_t budget = wbc->nr_to_write;
 	uint32_t most = UINT32_MAX;
 	uint32_t number;
 	int error;
@@ -366,9 +367,12 @@ int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	if (is_tagged(wbc))
 		mark(file, wbc);
 	error = pass(file, queue, wbc);
+	/* Or refused before it came to any page, as all others would be. */
+	if (wbc->sync_mode != MPIO_SYNC_ALL ||
+	    (error == -MPIO_EINVAL && wbc->nr_to_write == budget))
+		waits = false;
 	late = settle(file, queue);
-	while (waits && wbc->sync_mode == MPIO_SYNC_ALL && late == 0 &&
-	       error != -MPIO_EINVAL && file->put_off <= most) {
+	while (waits && late == 0 && file->put_off <= most) {
 		uint64_t key = 0;
 
 		number = mpio__index_next(index, &key, MPIO__TAG_TOWRITE);
@@ -381,8 +385,7 @@ int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 			error = forget_passing(file, error);
 			late = pass(file, queue, wbc);
 			error = error != 0 ? error : late;
-			late = late != -MPIO_EINVAL ? settle(file, queue)
-						    : late;
+			late = settle(file, queue);
 		}
 	}
 	unmark(file);

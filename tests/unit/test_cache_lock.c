@@ -300,6 +300,43 @@ static void where_all_is_pinned_nobody_sleeps(void **state)
 	mpio_cache_release(page);
 }
 
+static void release_next(void)
+{
+	mpio_cache_release(pages[waits - 1]);
+}
+
+/* Pages that get_block refuses, whatever it says, and then one that it does
+ * not; all but the first are locked when the walk comes by. */
+static void sync_with_locked_pages(struct cached *cached, const int *errors,
+				   uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		map_blocks(cached->rig, 4 * i, 4, 100)->error = errors[i];
+	open_locked(cached, 8);
+	for (uint32_t i = 0; i <= n; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	for (uint32_t i = 0; i < n; i++)
+		pages[i] = grab(cached, i + 1);
+	meanwhile = release_next;
+	assert_int_equal(sync_file(cached), errors[0]);
+	assert_int_equal(waits, n);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, n);
+}
+
+static void a_page_that_is_refused_keeps_no_locked_one(void **state)
+{
+	static const int error = -MPIO_EINVAL;
+
+	sync_with_locked_pages(*state, &error, 1);
+}
+
+static void nor_does_one_that_is_refused_behind_it(void **state)
+{
+	static const int errors[] = {-MPIO_EDQUOT, -MPIO_EINVAL};
+
+	sync_with_locked_pages(*state, errors, 2);
+}
+
 /* ---- Others that walk ---------------------------------------------------- */
 
 static struct cached *walked;
@@ -627,6 +664,8 @@ int main(void)
 		CACHED_TEST(nor_any_two_of_them),
 		CACHED_TEST(nor_does_who_waits_for_a_page),
 		CACHED_TEST(what_makes_room_for_a_callback_sleeps_for_nobody),
+		CACHED_TEST(a_page_that_is_refused_keeps_no_locked_one),
+		CACHED_TEST(nor_does_one_that_is_refused_behind_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
