@@ -226,7 +226,8 @@ int main(void)
 		CACHED_TEST(the_end_cuts_no_page_but_its_own),
 		CACHED_TEST(
 			an_end_that_cannot_move_down_stays_and_so_do_the_pages),
-		CACHED_TEST(what_is_cut_off_a_page_is_zeros_when_the_end_moves_up),
+		CACHED_TEST(
+			what_is_cut_off_a_page_is_zeros_when_the_end_moves_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

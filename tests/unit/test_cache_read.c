@@ -279,7 +279,8 @@ int main(void)
 		CACHED_TEST(a_page_can_be_filled_by_hand),
 		CACHED_TEST(a_page_is_not_filled_twice_at_once),
 		CACHED_TEST(a_locked_page_is_a_deadlock_for_one_thread),
-		CACHED_TEST(a_page_behind_none_takes_the_first_frame_that_is_free),
+		CACHED_TEST(
+			a_page_behind_none_takes_the_first_frame_that_is_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

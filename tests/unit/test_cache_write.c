@@ -146,7 +146,8 @@ static void a_block_behind_the_end_is_not_read(void **state)
 	assert_int_equal(read_byte(cached, 5 * BLOCK + 100), 7);
 }
 
-static void with_all_frames_dirty_the_first_page_of_a_file_finds_room(void **state)
+static void
+with_all_frames_dirty_the_first_page_of_a_file_finds_room(void **state)
 {
 	struct cached *cached = *state;
 	struct mpio_page *page;
@@ -201,8 +202,10 @@ int main(void)
 		CACHED_TEST(nothing_written_makes_no_file_longer),
 		CACHED_TEST(a_hole_is_allocated_when_it_is_written_back),
 		CACHED_TEST(a_block_behind_the_end_is_not_read),
-		CACHED_TEST(with_all_frames_dirty_the_first_page_of_a_file_finds_room),
-		CACHED_TEST(with_all_frames_dirty_one_far_behind_is_no_dirty_page),
+		CACHED_TEST(
+			with_all_frames_dirty_the_first_page_of_a_file_finds_room),
+		CACHED_TEST(
+			with_all_frames_dirty_one_far_behind_is_no_dirty_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

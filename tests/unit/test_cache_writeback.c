@@ -550,7 +550,8 @@ static void a_file_that_leaves_a_round_leaves_the_others_in_it(void **state)
 				 0);
 		mpio_cache_write_end(page, 0, PAGE);
 	}
-	assert_int_equal(mpio_cache_work(cached->cache, queue), COUNT_OF(files));
+	assert_int_equal(mpio_cache_work(cached->cache, queue),
+			 COUNT_OF(files));
 	assert_int_equal(dropped, 0);
 	for (size_t i = 0; i < COUNT_OF(files); i++)
 		assert_int_equal(mpio_cache_detach(&files[i], queue), 0);
@@ -619,7 +620,8 @@ int main(void)
 		CACHED_TEST(a_sync_maps_what_it_writes_whatever_the_budget),
 		CACHED_TEST(a_range_that_ends_before_it_begins_is_empty),
 		CACHED_TEST(a_file_that_leaves_a_round_leaves_the_others_in_it),
-		CACHED_TEST(a_file_is_walked_while_a_page_of_another_is_waited_for),
+		CACHED_TEST(
+			a_file_is_walked_while_a_page_of_another_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

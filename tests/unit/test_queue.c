@@ -685,7 +685,8 @@ int main(void)
 		RIG_TEST(queues_that_are_no_group_leave_each_other_alone),
 		RIG_TEST(a_device_that_cannot_say_gets_no_more),
 		RIG_TEST(nothing_that_has_ended_is_left_over),
-		RIG_TEST(what_others_start_as_they_end_is_pushed_with_a_discard),
+		RIG_TEST(
+			what_others_start_as_they_end_is_pushed_with_a_discard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

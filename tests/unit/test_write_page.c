@@ -420,9 +420,8 @@ static void one_page_at_the_end_of_positions_is_refused(void **state)
 	dirty_all(rig);
 	page = page_at(rig, 0);
 	page->pos = UINT64_MAX - 2 * BLOCK + 1;
-	assert_int_equal(
-		mpio_write_page(rig->queue, &rig->mapping, page, NULL),
-		-MPIO_EINVAL);
+	assert_int_equal(mpio_write_page(rig->queue, &rig->mapping, page, NULL),
+			 -MPIO_EINVAL);
 	assert_flags(rig, 0, "uptodate dirty");
 }
 

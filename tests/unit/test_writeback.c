@@ -549,7 +549,8 @@ int main(void)
 		RIG_TEST(no_page_is_asked_for_behind_the_range),
 		RIG_TEST(sync_all_maps_what_it_writes_whatever_the_budget),
 		RIG_TEST(a_budget_that_is_lowered_meanwhile_counts_at_once),
-		RIG_TEST(a_page_that_ends_behind_the_walk_finds_the_cycle_moved),
+		RIG_TEST(
+			a_page_that_ends_behind_the_walk_finds_the_cycle_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
