@@ -561,7 +561,7 @@ static void long_rows_that_lie_apart_are_ios_of_their_own(void **state)
 	assert_page(rig, 39, "a319");
 }
 
-static void what_failed_does_not_hold_up_what_follows(void **state)
+static void in_a_row_what_failed_is_tried_again_behind_the_next_io(void **state)
 {
 	struct rig *rig = *state;
 
@@ -612,7 +612,8 @@ int main(void)
 		RIG_TEST(a_small_bio_is_enough_to_read_ahead),
 		RIG_TEST(get_block_may_take_the_last_small_bio),
 		RIG_TEST(long_rows_that_lie_apart_are_ios_of_their_own),
-		RIG_TEST(what_failed_does_not_hold_up_what_follows),
+		RIG_TEST(
+			in_a_row_what_failed_is_tried_again_behind_the_next_io),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -532,6 +532,34 @@ static void a_poll_does_not_wait_for_room_for_a_copy(void **state)
 	assert_page(rig, 0, "b40 b41 b42 b43");
 }
 
+/* Though nothing has ended. */
+static void a_poll_sends_a_copy_when_there_is_a_bio_for_it(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_bio *held[3];
+
+	rot(100);
+	rig->two = true;
+	rig->config.bios = 2;
+	mock_asynchronous(&rig->b);
+	rig->b.slow = true;
+	open_verified(rig, 1);
+	rig->ops.reread = reread_on_other;
+	start_io(rig, rig->other, MPIO_BIO_READ, 0, 1, 1);
+	for (size_t i = 0; i < COUNT_OF(held); i++)
+		held[i] = mpio_bio_get(rig->other, MPIO_BIO_READ, 0);
+	assert_int_equal(read_all(rig, 0), 1);
+	rig->trace[0] = '\0';
+	assert_int_equal(mpio_queue_poll(rig->queue), 0);
+	assert_trace(rig, "");
+	for (size_t i = 0; i < COUNT_OF(held); i++)
+		mpio_bio_put(held[i]);
+	assert_int_equal(mpio_queue_poll(rig->queue), 0);
+	assert_trace(rig, "b:read 40+4");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_status(rig, 0, 0);
+}
+
 static void rereads_wait_for_bios(void **state)
 {
 	struct rig *rig = *state;
@@ -601,6 +629,7 @@ int main(void)
 		TEST(a_poll_does_not_wait_for_room_for_a_copy),
 		TEST(rereads_wait_for_bios),
 		TEST(a_copy_does_not_replace_dirty_blocks),
+		TEST(a_poll_sends_a_copy_when_there_is_a_bio_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

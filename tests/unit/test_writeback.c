@@ -397,6 +397,27 @@ static void a_page_of_another_mapping_meanwhile_is_not_written(void **state)
 	page_at(rig, 1)->flags = 0;
 }
 
+static void move_page_2(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	page_at(rig, 2)->mapping = &another;
+}
+
+static void nor_is_one_among_pages_that_go_on(void **state)
+{
+	struct rig *rig = *state;
+
+	another = rig->mapping;
+	rig->before_map = move_page_2;
+	rig->watch = WATCH_IO;
+	open_with_pages(rig, 4, 4);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+8, write 112+4");
+	assert_true(page_at(rig, 2)->flags & MPIO_PAGE_DIRTY);
+	page_at(rig, 2)->flags = 0;
+}
+
 /* To allocate, an engine has to write some other pages first. */
 static void write_pages_2_and_3(struct rig *rig, uint64_t block)
 {
@@ -551,6 +572,7 @@ int main(void)
 		RIG_TEST(a_budget_that_is_lowered_meanwhile_counts_at_once),
 		RIG_TEST(
 			a_page_that_ends_behind_the_walk_finds_the_cycle_moved),
+		RIG_TEST(nor_is_one_among_pages_that_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
