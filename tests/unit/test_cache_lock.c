@@ -337,6 +337,26 @@ static void nor_does_one_that_is_refused_behind_it(void **state)
 	sync_with_locked_pages(*state, errors, 2);
 }
 
+/* A device that fails to say what has ended was asked often by then. */
+static void what_cannot_be_waited_for_ends_a_sync_before_it_waits(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.slow = true;
+	open_locked(cached, 8);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	pages[0] = grab(cached, 1);
+	cached->rig->a.lapses = 1002; /* once by the walk, and then in vain */
+	assert_int_equal(sync_file(cached), -MPIO_EREMOTEIO);
+	assert_int_equal(waits, 0);
+	mpio_cache_release(pages[0]);
+	cached->rig->a.lapses = 0;
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
 /* ---- Others that walk ---------------------------------------------------- */
 
 static struct cached *walked;
@@ -666,6 +686,8 @@ int main(void)
 		CACHED_TEST(what_makes_room_for_a_callback_sleeps_for_nobody),
 		CACHED_TEST(a_page_that_is_refused_keeps_no_locked_one),
 		CACHED_TEST(nor_does_one_that_is_refused_behind_it),
+		CACHED_TEST(
+			what_cannot_be_waited_for_ends_a_sync_before_it_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,27 @@ static void a_lie_ends_its_page_and_no_other(void **state)
 		check_lie(rig, lies[i], 0);
 }
 
+/* Nor is it remembered for the page behind. */
+static void an_error_counts_whatever_else_was_answered(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->answer = lie;
+	the_lie =
+		(struct mpio_extent){.flags = MAPPED, .block = 50, .count = 8};
+	the_result = -MPIO_ENODATA;
+	add_pages(rig, 0, 4, 3);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 3);
+	assert_status(rig, 1, -MPIO_ENODATA);
+	assert_page(rig, 2, "a108 a109 a110 a111");
+	dirty_page(rig, 1);
+	dirty_page(rig, 2);
+	assert_int_equal(sync_all(rig), -MPIO_ENODATA);
+	assert_disk(&rig->a, 50, "a50 a51 a52 a53 a54 a55 a56 a57");
+	assert_disk(&rig->a, 108, "f8 f9 f10 f11");
+}
+
 static void an_answer_past_the_devices_end_ends_its_page(void **state)
 {
 	struct rig *rig = *state;
@@ -204,6 +225,7 @@ int main(void)
 		RIG_TEST(a_hole_is_no_answer_to_create),
 		RIG_TEST(dirty_blocks_past_the_devices_end_stay_dirty),
 		RIG_TEST(blocks_that_the_other_queue_cannot_cut_are_refused),
+		RIG_TEST(an_error_counts_whatever_else_was_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,6 +86,35 @@ static void a_look_that_is_interrupted_has_seen_nothing(void **state)
 	assert_int_equal(io->ends, 1);
 }
 
+static int (*reap_at_last)(struct mpio_device *, void *, int);
+static uint32_t interruptions;
+
+static int interrupt(struct mpio_device *device, void *channel, int wait)
+{
+	if (interruptions == 0)
+		return reap_at_last(device, channel, wait);
+	interruptions--;
+	return -MPIO_EINTR;
+}
+
+static void who_is_interrupted_waits_on_for_room(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->config.in_flight_max = 1;
+	reap_at_last = rig->a.device.ops.reap;
+	interruptions = 3;
+	rig->a.device.ops.reap = interrupt;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 100, 1);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 101, 1);
+	assert_int_equal(interruptions, 0);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(rig->ios[0].status, 0);
+	assert_int_equal(rig->ios[1].status, 0);
+}
+
 static int waited;
 
 static void start_another(struct mpio_bio *bio)
@@ -402,6 +431,7 @@ int main(void)
 		RIG_TEST(a_device_that_cannot_say_leaves_bios_small),
 		RIG_TEST(what_is_refused_waits_for_nothing),
 		RIG_TEST(what_ended_in_a_look_that_failed_is_finished),
+		RIG_TEST(who_is_interrupted_waits_on_for_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
