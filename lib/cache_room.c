@@ -236,7 +236,7 @@ static void help(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 
 	if (write_some(file, queue, false))
 		return;
-	next = mpio__cache_next_file(file->cache);
+	next = mpio__cache_next_file(file->cache, queue);
 	if (next != NULL)
 		(void)write_some(next, queue, false);
 }
