@@ -212,10 +212,9 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
  * What was read behind the end of file is not the file's: the rest of the last
  * block; or of the page, for another copy of it is read whole.
  */
-static void zero_behind_end(struct mpio__frame *frame)
+static void zero_behind(struct mpio__frame *frame, uint32_t keep)
 {
 	uint32_t block_size = frame->file->mapping.block_size;
-	uint32_t keep = mpio__beside_of(frame)->keep;
 	uint32_t used = keep & (block_size - 1);
 	uint32_t rest = used != 0 ? block_size - used : 0;
 	uint32_t block = keep >> frame->file->block_shift;
@@ -226,6 +225,21 @@ static void zero_behind_end(struct mpio__frame *frame)
 		rest = 0;
 	if (rest != 0)
 		memset((unsigned char *)frame->page.data + keep, 0, rest);
+}
+
+/*
+ * The end may have moved up meanwhile, if it was between two blocks, and be
+ * inside one by now. (From inside a block it does not, while the page is read.)
+ */
+static void zero_behind_end(struct mpio__frame *frame)
+{
+	uint32_t keep = mpio__beside_of(frame)->keep;
+	uint64_t size = frame->file->mapping.size;
+
+	zero_behind(frame, keep);
+	if (size > frame->page.pos + keep &&
+	    size - frame->page.pos < frame->page.size)
+		zero_behind(frame, (uint32_t)(size - frame->page.pos));
 }
 
 /* The core is done with a page; the lock is held. */

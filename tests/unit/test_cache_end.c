@@ -52,6 +52,43 @@ static void nor_when_it_moves_up_within_its_block(void **state)
 	assert_disk(&cached->rig->a, 100, "a100/100");
 }
 
+static struct cached *growing;
+
+static void grow_into_a_block(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	rig->before_map = NULL;
+	rig->answer_max = 0;
+	assert_int_equal(mpio_cache_resize(&growing->file, rig->queue,
+					   2 * PAGE + BLOCK + 300),
+			 0);
+}
+
+/* It was between two blocks when the page was locked. */
+static void nor_when_it_moves_up_while_its_page_is_read(void **state)
+{
+	const uint64_t end = 2 * PAGE + BLOCK + 300;
+	struct cached *cached = *state;
+	struct rig *rig = cached->rig;
+
+	growing = cached;
+	rig->answer_max = 4;
+	rig->before_map = grow_into_a_block;
+	cached_open(cached, 16, 16);
+	cached->file.mapping.size = 2 * PAGE + BLOCK;
+	assert_int_equal(
+		mpio_cache_readahead(&cached->file, rig->queue, 0, 3, 0), 3);
+	assert_int_equal(mpio_cache_end(&cached->file), end);
+	assert_int_equal(read_byte(cached, end - 1),
+			 rig->a.disk[109 * BLOCK + 299]);
+	assert_int_equal(read_byte(cached, end), 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, rig->queue, 3 * PAGE),
+			 0);
+	assert_int_equal(read_byte(cached, end), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&rig->a, 109, "a109/300");
+}
+
 /* Where the last page of all begins, that is. */
 static void it_does_not_move_to_where_no_page_can_be(void **state)
 {
@@ -219,6 +256,7 @@ int main(void)
 		CACHED_TEST(
 			what_lay_behind_the_end_does_not_show_when_it_moves_up),
 		CACHED_TEST(nor_when_it_moves_up_within_its_block),
+		CACHED_TEST(nor_when_it_moves_up_while_its_page_is_read),
 		CACHED_TEST(it_does_not_move_to_where_no_page_can_be),
 		CACHED_TEST(cut_off_and_moved_up_again_it_is_zeros),
 		CACHED_TEST(what_is_behind_the_end_is_not_written),
