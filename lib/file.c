@@ -257,6 +257,24 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 	return reading.pos != pos ? (int64_t)(reading.pos - pos) : error;
 }
 
+/*
+ * By a callback that a read of the same handle has led to: that one has the
+ * readers in its hands.
+ */
+MPIO__APART static int64_t read_inside(struct mpio_file *file, void *buffer,
+				       uint64_t length, uint64_t pos)
+{
+	struct reading reading = {
+		.file = file,
+		.to = buffer,
+		.pos = pos,
+		.end = pos + length,
+	};
+	int error = take_all(&reading, reading.end);
+
+	return reading.pos != pos ? (int64_t)(reading.pos - pos) : error;
+}
+
 /* Pages that were read to their end are of no use any more. */
 static void forget_read(struct mpio_file *file, uint64_t pos, uint64_t end,
 			uint64_t size)
@@ -288,13 +306,17 @@ static int64_t read_some(struct mpio_file *file, void *buffer, uint64_t length,
 	uint32_t straight = file->config.straight_min;
 	int64_t n = 0;
 
+	if (file->reading)
+		return read_inside(file, buffer, length, pos);
 	if (file->once && straight != UINT32_MAX)
 		straight = mpio__min_u32(straight, straight_once(file));
+	file->reading = true;
 	if (length >= straight && straight != UINT32_MAX)
 		n = mpio__file_read_straight(file, buffer, length, pos);
-	if (n != 0)
-		return n;
-	return read_cached(file, buffer, length, pos, size);
+	if (n == 0)
+		n = read_cached(file, buffer, length, pos, size);
+	file->reading = false;
+	return n;
 }
 
 int64_t mpio_file_read(struct mpio_file *file, void *buffer, size_t length,

@@ -20,7 +20,8 @@
  * Threads: a handle is used by one thread at a time, which is that of its
  * queue. Threads that share a cache with lock hooks open handles of their own.
  * A handle that the engine's callbacks use has the queue of the call they are
- * in: see mpio/cache.h.
+ * in: see mpio/cache.h. If that call is a read by the same handle, those of the
+ * callbacks find their bytes, but are part of no pattern.
  * Reads and writes of one range by several threads at once are not kept apart:
  * each page is changed by one at a time, but a read may find some bytes of a
  * write, and not yet the others. Moving the end while others read or write
@@ -187,6 +188,7 @@ struct mpio_file {
 	uint32_t advice;        /* MPIO_ADVICE_* that lasts */
 	bool once;              /* MPIO_ADVICE_NOREUSE */
 	bool has_last;
+	bool reading; /* inside a read by it, perhaps in a callback */
 };
 
 /** What mpio_file_advise() may be told. */
