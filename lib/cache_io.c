@@ -212,7 +212,8 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
  * What was read behind the end of file is not the file's: the rest of the last
  * block; or of the page, for another copy of it is read whole.
  */
-static void zero_behind(struct mpio__frame *frame, uint32_t keep)
+static void zero_behind(struct mpio__frame *frame, uint32_t keep,
+			uint64_t blocks)
 {
 	uint32_t block_size = frame->file->mapping.block_size;
 	uint32_t used = keep & (block_size - 1);
@@ -221,7 +222,7 @@ static void zero_behind(struct mpio__frame *frame, uint32_t keep)
 
 	if (frame->file->ops.reread != NULL)
 		rest = frame->page.size - keep;
-	else if (!(frame->moving & mpio__blocks_mask(block, block + 1)))
+	else if (!(blocks & mpio__blocks_mask(block, block + 1)))
 		rest = 0;
 	if (rest != 0)
 		memset((unsigned char *)frame->page.data + keep, 0, rest);
@@ -236,10 +237,11 @@ static void zero_behind_end(struct mpio__frame *frame)
 	uint32_t keep = mpio__beside_of(frame)->keep;
 	uint64_t size = frame->file->mapping.size;
 
-	zero_behind(frame, keep);
+	zero_behind(frame, keep, frame->moving);
 	if (size > frame->page.pos + keep &&
 	    size - frame->page.pos < frame->page.size)
-		zero_behind(frame, (uint32_t)(size - frame->page.pos));
+		zero_behind(frame, (uint32_t)(size - frame->page.pos),
+			    frame->moving);
 }
 
 /* The core is done with a page; the lock is held. */
@@ -420,6 +422,47 @@ int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 		error = frame->page.error;
 	mpio__cache_unlock(cache);
 	return error;
+}
+
+/*
+ * The engine is asked; but not one that seals pages, for whom a block of one
+ * changes all of it. It may answer with bytes of its own, which it has put into
+ * the page: they are there already, but for those behind the end.
+ */
+bool mpio__cache_is_hole(struct mpio__frame *frame, struct mpio_queue *queue,
+			 uint32_t offset)
+{
+	struct mpio_cache_mapping *file = frame->file;
+	struct mpio_cache *cache = file->cache;
+	struct mpio_page *page = &frame->page;
+	struct mpio_extent extent = {.count = 1};
+	const uint32_t unwritten = MPIO_EXTENT_MAPPED | MPIO_EXTENT_UNWRITTEN;
+	struct mpio__handing handing;
+	int error;
+
+	if (frame->dirty & mpio__bytes_mask(file, offset, 1) ||
+	    file->ops.seal != NULL)
+		return false;
+	mpio__cache_lock(cache);
+	page->mapping = &file->reads.mapping;
+	page->flags = MPIO_PAGE_LOCKED;
+	if (frame->dirty != 0)
+		page->flags |= MPIO_PAGE_DIRTY;
+	handing_begin(cache, &handing, queue);
+	mpio__cache_unlock(cache);
+	error = get_block(&file->reads.mapping, page,
+			  (page->pos + offset) >> file->block_shift, 0,
+			  &extent);
+	mpio__cache_lock(cache);
+	handing_end(cache, &handing);
+	if (extent.flags & MPIO_EXTENT_UPTODATE &&
+	    file->mapping.size - page->pos < page->size)
+		zero_behind(frame, (uint32_t)(file->mapping.size - page->pos),
+			    UINT64_MAX);
+	mpio__cache_unlock(cache);
+	extent.flags &= ~MPIO_EXTENT_BOUNDARY;
+	return error == 0 && extent.count == 1 && /* or it cannot be so */
+	       (extent.flags == 0 || extent.flags == unwritten);
 }
 
 /* ---- Reading ahead ------------------------------------------------------ */

@@ -422,6 +422,13 @@ void mpio__cache_ops_init(struct mpio_cache_mapping *file);
 void mpio__cache_change(struct mpio_cache_mapping *file, uint64_t start,
 			uint64_t end);
 
+/*
+ * Whether a block of a page that the thread has locked is clean, and reads as
+ * zeros because nothing was ever written there.
+ */
+bool mpio__cache_is_hole(struct mpio__frame *frame, struct mpio_queue *queue,
+			 uint32_t offset);
+
 /* cache_reclaim.c */
 
 void mpio__reclaim_init(struct mpio_cache *cache);

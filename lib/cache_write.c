@@ -83,6 +83,14 @@ static int begin(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	return error;
 }
 
+/* A block that has no old bytes on the device needs no zeros there. */
+static bool is_hole(struct mpio_page *page, struct mpio_queue *queue,
+		    uint64_t pos)
+{
+	return mpio__cache_is_hole(mpio__frame_of(page), queue,
+				   (uint32_t)(pos - page->pos));
+}
+
 /*
  * The end is about to move up from within a block: make that block dirty,
  * unless a write at `pos` will.
@@ -99,7 +107,8 @@ static int settle_end(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		return 0;
 	error = begin(file, queue, size - 1, 1, &page);
 	if (error == 0)
-		mpio_cache_write_end(page, size - 1, 1);
+		mpio_cache_write_end(page, size - 1,
+				     is_hole(page, queue, size - 1) ? 0 : 1);
 	return error;
 }
 
@@ -276,6 +285,7 @@ static int zero_rest(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	uint64_t old = mpio_cache_end(file);
 	struct mpio_page *page;
 	uint32_t length;
+	bool hole;
 	int error;
 
 	if (rest == 0 || size >= old)
@@ -284,8 +294,9 @@ static int zero_rest(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	error = begin(file, queue, size, length, &page);
 	if (error != 0)
 		return error;
+	hole = is_hole(page, queue, size);
 	memset((unsigned char *)page->data + (size - page->pos), 0, length);
-	mpio_cache_write_end(page, size, length);
+	mpio_cache_write_end(page, size, hole ? 0 : length);
 	return 0;
 }
 

@@ -318,9 +318,10 @@ uint64_t mpio_cache_end(struct mpio_cache_mapping *file);
  *
  * Down: pages behind the new end are dropped, dirty or not, those that are
  * pinned when they are put; what is left of the last block behind the end is
- * zeroed, and written back as zeros later. The engine may free the blocks
- * behind the end when this has returned. Up: what comes between reads as
- * zeros, unless `get_block` names blocks there.
+ * zeroed, and written back as zeros later, unless `get_block` says that it is a
+ * hole, or UNWRITTEN. The engine may free the blocks behind the end when this
+ * has returned. Up: what comes between reads as zeros, unless `get_block` names
+ * blocks there.
  *
  * @param file   any
  * @param queue  the calling thread's

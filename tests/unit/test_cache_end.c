@@ -154,6 +154,133 @@ static void what_is_behind_the_end_is_not_written(void **state)
 	assert_trace(rig, "write 100+1");
 }
 
+/* The disk is full: a block more is not to be had. */
+static void an_end_in_a_hole_takes_no_block(void **state)
+{
+	struct cached *cached = *state;
+	struct rig *rig = cached->rig;
+
+	cached_open(cached, 2, 16);
+	rig->mapping.size = cached->file.mapping.size = 16 * BLOCK;
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, rig->queue, 9 * BLOCK + 5), 0);
+	assert_int_equal(mpio_cache_end(&cached->file), 9 * BLOCK + 5);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, rig->queue, 20 * BLOCK), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(read_byte(cached, 9 * BLOCK + 5), 0);
+}
+
+static void nor_does_one_in_a_block_that_reads_as_zeros(void **state)
+{
+	struct cached *cached = *state;
+	struct rig *rig = cached->rig;
+
+	cached_open(cached, 16, 16);
+	rig->map[0].flags |= MPIO_EXTENT_UNWRITTEN;
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, rig->queue, 9 * BLOCK + 5), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_int_equal(read_byte(cached, 9 * BLOCK), 0);
+}
+
+static int name_nothing(struct rig *rig, uint64_t block, uint32_t flags,
+			struct mpio_extent *extent)
+{
+	(void)rig;
+	(void)block;
+	(void)flags;
+	extent->count = 0;
+	return 0;
+}
+
+/* The page is there; an answer that cannot be is no reason to lose zeros. */
+static void one_that_nobody_can_say_the_place_of_does(void **state)
+{
+	struct cached *cached = *state;
+	struct rig *rig = cached->rig;
+
+	cached_open(cached, 16, 16);
+	use_page(cached, 2);
+	rig->answer = name_nothing;
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, rig->queue, 9 * BLOCK + 5), 0);
+	rig->answer = NULL;
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&rig->a, 109, "a109/5");
+}
+
+static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
+		void **data)
+{
+	(void)mapping;
+	(void)page;
+	(void)data;
+	return 0;
+}
+
+/* There are others in its page, perhaps, and the page is sealed anew. */
+static void one_in_a_page_that_is_sealed_does(void **state)
+{
+	struct cached *cached = *state;
+	struct rig *rig = cached->rig;
+
+	rig->ops.seal = seal;
+	cached_open(cached, 2, 16);
+	rig->mapping.size = cached->file.mapping.size = PAGE;
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, rig->queue, 2 * BLOCK + 5), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+}
+
+/* It gets its block when it is written back, with zeros behind the end. */
+static void what_was_written_to_a_hole_is_cut_off_there(void **state)
+{
+	struct cached *cached = *state;
+	struct rig *rig = cached->rig;
+
+	map_blocks(rig, 0, 4, 100)->flags |= MPIO_EXTENT_NEW;
+	cached_open(cached, 0, 16);
+	cached->file.mapping.size = PAGE;
+	assert_int_equal(write_blocks(cached, 1, 1), 0);
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, rig->queue, BLOCK + 100), 0);
+	assert_int_equal(mpio_cache_resize(&cached->file, rig->queue, PAGE), 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_disk(&rig->a, 101, "f1/100");
+}
+
+/* An engine that has bytes of its own may give more of them than the file's. */
+static void bytes_of_the_engine_do_not_show_behind_the_end(void **state)
+{
+	struct cached *cached = *state;
+
+	map_blocks(cached->rig, 0, 4, 100)->flags = MPIO_EXTENT_UPTODATE;
+	cached_open(cached, 0, 16);
+	cached->file.mapping.size = 100;
+	assert_int_equal(read_byte(cached, 99), 0x1b);
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, cached->rig->queue, PAGE), 0);
+	assert_int_equal(read_byte(cached, 99), 0x1b);
+	assert_int_equal(read_byte(cached, 100), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+}
+
+static void nor_in_the_place_of_what_was_written(void **state)
+{
+	struct cached *cached = *state;
+
+	map_blocks(cached->rig, 0, 4, 100)->flags = MPIO_EXTENT_UPTODATE;
+	cached_open(cached, 0, 16);
+	cached->file.mapping.size = 100;
+	assert_int_equal(write_bytes(cached, 10, 5, 7), 0);
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, cached->rig->queue, 50), 0);
+	assert_int_equal(read_byte(cached, 12), 7);
+}
+
 static void pages_behind_the_end_are_dropped_dirty_or_not(void **state)
 {
 	struct cached *cached = *state;
@@ -260,6 +387,13 @@ int main(void)
 		CACHED_TEST(it_does_not_move_to_where_no_page_can_be),
 		CACHED_TEST(cut_off_and_moved_up_again_it_is_zeros),
 		CACHED_TEST(what_is_behind_the_end_is_not_written),
+		CACHED_TEST(an_end_in_a_hole_takes_no_block),
+		CACHED_TEST(nor_does_one_in_a_block_that_reads_as_zeros),
+		CACHED_TEST(one_that_nobody_can_say_the_place_of_does),
+		CACHED_TEST(one_in_a_page_that_is_sealed_does),
+		CACHED_TEST(what_was_written_to_a_hole_is_cut_off_there),
+		CACHED_TEST(bytes_of_the_engine_do_not_show_behind_the_end),
+		CACHED_TEST(nor_in_the_place_of_what_was_written),
 		CACHED_TEST(pages_behind_the_end_are_dropped_dirty_or_not),
 		CACHED_TEST(the_end_cuts_no_page_but_its_own),
 		CACHED_TEST(
