@@ -58,11 +58,10 @@ static bool is_own(const struct mpio__frame *frame,
 {
 	const struct mpio__handing *handing = frame->file->cache->handings;
 
-	if (frame->state & states & MPIO__FRAME_WRITING)
-		return frame->file->walker == queue;
 	if (mpio__beside_of(frame)->owner != queue)
 		return false;
-	if (frame->state & MPIO__FRAME_READING)
+	if (frame->state &
+	    (MPIO__FRAME_READING | (states & MPIO__FRAME_WRITING)))
 		return true;
 	while (handing != NULL && handing->queue != queue)
 		handing = handing->next;

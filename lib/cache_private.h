@@ -28,7 +28,9 @@
  * So that the core's mapping is not shared either, a file has two: one for
  * reads, which never changes, and one for writes, which belongs to whoever
  * holds the walk (`file->walker`). Who holds it keeps it until all that was
- * sent has ended, so every write of a file ends in that thread.
+ * sent has ended, so every write of a file ends in that thread; unless its
+ * device fails to say what has ended, over and over. The next walker leaves
+ * alone what is still in flight then, and waits for it.
  *
  * ORDER. walk before page lock; who has a page locked waits for the device
  * alone. A callback that makes room walks files that the engine's own order
@@ -206,7 +208,7 @@ struct mpio__beside {
 	uint32_t prev; /* neighbours in the list; from 1 on */
 	uint32_t next;
 	uint32_t keep;            /* bytes; of what is read, the file's */
-	struct mpio_queue *owner; /* while it is locked: who has it so */
+	struct mpio_queue *owner; /* while it is busy: who has it so */
 };
 
 struct mpio__list {

@@ -35,6 +35,7 @@ static void claim(struct mpio__frame *frame)
 	mpio__frame_set_dirty(frame, 0);
 	frame->state &= ~MPIO__FRAME_PUT_OFF;
 	frame->state |= MPIO__FRAME_WRITING;
+	mpio__beside_of(frame)->owner = file->walker;
 	mpio__index_tag(mpio__file_index(file), mpio__frame_key(cache, frame),
 			MPIO__TAG_WRITING, true);
 	file->writing++;
@@ -64,20 +65,36 @@ static void unclaim(struct mpio__frame *frame, uint64_t dirty)
 	mpio__cache_wake(cache);
 }
 
-/* Take back what was named and not reached. */
-static void unclaim_rest(struct mpio_cache_mapping *file)
+/*
+ * The first page at *key or after it that the walker has; or NULL. Others are
+ * those that somebody sent who had to give the walk up.
+ */
+static struct mpio__frame *next_claimed(struct mpio_cache_mapping *file,
+					uint64_t *key)
 {
 	struct mpio__index index = mpio__file_index(file);
-	uint64_t key = 0;
 	uint32_t number;
 
-	while ((number = mpio__index_next(index, &key, MPIO__TAG_WRITING)) !=
+	while ((number = mpio__index_next(index, key, MPIO__TAG_WRITING)) !=
 	       0) {
 		struct mpio__frame *frame = mpio__frame_at(file->cache, number);
 
+		if (mpio__beside_of(frame)->owner == file->walker)
+			return frame;
+		++*key;
+	}
+	return NULL;
+}
+
+/* Take back what was named and not reached. */
+static void unclaim_rest(struct mpio_cache_mapping *file)
+{
+	struct mpio__frame *frame;
+	uint64_t key = 0;
+
+	for (; (frame = next_claimed(file, &key)) != NULL; key++) {
 		if (!(frame->page.flags & MPIO_PAGE_WRITEBACK))
 			unclaim(frame, frame->moving);
-		key++;
 	}
 }
 
@@ -195,23 +212,44 @@ void mpio__walk_give(struct mpio_cache_mapping *file)
 	mpio__cache_wake(file->cache);
 }
 
+/* Whether a callback has begun a walk: its thread is in another, or reads. */
+static bool in_callback(const struct mpio_cache_mapping *file,
+			const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *other = file->cache->walks;
+	const struct mpio__handing *handing = file->cache->handings;
+
+	while (handing != NULL && handing->queue != queue)
+		handing = handing->next;
+	while (other != NULL && (other == file || other->walker != queue ||
+				 other->round != NULL))
+		other = other->walk_next;
+	return handing != NULL || other != NULL;
+}
+
 /*
  * Until all that was sent has ended. Who gave the walk up before would leave
- * his pages to another walker, who may not look at them.
+ * his pages to another walker, who may not look at them. He has to if the
+ * device cannot say what has ended: then they end when his queue is polled.
  */
 static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 {
 	uint32_t failures = 0;
 
 	while (file->writing != 0) {
+		uint64_t key = 0;
 		int n;
 
 		mpio__cache_unlock(file->cache);
 		n = mpio_queue_wait(queue);
 		mpio__cache_lock(file->cache);
-		/* All of it is this thread's: nobody else would end it. */
-		if (n == 0 && file->writing != 0)
-			return -MPIO_EDEADLK;
+		if (n == 0 && file->writing != 0) {
+			/* What is this thread's nobody else would end. */
+			if (next_claimed(file, &key) != NULL ||
+			    in_callback(file, queue))
+				return -MPIO_EDEADLK;
+			n = mpio__cache_wait_event(file->cache, queue);
+		}
 		if (n < 0 && failures++ == PATIENCE)
 			return n;
 	}

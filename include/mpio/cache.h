@@ -589,7 +589,9 @@ int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue);
 
 /**
  * Write dirty pages of a file back, as mpio_writepages() does, and wait for
- * what was sent. Walks of one file come one after the other.
+ * what was sent. Walks of one file come one after the other. One that is given
+ * up, since the device cannot say what has ended, leaves pages in flight:
+ * others wait for them, until the queue that they were sent by is polled.
  *
  * @param file   any
  * @param queue  the calling thread's
