@@ -245,6 +245,7 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 			return (int64_t)length;
 		reader = mpio__file_begin(file, pos, length);
 	}
+	file->backward = reader->backward;
 	last = reading.end - mpio__min_u64(reading.end - reading.pos,
 					   file->config.readahead_max);
 	error = take_all(&reading, last);
@@ -275,11 +276,16 @@ MPIO__APART static int64_t read_inside(struct mpio_file *file, void *buffer,
 	return reading.pos != pos ? (int64_t)(reading.pos - pos) : error;
 }
 
-/* Pages that were read to their end are of no use any more. */
+/*
+ * Pages that were read to their end are of no use any more; or to their
+ * beginning, by who goes backwards.
+ */
 static void forget_read(struct mpio_file *file, uint64_t pos, uint64_t end,
 			uint64_t size)
 {
-	if (end < size)
+	if (file->backward)
+		pos = mpio__page_up(file, pos);
+	else if (end < size)
 		end = mpio__page_down(file, end);
 	if (pos < end) /* those that are dirty or in use stay */
 		(void)mpio_cache_invalidate(file->mapping, file->queue, pos,

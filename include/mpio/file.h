@@ -188,7 +188,8 @@ struct mpio_file {
 	uint32_t advice;        /* MPIO_ADVICE_* that lasts */
 	bool once;              /* MPIO_ADVICE_NOREUSE */
 	bool has_last;
-	bool reading; /* inside a read by it, perhaps in a callback */
+	bool backward; /* so went the last read */
+	bool reading;  /* inside a read by it, perhaps in a callback */
 };
 
 /** What mpio_file_advise() may be told. */
@@ -198,10 +199,11 @@ enum mpio_advice {
 				 * first read on, whatever the ledger says */
 	MPIO_ADVICE_RANDOM,     /* lasts: nothing is read ahead */
 	MPIO_ADVICE_NOREUSE,    /* lasts: pages that were read to their end by
-				 * this handle are forgotten, and reads of two
-				 * of the queue's largest bios (each of 1 MiB at
-				 * most), with RANDOM of 64 KiB, or more may go
-				 * straight */
+				 * this handle, or to their beginning by reads
+				 * that go backwards, are forgotten; reads of
+				 * two of the queue's largest bios (each of
+				 * 1 MiB at most), with RANDOM of 64 KiB, or
+				 * more may go straight */
 	MPIO_ADVICE_WILLNEED,   /* begin to read the range now */
 	MPIO_ADVICE_DONTNEED,   /* write the range back, and forget its pages:
 				 * those that lie in it whole */

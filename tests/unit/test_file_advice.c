@@ -193,6 +193,30 @@ static void noreuse_leaves_no_pages(void **state)
 	assert_true(is_cached(cached, 9)); /* it is dirty */
 }
 
+/*
+ * Until all of them is read they stay, as soon as it is known which way it
+ * goes: when of two reads in a row neither was there.
+ */
+static void nor_does_it_when_they_are_read_backwards(void **state)
+{
+	struct cached *cached = *state;
+
+	handle_open(cached, 96, 64, NULL);
+	assert_int_equal(mpio_file_advise(&handle, 0, 0, MPIO_ADVICE_NOREUSE),
+			 0);
+	for (uint64_t pos = 5 * PAGE - BLOCK; pos > 0; pos -= BLOCK)
+		assert_int_equal(handle_read(pos - BLOCK, BLOCK), BLOCK);
+	assert_trace(cached->rig,
+		     "read 116+4, read 112+4, read 112+4, read 108+4, "
+		     "read 104+4, read 100+4");
+	assert_int_equal(cached_pages(cached), 1);
+	assert_true(is_cached(cached, 4)); /* it began there */
+	/* Forwards again, from a page's last block on. */
+	read_in_pieces(6 * PAGE - BLOCK, 8 * PAGE, BLOCK);
+	assert_trace(cached->rig, "read 120+4, read 124+4, read 128+4");
+	assert_int_equal(cached_pages(cached), 1);
+}
+
 static void noreuse_and_sequential_come_together(void **state)
 {
 	struct cached *cached = *state;
@@ -252,6 +276,7 @@ int main(void)
 		CACHED_TEST(dontneed_waits_for_what_it_writes),
 		CACHED_TEST(dontneed_leaves_pages_in_use),
 		CACHED_TEST(noreuse_leaves_no_pages),
+		CACHED_TEST(nor_does_it_when_they_are_read_backwards),
 		CACHED_TEST(noreuse_and_sequential_come_together),
 		CACHED_TEST(normal_forgets_advice),
 		CACHED_TEST(advice_that_cannot_be_is_refused),
