@@ -195,10 +195,12 @@ void mpio__frame_forget(struct mpio__frame *frame)
 
 void mpio__frame_put(struct mpio__frame *frame)
 {
-	if (--frame->pins == 0 && (frame->state & MPIO__FRAME_ORPHAN))
+	if (--frame->pins == 0 && (frame->state & MPIO__FRAME_ORPHAN)) {
 		frame_free(frame);
-	else if (frame->pins == 0)
+	} else if (frame->pins == 0) {
+		mpio__reclaim_let_go(frame);
 		mpio__cache_wake(frame->file->cache);
+	}
 }
 
 void mpio__frame_unlock(struct mpio__frame *frame)

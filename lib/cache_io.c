@@ -260,6 +260,7 @@ static void end_read(struct mpio__frame *frame, int status)
 	if (frame->state & MPIO__FRAME_AHEAD)
 		frame->state &= ~(MPIO__FRAME_AHEAD | MPIO__FRAME_LOCKED);
 	frame->state &= ~MPIO__FRAME_READING;
+	mpio__reclaim_let_go(frame);
 	mpio__cache_wake(frame->file->cache);
 }
 

@@ -255,6 +255,7 @@ struct mpio_cache {
 	struct mpio__list aside;
 	struct mpio__list whole;   /* groups of which all is free */
 	struct mpio__list partial; /* ... and some is */
+	bool stuck;                /* no page can go, until one is let go */
 	uint64_t taken;            /* frames, ever */
 	uint32_t protected_max;
 	uint32_t kept_max;   /* frames that were read ahead, at most */
@@ -446,6 +447,8 @@ uint32_t mpio__cache_take_run(struct mpio_cache *cache, uint32_t before,
 void mpio__cache_give(struct mpio_cache *cache, uint32_t number);
 /* Make one clean page go; false: there is none. */
 bool mpio__cache_evict(struct mpio_cache *cache);
+/* A page was put, unlocked or written: where none could go, it may. */
+void mpio__reclaim_let_go(struct mpio__frame *frame);
 /* A frame got a page, lost it, or was used; `again`: as part of one use. */
 void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame);
 void mpio__reclaim_remove(struct mpio_cache *cache, struct mpio__frame *frame);

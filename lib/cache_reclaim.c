@@ -389,14 +389,33 @@ static uint32_t bring_back(struct mpio_cache *cache, uint32_t most)
 	return n;
 }
 
+/*
+ * Pages that are pinned are not counted. That none can go is found out by
+ * looking at each, and then it is known until it has changed for one of them;
+ * meanwhile a put is more than a decrement.
+ */
+static void set_stuck(struct mpio_cache *cache, bool stuck)
+{
+	if (cache->stuck == stuck)
+		return;
+	cache->stuck = stuck;
+	mpio__cache_careful(cache, stuck);
+}
+
+void mpio__reclaim_let_go(struct mpio__frame *frame)
+{
+	if (can_go(frame))
+		set_stuck(frame->file->cache, false);
+}
+
 bool mpio__cache_evict(struct mpio_cache *cache)
 {
 	const struct mpio__list *probation = &cache->probation;
 	const struct mpio__list *protect = &cache->protect;
 	uint32_t left = cache->aside.count;
 
-	if (cache->stats.dirty + cache->stats.writing >=
-	    probation->count + protect->count + left)
+	if (cache->stuck || cache->stats.dirty + cache->stats.writing >=
+				    probation->count + protect->count + left)
 		return false;
 	left -= bring_back(cache, BROUGHT_BACK);
 	for (;;) {
@@ -405,8 +424,10 @@ bool mpio__cache_evict(struct mpio_cache *cache)
 			return true;
 		if (probation->count + protect->count != 0)
 			continue;
-		if (left == 0)
+		if (left == 0) {
+			set_stuck(cache, true);
 			return false;
+		}
 		left -= bring_back(cache, mpio__min_u32(left, PUT_ASIDE));
 	}
 }

@@ -316,6 +316,7 @@ static void trim(struct mpio_cache_mapping *file, uint64_t size)
 	memset((unsigned char *)frame->page.data + keep, 0,
 	       frame->page.size - keep);
 	mpio__frame_set_dirty(frame, frame->dirty & units_mask(file, 0, keep));
+	mpio__reclaim_let_go(frame);
 }
 
 /* Wait for each page from a key on that somebody is at: 1 if there was one. */

@@ -62,6 +62,7 @@ static void unclaim(struct mpio__frame *frame, uint64_t dirty)
 	cache->stats.writing--;
 	frame->moving = 0;
 	mpio__frame_set_dirty(frame, dirty);
+	mpio__reclaim_let_go(frame);
 	mpio__cache_wake(cache);
 }
 
