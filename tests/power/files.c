@@ -153,10 +153,16 @@ void file_touch(struct file *file, uint64_t pos, uint64_t length)
 	}
 }
 
-/* The block that the end lies in is written when the end leaves it. */
-static void leave_end(struct file *file)
+/*
+ * The block that a new or an old end lies in is written, so that no old bytes
+ * are behind it; a hole has none.
+ */
+static void touch_end(struct file *file)
 {
-	if (file->size % file->world->as.block != 0)
+	uint64_t block = file->size / file->world->as.block;
+
+	if (file->size % file->world->as.block != 0 &&
+	    (file->mapped[block] || file->written[block]))
 		file_touch(file, file->size - 1, 1);
 }
 
@@ -172,7 +178,7 @@ void file_change(struct file *file, uint64_t pos, const unsigned char *bytes,
 	undo->size = file->size;
 	memcpy(undo->bytes, file->bytes + pos, length);
 	if (pos > (file->size | (file->world->as.block - 1)))
-		leave_end(file);
+		touch_end(file);
 	memcpy(file->bytes + pos, bytes, length);
 	if (file->size < pos + length)
 		file->size = pos + length;
@@ -203,14 +209,13 @@ void file_move_end(struct file *file, uint64_t size)
 
 	if (size >= old) {
 		if (size > old)
-			leave_end(file);
+			touch_end(file);
 		file->size = size;
 		return;
 	}
 	memset(file->bytes + size, 0, (size_t)(old - size));
 	file->size = size;
-	if (size % file->world->as.block != 0)
-		file_touch(file, size, 1);
+	touch_end(file);
 }
 
 void file_free(struct file *file)
