@@ -160,9 +160,20 @@ static int written(struct mpio_mapping *mapping, uint64_t pos, uint32_t length,
 		   struct mpio_queue *queue, uint64_t offset)
 {
 	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache *cache = file->cache;
+	uint64_t key = pos >> cache->page_shift;
+	uint64_t last = (pos + length - 1) >> cache->page_shift;
+	int error = file->mapping.ops->written(&file->mapping, pos, length,
+					       queue, offset);
 
-	return file->mapping.ops->written(&file->mapping, pos, length, queue,
-					  offset);
+	if (!mpio__is_passing(error))
+		return error;
+	mpio__cache_lock(cache);
+	for (; key <= last; key++) /* all of them are being written */
+		mpio__frame_at(cache, mpio__file_find(file, key))->state |=
+			MPIO__FRAME_PUT_OFF;
+	mpio__cache_unlock(cache);
+	return error;
 }
 
 static void account(struct mpio_mapping *mapping, struct mpio_page *page,

@@ -369,6 +369,22 @@ MPIO__APART static int wait_for_marked(struct mpio_cache_mapping *file,
 	return error;
 }
 
+/* The first marked page, `again` also one that was put off; 0: there is none. */
+static uint32_t next_marked(struct mpio_cache_mapping *file, bool again)
+{
+	struct mpio__index index = mpio__file_index(file);
+	uint64_t key = 0;
+	uint32_t number;
+
+	while ((number = mpio__index_next(index, &key, MPIO__TAG_TOWRITE)) !=
+		       0 &&
+	       !again &&
+	       (mpio__frame_at(file->cache, number)->state &
+		MPIO__FRAME_PUT_OFF))
+		key++;
+	return number;
+}
+
 /* No page is marked any more; what a walk of some did not get to. */
 MPIO__APART static void unmark(struct mpio_cache_mapping *file)
 {
@@ -396,7 +412,6 @@ static int forget_passing(struct mpio_cache_mapping *file, int error)
 int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		     struct mpio_writeback_control *wbc, bool waits)
 {
-	struct mpio__index index = mpio__file_index(file);
 	int64_t budget = wbc->nr_to_write;
 	uint32_t most = UINT32_MAX;
 	uint32_t number;
@@ -411,10 +426,8 @@ int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	    (error == -MPIO_EINVAL && wbc->nr_to_write == budget))
 		waits = false;
 	late = settle(file, queue);
-	while (waits && late == 0 && file->put_off <= most) {
-		uint64_t key = 0;
-
-		number = mpio__index_next(index, &key, MPIO__TAG_TOWRITE);
+	while (waits && late == 0) {
+		number = next_marked(file, file->put_off <= most);
 		if (number == 0)
 			break;
 		late = wait_for_marked(file, queue, number);

@@ -317,6 +317,7 @@ static int64_t read_some(struct mpio_file *file, void *buffer, uint64_t length,
 	if (file->once && straight != UINT32_MAX)
 		straight = mpio__min_u32(straight, straight_once(file));
 	file->reading = true;
+	file->backward = false;
 	if (length >= straight && straight != UINT32_MAX)
 		n = mpio__file_read_straight(file, buffer, length, pos);
 	if (n == 0)

@@ -337,6 +337,13 @@ static void nor_does_one_that_is_refused_behind_it(void **state)
 	sync_with_locked_pages(*state, errors, 2);
 }
 
+static void nor_does_one_that_is_put_off_for_ever(void **state)
+{
+	static const int error = -MPIO_ENOMEM;
+
+	sync_with_locked_pages(*state, &error, 1);
+}
+
 /* A device that fails to say what has ended was asked often by then. */
 static void what_cannot_be_waited_for_ends_a_sync_before_it_waits(void **state)
 {
@@ -686,6 +693,7 @@ int main(void)
 		CACHED_TEST(what_makes_room_for_a_callback_sleeps_for_nobody),
 		CACHED_TEST(a_page_that_is_refused_keeps_no_locked_one),
 		CACHED_TEST(nor_does_one_that_is_refused_behind_it),
+		CACHED_TEST(nor_does_one_that_is_put_off_for_ever),
 		CACHED_TEST(
 			what_cannot_be_waited_for_ends_a_sync_before_it_waits),
 	};

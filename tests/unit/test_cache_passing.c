@@ -119,6 +119,45 @@ static void as_long_as_some_are_written(void **state)
 }
 
 /* One that stays counts, whatever passes beside it. */
+static int fail_at_the_end(struct mpio_mapping *mapping, uint64_t pos,
+			   uint32_t length, struct mpio_queue *queue,
+			   uint64_t offset)
+{
+	(void)mapping, (void)queue, (void)offset;
+	if (pos > failing.pos || pos + length <= failing.pos)
+		return 0;
+	failing.calls++;
+	if (failing.times == 0)
+		return 0;
+	failing.times--;
+	return failing.error;
+}
+
+/* When the page is on the device, and cannot be noted there. */
+static void so_it_is_at_the_end_of_an_io(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since;
+
+	cached->rig->ops.written = fail_at_the_end;
+	open_failing(cached, 0, 0);
+	cached->rig->ops.get_block = rig_get_block;
+	failing.calls = 0;
+	failing.times = 1;
+	failing.error = -MPIO_EDEADLK;
+	since = mpio_cache_errors_sample(&cached->file);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(failing.calls, 2);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	failing.times = 100;
+	assert_int_equal(sync_file(cached), -MPIO_EDEADLK);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_int_equal(mpio_cache_errors_check(&cached->file, &since), 0);
+	failing.times = 0;
+	assert_int_equal(sync_file(cached), 0);
+}
+
 static void another_error_is_told_all_the_same(void **state)
 {
 	struct cached *cached = *state;
@@ -161,6 +200,7 @@ int main(void)
 		CACHED_TEST(a_sync_tries_again),
 		CACHED_TEST(but_not_for_ever),
 		CACHED_TEST(as_long_as_some_are_written),
+		CACHED_TEST(so_it_is_at_the_end_of_an_io),
 		CACHED_TEST(another_error_is_told_all_the_same),
 		CACHED_TEST(a_device_has_none_that_pass),
 	};

@@ -217,6 +217,21 @@ static void nor_does_it_when_they_are_read_backwards(void **state)
 	assert_int_equal(cached_pages(cached), 1);
 }
 
+/* Nor does what comes after them leave a page too early. */
+static void a_hit_after_them_forgets_nothing(void **state)
+{
+	struct cached *cached = *state;
+
+	handle_open(cached, 96, 64, NULL);
+	assert_int_equal(mpio_file_advise(&handle, 0, 0, MPIO_ADVICE_NOREUSE),
+			 0);
+	use_page(cached, 0);
+	for (uint64_t pos = 8 * PAGE; pos > 4 * PAGE; pos -= BLOCK)
+		assert_int_equal(handle_read(pos - BLOCK, BLOCK), BLOCK);
+	assert_int_equal(handle_read(0, BLOCK), BLOCK);
+	assert_true(is_cached(cached, 0));
+}
+
 static void noreuse_and_sequential_come_together(void **state)
 {
 	struct cached *cached = *state;
@@ -277,6 +292,7 @@ int main(void)
 		CACHED_TEST(dontneed_leaves_pages_in_use),
 		CACHED_TEST(noreuse_leaves_no_pages),
 		CACHED_TEST(nor_does_it_when_they_are_read_backwards),
+		CACHED_TEST(a_hit_after_them_forgets_nothing),
 		CACHED_TEST(noreuse_and_sequential_come_together),
 		CACHED_TEST(normal_forgets_advice),
 		CACHED_TEST(advice_that_cannot_be_is_refused),
