@@ -46,6 +46,12 @@
  * room walks files in turn; a callback of such a walk does not, and gets
  * -MPIO_EDEADLK where it would wait for another thread.
  *
+ * `written`, and `verify` and `reread` of what is read ahead, come in whatever
+ * call finds the end of the I/O, be it one that a callback for another file has
+ * made. So an order that the engine keeps to among its files is of no help
+ * there: where threads share a cache they leave to others what may wait for
+ * another thread, or two threads may wait for each other.
+ *
  * Devices: a block for which get_block names no queue lies on the device of the
  * queue that the call was given. Files of several devices may share a cache,
  * each used with queues to its own device. Dirty pages are also written by
