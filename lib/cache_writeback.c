@@ -369,7 +369,7 @@ MPIO__APART static int wait_for_marked(struct mpio_cache_mapping *file,
 	return error;
 }
 
-/* The first marked page, `again` also one that was put off; 0: there is none. */
+/* The first marked page that was not put off, or is to come `again`; or 0. */
 static uint32_t next_marked(struct mpio_cache_mapping *file, bool again)
 {
 	struct mpio__index index = mpio__file_index(file);
