@@ -56,16 +56,12 @@ int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
 static bool is_own(const struct mpio__frame *frame,
 		   const struct mpio_queue *queue, uint32_t states)
 {
-	const struct mpio__handing *handing = frame->file->cache->handings;
-
 	if (mpio__beside_of(frame)->owner != queue)
 		return false;
 	if (frame->state &
 	    (MPIO__FRAME_READING | (states & MPIO__FRAME_WRITING)))
 		return true;
-	while (handing != NULL && handing->queue != queue)
-		handing = handing->next;
-	return handing != NULL;
+	return mpio__is_handing(frame->file->cache, queue);
 }
 
 /* For what is the thread's own nobody would wake it. */

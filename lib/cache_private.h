@@ -493,7 +493,10 @@ struct mpio_cache_mapping *
 mpio__cache_next_file(struct mpio_cache *cache, const struct mpio_queue *queue);
 /* Write some pages of any file back and wait. 0: try again; -MPIO_ENOMEM. */
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
-/* Whether a queue's thread is inside a call of the cache already. */
+/* Whether a queue's thread is inside a call that reads. */
+bool mpio__is_handing(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue);
+/* The same, or inside a walk: it is in a callback of the cache's. */
 bool mpio__is_nested(const struct mpio_cache *cache,
 		     const struct mpio_queue *queue);
 /* Whether it is in a walk that a callback began, to make room. */

@@ -36,15 +36,20 @@ bool mpio__is_in_room(const struct mpio_cache *cache,
 	return file != NULL;
 }
 
-/* Inside a walk, or inside a call that reads. */
-bool mpio__is_nested(const struct mpio_cache *cache,
-		     const struct mpio_queue *queue)
+bool mpio__is_handing(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue)
 {
 	const struct mpio__handing *handing = cache->handings;
 
 	while (handing != NULL && handing->queue != queue)
 		handing = handing->next;
-	return handing != NULL || is_walking(cache, queue);
+	return handing != NULL;
+}
+
+bool mpio__is_nested(const struct mpio_cache *cache,
+		     const struct mpio_queue *queue)
+{
+	return mpio__is_handing(cache, queue) || is_walking(cache, queue);
 }
 
 /*

@@ -218,14 +218,11 @@ static bool in_callback(const struct mpio_cache_mapping *file,
 			const struct mpio_queue *queue)
 {
 	const struct mpio_cache_mapping *other = file->cache->walks;
-	const struct mpio__handing *handing = file->cache->handings;
 
-	while (handing != NULL && handing->queue != queue)
-		handing = handing->next;
 	while (other != NULL && (other == file || other->walker != queue ||
 				 other->round != NULL))
 		other = other->walk_next;
-	return handing != NULL || other != NULL;
+	return other != NULL || mpio__is_handing(file->cache, queue);
 }
 
 /*
