@@ -64,11 +64,11 @@ static uint32_t flags_for(const struct filter_request *request)
 {
 	const struct mpio_limits *limits =
 		&request->channel->filter->device.limits;
+	/* Of a discard, the library does all of it above. */
+	bool flushed = request->bio->op == MPIO_BIO_DISCARD;
 	uint32_t flags = request->bio->flags;
 
-	bool flushed = request->bio->op == MPIO_BIO_DISCARD;
-
-	/* What the device above does not know, the library does above. */
+	/* Of a write, what the device above does not know. */
 	if (flushed || (limits->features & MPIO_DEVICE_FUA) == 0)
 		flags &= ~MPIO_BIO_FUA;
 	if (flushed || (limits->features & MPIO_DEVICE_PREFLUSH) == 0)

@@ -178,16 +178,22 @@ static void let_go(void)
 	assert_int_equal(wakes, 2);
 }
 
-static void who_waits_is_woken(void **state)
+/* Both are pinned, the first one is locked. */
+static void open_with_two(struct cached *cached)
 {
-	struct cached *cached = *state;
-
 	open_locked(cached, 8);
 	for (uint32_t i = 0; i < 2; i++)
 		pages[i] = grab(cached, i);
 	mpio_cache_pin(pages[0]);
 	mpio_cache_pin(pages[1]);
 	mpio_cache_release(pages[1]);
+}
+
+static void who_waits_is_woken(void **state)
+{
+	struct cached *cached = *state;
+
+	open_with_two(cached);
 	assert_int_equal(wakes, 0); /* nobody waits */
 	meanwhile = let_go;
 	assert_int_equal(mpio_cache_wait(pages[0], cached->rig->queue), 0);
@@ -209,12 +215,7 @@ static void who_waits_is_woken_when_a_dropped_page_goes(void **state)
 {
 	struct cached *cached = *state;
 
-	open_locked(cached, 8);
-	for (uint32_t i = 0; i < 2; i++)
-		pages[i] = grab(cached, i);
-	mpio_cache_pin(pages[0]);
-	mpio_cache_pin(pages[1]);
-	mpio_cache_release(pages[1]);
+	open_with_two(cached);
 	assert_int_equal(mpio_cache_drop(&cached->file, cached->rig->queue,
 					 PAGE, 2 * PAGE),
 			 0);

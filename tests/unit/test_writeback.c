@@ -376,46 +376,37 @@ static void a_page_that_got_clean_meanwhile_is_not_written(void **state)
 
 static struct mpio_mapping another;
 
-static void move_page_1(struct rig *rig, uint64_t block)
+static uint32_t moving; /* a page, while get_block is asked */
+
+static void move_page(struct rig *rig, uint64_t block)
 {
 	(void)block;
-	page_at(rig, 1)->mapping = &another;
+	page_at(rig, moving)->mapping = &another;
+}
+
+static void sync_while_one_moves(struct rig *rig, uint32_t page, uint32_t pages,
+				 const char *trace)
+{
+	another = rig->mapping;
+	moving = page;
+	rig->before_map = move_page;
+	rig->watch = WATCH_IO;
+	open_with_pages(rig, 4, pages);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, trace);
+	assert_true(page_at(rig, page)->flags & MPIO_PAGE_DIRTY);
+	page_at(rig, page)->flags = 0;
 }
 
 static void a_page_of_another_mapping_meanwhile_is_not_written(void **state)
 {
-	struct rig *rig = *state;
-
-	another = rig->mapping;
-	rig->before_map = move_page_1;
-	rig->watch = WATCH_IO;
-	open_with_pages(rig, 4, 3);
-	dirty_all(rig);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "write 100+4, write 108+4");
-	assert_true(page_at(rig, 1)->flags & MPIO_PAGE_DIRTY);
-	page_at(rig, 1)->flags = 0;
-}
-
-static void move_page_2(struct rig *rig, uint64_t block)
-{
-	(void)block;
-	page_at(rig, 2)->mapping = &another;
+	sync_while_one_moves(*state, 1, 3, "write 100+4, write 108+4");
 }
 
 static void nor_is_one_among_pages_that_go_on(void **state)
 {
-	struct rig *rig = *state;
-
-	another = rig->mapping;
-	rig->before_map = move_page_2;
-	rig->watch = WATCH_IO;
-	open_with_pages(rig, 4, 4);
-	dirty_all(rig);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "write 100+8, write 112+4");
-	assert_true(page_at(rig, 2)->flags & MPIO_PAGE_DIRTY);
-	page_at(rig, 2)->flags = 0;
+	sync_while_one_moves(*state, 2, 4, "write 100+8, write 112+4");
 }
 
 /* To allocate, an engine has to write some other pages first. */
