@@ -87,7 +87,7 @@ int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 
 	while (error == 0 && (frame->state & states)) {
 		if (is_own(frame, queue, states) ||
-		    mpio__is_in_room(file->cache, queue))
+		    mpio__is_alone(file->cache, queue))
 			error = wait_own(frame, queue, states);
 		else if (!mpio__leave_any_round(file->cache, queue))
 			error = mpio__cache_wait_event(file->cache, queue);

@@ -25,6 +25,7 @@ static void handing_begin(struct mpio_cache *cache,
 			  struct mpio_queue *queue)
 {
 	handing->queue = queue;
+	handing->alone = false;
 	handing->next = cache->handings;
 	cache->handings = handing;
 }
@@ -40,16 +41,24 @@ static void handing_end(struct mpio_cache *cache,
 }
 
 /*
- * A page that was read is shown to the engine: by the thread that reads it, in
- * whatever call it polls its queue. What else has ended there, ends after that.
+ * A page that was read or written is shown to the engine: by the thread whose
+ * I/O it is, in whatever call it polls its queue. What else has ended there,
+ * ends after that. If it is a call that has nothing to do with this page, with
+ * others locked, the engine's order of files does not hold.
  */
-static void showing_begin(struct mpio__handing *handing, struct mpio_page *page)
+static void showing_begin(struct mpio__handing *handing,
+			  const struct mpio__frame *frame)
 {
-	struct mpio__frame *frame = mpio__frame_of(page);
 	struct mpio_cache *cache = frame->file->cache;
+	struct mpio_queue *queue;
+	bool alone;
 
 	mpio__cache_lock(cache);
-	handing_begin(cache, handing, mpio__beside_of(frame)->owner);
+	queue = mpio__beside_of(frame)->owner;
+	alone = frame->state & (MPIO__FRAME_AHEAD | MPIO__FRAME_WRITING) &&
+		mpio__is_beyond(frame->file, queue);
+	handing_begin(cache, handing, queue);
+	handing->alone = alone;
 	mpio__cache_unlock(cache);
 }
 
@@ -156,6 +165,18 @@ static void boundary(struct mpio_mapping *mapping, struct mpio_queue *queue,
 	file->mapping.ops->boundary(&file->mapping, queue, block);
 }
 
+/* The frame of a page that is being written. */
+static struct mpio__frame *written_frame(struct mpio_cache_mapping *file,
+					 uint64_t key)
+{
+	struct mpio__frame *frame;
+
+	mpio__cache_lock(file->cache);
+	frame = mpio__frame_at(file->cache, mpio__file_find(file, key));
+	mpio__cache_unlock(file->cache);
+	return frame;
+}
+
 static int written(struct mpio_mapping *mapping, uint64_t pos, uint32_t length,
 		   struct mpio_queue *queue, uint64_t offset)
 {
@@ -163,9 +184,13 @@ static int written(struct mpio_mapping *mapping, uint64_t pos, uint32_t length,
 	struct mpio_cache *cache = file->cache;
 	uint64_t key = pos >> cache->page_shift;
 	uint64_t last = (pos + length - 1) >> cache->page_shift;
-	int error = file->mapping.ops->written(&file->mapping, pos, length,
-					       queue, offset);
+	struct mpio__handing handing;
+	int error;
 
+	showing_begin(&handing, written_frame(file, key));
+	error = file->mapping.ops->written(&file->mapping, pos, length, queue,
+					   offset);
+	showing_end(cache, &handing);
 	if (!mpio__is_passing(error))
 		return error;
 	mpio__cache_lock(cache);
@@ -190,7 +215,7 @@ static int verify(struct mpio_mapping *mapping, struct mpio_page *page)
 	struct mpio__handing handing;
 	int error;
 
-	showing_begin(&handing, page);
+	showing_begin(&handing, mpio__frame_of(page));
 	error = file->mapping.ops->verify(&file->mapping, page);
 	showing_end(file->cache, &handing);
 	return error;
@@ -203,7 +228,7 @@ static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
 	struct mpio__handing handing;
 	int error;
 
-	showing_begin(&handing, page);
+	showing_begin(&handing, mpio__frame_of(page));
 	error = file->mapping.ops->reread(&file->mapping, page, attempt,
 					  extent);
 	showing_end(file->cache, &handing);

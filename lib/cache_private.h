@@ -34,9 +34,10 @@
  *
  * ORDER. walk before page lock; who has a page locked waits for the device
  * alone. A callback that makes room walks files that the engine's own order
- * knows nothing of, with pages locked and other walks held: inside of that
- * nobody waits for another thread. The cache's lock is innermost, and is given
- * up before anything else is called.
+ * knows nothing of, with pages locked and other walks held; and what ends while
+ * a thread waits in the midst of another call is shown to the engine out of
+ * that order, too. Inside of either nobody waits for another thread. The
+ * cache's lock is innermost, and is given up before anything else is called.
  */
 #ifndef MPIO_CACHE_PRIVATE_H
 #define MPIO_CACHE_PRIVATE_H
@@ -232,6 +233,7 @@ struct mpio__group {
  */
 struct mpio__handing {
 	struct mpio_queue *queue;
+	bool alone; /* nor for any other thread */
 	struct mpio__handing *next;
 };
 
@@ -499,9 +501,12 @@ bool mpio__is_handing(const struct mpio_cache *cache,
 /* The same, or inside a walk: it is in a callback of the cache's. */
 bool mpio__is_nested(const struct mpio_cache *cache,
 		     const struct mpio_queue *queue);
-/* Whether it is in a walk that a callback began, to make room. */
-bool mpio__is_in_room(const struct mpio_cache *cache,
-		      const struct mpio_queue *queue);
+/* Or inside one of another file than this, which is no round's. */
+bool mpio__is_beyond(const struct mpio_cache_mapping *file,
+		     const struct mpio_queue *queue);
+/* Whether it must not wait for another thread. */
+bool mpio__is_alone(const struct mpio_cache *cache,
+		    const struct mpio_queue *queue);
 /* Until one more page may be dirty: 0 or -MPIO_ENOMEM. */
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Where a writer has to help. */

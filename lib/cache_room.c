@@ -7,7 +7,8 @@
  * first a few pages of each, then all that can be written. What others walk
  * already is waited for, unless it is a callback, whose own thread that may be.
  * What a callback walks is no part of the order in which the engine uses its
- * files: the callbacks of such a walk wait for no other thread at all.
+ * files: the callbacks of such a walk wait for no other thread at all. Nor does
+ * the engine's word on what has ended, if that comes inside another call.
  */
 #include "cache_private.h"
 
@@ -25,17 +26,6 @@ static bool is_walking(const struct mpio_cache *cache,
 	return file != NULL;
 }
 
-/* Whether such a callback began one of them, to make room. */
-bool mpio__is_in_room(const struct mpio_cache *cache,
-		      const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-
-	while (file != NULL && (file->walker != queue || !file->in_room))
-		file = file->walk_next;
-	return file != NULL;
-}
-
 bool mpio__is_handing(const struct mpio_cache *cache,
 		      const struct mpio_queue *queue)
 {
@@ -44,6 +34,31 @@ bool mpio__is_handing(const struct mpio_cache *cache,
 	while (handing != NULL && handing->queue != queue)
 		handing = handing->next;
 	return handing != NULL;
+}
+
+bool mpio__is_beyond(const struct mpio_cache_mapping *file,
+		     const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *other = file->cache->walks;
+
+	while (other != NULL && (other == file || other->walker != queue ||
+				 other->round != NULL))
+		other = other->walk_next;
+	return other != NULL || mpio__is_handing(file->cache, queue);
+}
+
+/* A callback began a walk, to make room; or what ended came in between. */
+bool mpio__is_alone(const struct mpio_cache *cache,
+		    const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+	const struct mpio__handing *handing = cache->handings;
+
+	while (file != NULL && (file->walker != queue || !file->in_room))
+		file = file->walk_next;
+	while (handing != NULL && (handing->queue != queue || !handing->alone))
+		handing = handing->next;
+	return file != NULL || handing != NULL;
 }
 
 bool mpio__is_nested(const struct mpio_cache *cache,

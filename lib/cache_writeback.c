@@ -213,18 +213,6 @@ void mpio__walk_give(struct mpio_cache_mapping *file)
 	mpio__cache_wake(file->cache);
 }
 
-/* Whether a callback has begun a walk: its thread is in another, or reads. */
-static bool in_callback(const struct mpio_cache_mapping *file,
-			const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *other = file->cache->walks;
-
-	while (other != NULL && (other == file || other->walker != queue ||
-				 other->round != NULL))
-		other = other->walk_next;
-	return other != NULL || mpio__is_handing(file->cache, queue);
-}
-
 /*
  * Until all that was sent has ended. Who gave the walk up before would leave
  * his pages to another walker, who may not look at them. He has to if the
@@ -244,7 +232,7 @@ static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 		if (n == 0 && file->writing != 0) {
 			/* What is this thread's nobody else would end. */
 			if (next_claimed(file, &key) != NULL ||
-			    in_callback(file, queue))
+			    mpio__is_beyond(file, queue))
 				return -MPIO_EDEADLK;
 			n = mpio__cache_wait_event(file->cache, queue);
 		}
@@ -281,9 +269,11 @@ bool mpio__leave_any_round(const struct mpio_cache *cache,
 {
 	struct mpio_cache_mapping *file = cache->walks;
 
-	while (file != NULL && (file->walker != queue || file->round == NULL))
+	/* One whose page is just being shown cannot come out. */
+	while (file != NULL && (file->walker != queue || file->round == NULL ||
+				leave_round(file, queue) != 0))
 		file = file->walk_next;
-	return file != NULL && leave_round(file, queue) == 0;
+	return file != NULL;
 }
 
 /*
@@ -298,7 +288,7 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 	while (file->walker != NULL) {
 		int error = -MPIO_EDEADLK;
 
-		if (file->walker != queue && !mpio__is_in_room(cache, queue))
+		if (file->walker != queue && !mpio__is_alone(cache, queue))
 			error = mpio__leave_any_round(cache, queue)
 					? 0
 					: mpio__cache_wait_event(cache, queue);

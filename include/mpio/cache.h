@@ -48,9 +48,10 @@
  *
  * `written`, and `verify` and `reread` of what is read ahead, come in whatever
  * call finds the end of the I/O, be it one that a callback for another file has
- * made. So an order that the engine keeps to among its files is of no help
- * there: where threads share a cache they leave to others what may wait for
- * another thread, or two threads may wait for each other.
+ * made. An order that the engine keeps to among its files is of no help there:
+ * so in the midst of another call they get -MPIO_EDEADLK where they would wait
+ * for another thread. What `written` fails with that is written again, and a
+ * page that is read ahead is read again when somebody wants it.
  *
  * Devices: a block for which get_block names no queue lies on the device of the
  * queue that the call was given. Files of several devices may share a cache,

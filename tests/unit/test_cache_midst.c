@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cache: I/Os that end while their thread waits in the midst of another
+ * call. What the engine is told of them there comes out of its order of files,
+ * so it waits for no other thread. There is one thread: what another one does
+ * meanwhile, is done inside the hook that waits.
+ */
+#include "cached.h"
+
+#include <mpio/open.h>
+
+#define LOOKED_UP (8 * PAGE)   /* what get_block, or the test, reads */
+#define IN_THE_WAY (12 * PAGE) /* what the other thread has locked */
+
+static struct cached *here;
+static struct mpio_queue *another; /* thread's */
+static struct mpio_page *locked;   /* by it */
+static uint32_t waits;
+
+static void no_hook(void *ctx)
+{
+	(void)ctx;
+}
+
+static void unlock_at_last(void *ctx)
+{
+	(void)ctx;
+	waits++;
+	assert_non_null(locked);
+	mpio_cache_release(locked);
+	locked = NULL;
+}
+
+static const struct mpio_cache_lock hooks = {
+	.lock = no_hook,
+	.unlock = no_hook,
+	.wait = unlock_at_last,
+	.wake = no_hook,
+};
+
+static int look_up(uint64_t pos)
+{
+	struct mpio_page *page;
+	int error = mpio_cache_get(&here->other, here->rig->queue, pos, &page);
+
+	if (error == 0)
+		mpio_cache_put(page);
+	return error;
+}
+
+/* What the first look at what is in the way came to; and how many there were */
+static int first_result;
+static uint32_t looks;
+
+static int look_up_in_the_way(void)
+{
+	int error = look_up(IN_THE_WAY);
+
+	if (looks++ == 0)
+		first_result = error;
+	return error;
+}
+
+static void set_up(struct cached *cached)
+{
+	static struct mpio_allocator allocator;
+	struct mpio_queue_config config = {.allocator = &allocator};
+
+	here = cached;
+	waits = 0;
+	looks = 0;
+	mock_asynchronous(&cached->rig->a);
+	cached->rig->a.reap_max = 1;
+	/* Pieces, so that one is sent before the next is asked for. */
+	map_blocks(cached->rig, 0, 4, 100);
+	map_blocks(cached->rig, 4, 4, 200);
+	map_blocks(cached->rig, 8, 4, 300);
+	map_blocks(cached->rig, 12, 52, 400);
+	cached->config.lock = &hooks;
+	cached_open(cached, 0, 16);
+	assert_int_equal(
+		mpio_cache_resize(&cached->file, cached->rig->queue, 16 * PAGE),
+		0);
+	assert_int_equal(mpio_cache_resize(&cached->other, cached->rig->queue,
+					   16 * PAGE),
+			 0);
+	allocator = mpio_allocator_libc();
+	assert_int_equal(
+		mpio_queue_open(&cached->rig->b.device, &config, &another), 0);
+	assert_int_equal(
+		mpio_cache_grab(&cached->other, another, IN_THE_WAY, &locked),
+		0);
+}
+
+static void look_up_for_the_third(struct rig *rig, uint64_t block)
+{
+	if (block != 8)
+		return;
+	rig->before_map = NULL;
+	assert_int_equal(looks, 0);
+	assert_int_equal(look_up(LOOKED_UP), 0);
+	assert_int_equal(looks, 1); /* the first page ended meanwhile */
+}
+
+static int look_up_in_written(struct mpio_mapping *mapping, uint64_t pos,
+			      uint32_t length, struct mpio_queue *queue,
+			      uint64_t offset)
+{
+	(void)mapping, (void)length, (void)queue, (void)offset;
+	return pos == 0 ? look_up_in_the_way() : 0;
+}
+
+static void written_does_not_wait_and_the_page_comes_again(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.written = look_up_in_written;
+	set_up(cached);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	cached->rig->before_map = look_up_for_the_third;
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(first_result, -MPIO_EDEADLK);
+	/* The second time nothing else was going on. */
+	assert_int_equal(looks, 2);
+	assert_int_equal(waits, 1);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3");
+	mpio_queue_close(another);
+}
+
+static int look_up_in_verify(struct mpio_mapping *mapping,
+			     struct mpio_page *page)
+{
+	return mapping == &here->file.mapping && page->pos == 0
+		       ? look_up_in_the_way()
+		       : 0;
+}
+
+static void verify_does_not_wait_and_the_page_is_read_again(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.verify = look_up_in_verify;
+	set_up(cached);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 1, MPIO_READ_AHEAD),
+			 1);
+	assert_int_equal(look_up(LOOKED_UP), 0);
+	assert_int_equal(looks, 1);
+	assert_int_equal(first_result, -MPIO_EDEADLK);
+	assert_int_equal(waits, 0);
+	assert_false(is_cached(cached, 0));
+	/* Whose own page it is may wait. */
+	use_page(cached, 0);
+	assert_int_equal(looks, 2);
+	assert_int_equal(waits, 1);
+	mpio_queue_close(another);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CACHED_TEST(written_does_not_wait_and_the_page_comes_again),
+		CACHED_TEST(verify_does_not_wait_and_the_page_is_read_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
