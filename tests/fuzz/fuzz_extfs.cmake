@@ -15,7 +15,7 @@ if(usable)
   set(example ${PROJECT_SOURCE_DIR}/examples/extfs)
   file(GLOB parts CONFIGURE_DEPENDS ${example}/*.c)
   list(REMOVE_ITEM parts ${example}/main.c)
-  target_sources(${target} PRIVATE ${parts})
+  target_sources(${target} PRIVATE ${parts} extfs/memory_io.c)
   if(LIBMPIO_FUZZ)
     set_source_files_properties(${parts} PROPERTIES
       COMPILE_OPTIONS -fsanitize=fuzzer-no-link)
