@@ -86,8 +86,12 @@ int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 	int error = 0;
 
 	while (error == 0 && (frame->state & states)) {
+		/* Who writes it waits for what its walk waits for. */
+		bool walked =
+			(frame->state & states & MPIO__FRAME_WRITING) != 0;
+
 		if (is_own(frame, queue, states) ||
-		    mpio__is_alone(file->cache, queue))
+		    !mpio__may_wait(file->cache, queue, walked))
 			error = wait_own(frame, queue, states);
 		else if (!mpio__leave_any_round(file->cache, queue))
 			error = mpio__cache_wait_event(file->cache, queue);

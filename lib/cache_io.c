@@ -25,7 +25,8 @@ static void handing_begin(struct mpio_cache *cache,
 			  struct mpio_queue *queue)
 {
 	handing->queue = queue;
-	handing->alone = false;
+	handing->no_page = false;
+	handing->no_walk = false;
 	handing->next = cache->handings;
 	cache->handings = handing;
 }
@@ -50,15 +51,18 @@ static void showing_begin(struct mpio__handing *handing,
 			  const struct mpio__frame *frame)
 {
 	struct mpio_cache *cache = frame->file->cache;
-	struct mpio_queue *queue;
-	bool alone;
+	struct mpio_queue *queue = mpio__beside_of(frame)->owner;
+	bool no_page = false;
+	bool no_walk = false;
 
 	mpio__cache_lock(cache);
-	queue = mpio__beside_of(frame)->owner;
-	alone = frame->state & (MPIO__FRAME_AHEAD | MPIO__FRAME_WRITING) &&
-		mpio__is_beyond(frame->file, queue);
+	if (frame->state & (MPIO__FRAME_AHEAD | MPIO__FRAME_WRITING)) {
+		no_page = mpio__is_handing(cache, queue);
+		no_walk = mpio__is_beyond(frame->file, queue);
+	}
 	handing_begin(cache, handing, queue);
-	handing->alone = alone;
+	handing->no_page = no_page;
+	handing->no_walk = no_walk;
 	mpio__cache_unlock(cache);
 }
 

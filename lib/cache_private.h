@@ -36,8 +36,10 @@
  * alone. A callback that makes room walks files that the engine's own order
  * knows nothing of, with pages locked and other walks held; and what ends while
  * a thread waits in the midst of another call is shown to the engine out of
- * that order, too. Inside of either nobody waits for another thread. The
- * cache's lock is innermost, and is given up before anything else is called.
+ * that order, too. Inside of the first nobody waits for another thread; inside
+ * of the second nobody with a page locked does, and nobody with another walk
+ * waits for a walk, or for what a walk writes. The cache's lock is innermost,
+ * and is given up before anything else is called.
  */
 #ifndef MPIO_CACHE_PRIVATE_H
 #define MPIO_CACHE_PRIVATE_H
@@ -233,7 +235,8 @@ struct mpio__group {
  */
 struct mpio__handing {
 	struct mpio_queue *queue;
-	bool alone; /* nor for any other thread */
+	bool no_page; /* nor for another thread that has a page locked, */
+	bool no_walk; /* or walks */
 	struct mpio__handing *next;
 };
 
@@ -504,9 +507,9 @@ bool mpio__is_nested(const struct mpio_cache *cache,
 /* Or inside one of another file than this, which is no round's. */
 bool mpio__is_beyond(const struct mpio_cache_mapping *file,
 		     const struct mpio_queue *queue);
-/* Whether it must not wait for another thread. */
-bool mpio__is_alone(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue);
+/* Whether it may wait for another thread: that walks, or has a page locked. */
+bool mpio__may_wait(const struct mpio_cache *cache,
+		    const struct mpio_queue *queue, bool for_walk);
 /* Until one more page may be dirty: 0 or -MPIO_ENOMEM. */
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Where a writer has to help. */

@@ -7,8 +7,8 @@
  * first a few pages of each, then all that can be written. What others walk
  * already is waited for, unless it is a callback, whose own thread that may be.
  * What a callback walks is no part of the order in which the engine uses its
- * files: the callbacks of such a walk wait for no other thread at all. Nor does
- * the engine's word on what has ended, if that comes inside another call.
+ * files: the callbacks of such a walk wait for no other thread at all. What is
+ * called when an I/O has ended, in the midst of another call, is none either.
  */
 #include "cache_private.h"
 
@@ -47,18 +47,20 @@ bool mpio__is_beyond(const struct mpio_cache_mapping *file,
 	return other != NULL || mpio__is_handing(file->cache, queue);
 }
 
-/* A callback began a walk, to make room; or what ended came in between. */
-bool mpio__is_alone(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue)
+/* Not if a callback began a walk, to make room; or if what ended came late. */
+bool mpio__may_wait(const struct mpio_cache *cache,
+		    const struct mpio_queue *queue, bool for_walk)
 {
 	const struct mpio_cache_mapping *file = cache->walks;
 	const struct mpio__handing *handing = cache->handings;
 
 	while (file != NULL && (file->walker != queue || !file->in_room))
 		file = file->walk_next;
-	while (handing != NULL && (handing->queue != queue || !handing->alone))
+	while (handing != NULL &&
+	       (handing->queue != queue ||
+		!(for_walk ? handing->no_walk : handing->no_page)))
 		handing = handing->next;
-	return file != NULL || handing != NULL;
+	return file == NULL && handing == NULL;
 }
 
 bool mpio__is_nested(const struct mpio_cache *cache,
@@ -178,28 +180,18 @@ static inline bool write_back(struct mpio_cache *cache,
 					  write_any(cache, queue, true));
 }
 
-/* Whether another thread walks a file. */
-static bool others_walk(const struct mpio_cache *cache,
-			const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-
-	while (file != NULL && file->walker == queue)
-		file = file->walk_next;
-	return file != NULL;
-}
-
 /*
  * Until others that walk have written a page, or have done; whether any did
- * walk. To walk again meanwhile would be no use: what they have not claimed
- * they may yet, and two that fail would keep each other going.
+ * walk. (The thread itself does not: it is in no callback.) To walk again
+ * meanwhile would be no use: what they have not claimed they may yet, and two
+ * that fail would keep each other going.
  */
 static bool wait_for_walkers(struct mpio_cache *cache, struct mpio_queue *queue)
 {
 	uint64_t cleaned = cache->cleaned;
-	bool any = others_walk(cache, queue);
+	bool any = cache->walks != NULL;
 
-	while (cache->cleaned == cleaned && others_walk(cache, queue)) {
+	while (cache->cleaned == cleaned && cache->walks != NULL) {
 		if (mpio__cache_wait_event(cache, queue) != 0)
 			return false;
 	}
@@ -279,7 +271,7 @@ void mpio__cache_throttle(struct mpio_cache_mapping *file,
 			return;
 		}
 		/* What is left may be of another device: nobody is at it. */
-	} while (others_walk(cache, queue) &&
+	} while (cache->walks != NULL &&
 		 mpio__cache_wait_event(cache, queue) == 0 &&
 		 cache->stats.dirty >= cache->limit);
 }

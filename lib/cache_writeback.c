@@ -288,7 +288,7 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 	while (file->walker != NULL) {
 		int error = -MPIO_EDEADLK;
 
-		if (file->walker != queue && !mpio__is_alone(cache, queue))
+		if (file->walker != queue && mpio__may_wait(cache, queue, true))
 			error = mpio__leave_any_round(cache, queue)
 					? 0
 					: mpio__cache_wait_event(cache, queue);

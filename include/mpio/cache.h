@@ -49,9 +49,11 @@
  * `written`, and `verify` and `reread` of what is read ahead, come in whatever
  * call finds the end of the I/O, be it one that a callback for another file has
  * made. An order that the engine keeps to among its files is of no help there:
- * so in the midst of another call they get -MPIO_EDEADLK where they would wait
- * for another thread. What `written` fails with that is written again, and a
- * page that is read ahead is read again when somebody wants it.
+ * so in the midst of a call that has a page locked they get -MPIO_EDEADLK where
+ * they would wait for another thread, and in one that writes another file back
+ * where they would wait for one that writes. What `written` fails with that is
+ * written again, and a page that is read ahead is read again when somebody
+ * wants it.
  *
  * Devices: a block for which get_block names no queue lies on the device of the
  * queue that the call was given. Files of several devices may share a cache,

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The cache: I/Os that end while their thread waits in the midst of another
- * call. What the engine is told of them there comes out of its order of files,
- * so it waits for no other thread. There is one thread: what another one does
- * meanwhile, is done inside the hook that waits.
+ * call. What the engine is told of them there comes out of its order of files:
+ * with a page locked it waits for no other thread, with another file's walk for
+ * none that has a walk. There is one thread: what another one does meanwhile,
+ * is done inside the hook that waits.
  */
 #include "cached.h"
+
+#include "cache_private.h"
 
 #include <mpio/open.h>
 
@@ -158,11 +161,93 @@ static void verify_does_not_wait_and_the_page_is_read_again(void **state)
 	mpio_queue_close(another);
 }
 
+/* ---- In the midst of another file's walk --------------------------------- */
+
+static struct mpio_cache_mapping walked; /* by the other thread */
+
+static void sync_other_for_the_third(struct rig *rig, uint64_t block)
+{
+	if (block != 8)
+		return;
+	rig->before_map = NULL;
+	assert_int_equal(looks, 0);
+	assert_int_equal(mpio_cache_sync(&here->other, rig->queue, NULL), 0);
+	assert_int_equal(looks, 1);
+}
+
+/* The first of three pages ends while one of the other file is written. */
+static void sync_with_another_inside(struct cached *cached)
+{
+	struct mpio_page *page;
+
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, LOOKED_UP,
+						PAGE, &page),
+			 0);
+	mpio_cache_write_end(page, LOOKED_UP, PAGE);
+	cached->rig->before_map = sync_other_for_the_third;
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
+/* Who has a page locked waits for the device alone. */
+static void a_page_is_waited_for(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.written = look_up_in_written;
+	set_up(cached);
+	sync_with_another_inside(cached);
+	assert_int_equal(first_result, 0);
+	assert_int_equal(looks, 1);
+	assert_int_equal(waits, 1);
+	mpio_queue_close(another);
+}
+
+static int sync_walked_in_written(struct mpio_mapping *mapping, uint64_t pos,
+				  uint32_t length, struct mpio_queue *queue,
+				  uint64_t offset)
+{
+	int error;
+
+	(void)mapping, (void)length, (void)queue, (void)offset;
+	if (pos != 0)
+		return 0;
+	error = mpio_cache_sync(&walked, here->rig->queue, NULL);
+	if (looks++ == 0)
+		first_result = error;
+	if (walked.walker != NULL)
+		mpio__walk_give(&walked);
+	return error;
+}
+
+static void a_walk_is_not(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.written = sync_walked_in_written;
+	set_up(cached);
+	walked = (struct mpio_cache_mapping){.mapping = cached->other.mapping};
+	assert_int_equal(mpio_cache_attach(cached->cache, &walked), 0);
+	assert_int_equal(mpio__walk_take(&walked, another), 0);
+	sync_with_another_inside(cached);
+	assert_int_equal(first_result, -MPIO_EDEADLK);
+	assert_int_equal(looks, 2);
+	assert_int_equal(waits, 0);
+	mpio_cache_release(locked);
+	assert_int_equal(mpio_cache_detach(&walked, cached->rig->queue), 0);
+	mpio_queue_close(another);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CACHED_TEST(written_does_not_wait_and_the_page_comes_again),
 		CACHED_TEST(verify_does_not_wait_and_the_page_is_read_again),
+		CACHED_TEST(a_page_is_waited_for),
+		CACHED_TEST(a_walk_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

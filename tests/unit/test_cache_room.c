@@ -101,6 +101,65 @@ static void a_callback_waits_for_pages_that_were_sent_before(void **state)
 	assert_int_equal(mpio_queue_drain(queue), 0);
 }
 
+static struct mpio_page *put_inside;
+
+static void put_a_page(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	rig->before_map = NULL;
+	mpio_cache_put(put_inside);
+}
+
+/* None of the dirty ones can be written, but there is room by then. */
+static void a_page_that_is_put_meanwhile_is_room(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached->config.limit_percent = 100;
+	mock_fail(&cached->rig->a, 100, 64, -MPIO_EIO)->op = 1u
+							     << MPIO_BIO_WRITE;
+	cached_open(cached, 64, 8);
+	assert_int_equal(mpio_cache_get(&cached->other, cached->rig->queue,
+					40 * BLOCK, &put_inside),
+			 0);
+	for (uint32_t i = 0; i < 7; i++)
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+	cached->rig->before_map = put_a_page;
+	assert_int_equal(mpio_cache_get(&cached->other, cached->rig->queue,
+					12 * PAGE, &page),
+			 0);
+	mpio_cache_put(page);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 7);
+	cached->rig->a.fault_count = 0;
+	(void)sync_file(cached); /* tells that it has failed */
+	assert_int_equal(sync_file(cached), 0);
+}
+
+/* All are pinned, and nothing is read or written that it could wait for. */
+static void a_callback_gets_no_room_where_there_will_be_none(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *pages[4];
+
+	nesting = cached;
+	result = 1;
+	cached_open(cached, 64, 4);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(mpio_cache_get(&cached->file,
+						cached->rig->queue, i * PAGE,
+						&pages[i]),
+				 0);
+	cached->rig->before_map = read_other;
+	assert_int_equal(mpio_cache_resize(&cached->file, cached->rig->queue,
+					   PAGE + 100),
+			 0);
+	assert_int_equal(result, -MPIO_ENOMEM);
+	for (uint32_t i = 0; i < 4; i++)
+		mpio_cache_put(pages[i]);
+	assert_int_equal(sync_file(cached), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,6 +167,8 @@ int main(void)
 			pages_before_the_last_stop_are_written_a_few_at_a_time),
 		CACHED_TEST(a_file_that_is_walked_hides_no_other),
 		CACHED_TEST(a_callback_waits_for_pages_that_were_sent_before),
+		CACHED_TEST(a_page_that_is_put_meanwhile_is_room),
+		CACHED_TEST(a_callback_gets_no_room_where_there_will_be_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,25 @@ static void one_that_was_read_goes(void **state)
 	assert_int_equal(get(cached, 81), 0);
 }
 
+/* However many stand before it that cannot. */
+static void one_behind_many_goes(void **state)
+{
+	enum { MANY = 600 };
+	struct cached *cached = *state;
+	struct mpio_page *pages[MANY];
+
+	cached_open(cached, 400, MANY);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(mpio_cache_get(&cached->other,
+						cached->rig->queue, i * PAGE,
+						&pages[i]),
+				 0);
+	mpio_cache_put(pages[MANY - 1]);
+	assert_int_equal(get(cached, 0), 0);
+	for (uint32_t i = 0; i < MANY - 1; i++)
+		mpio_cache_put(pages[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +157,7 @@ int main(void)
 		CACHED_TEST(one_that_is_written_goes),
 		CACHED_TEST(one_that_is_cut_goes),
 		CACHED_TEST(one_that_was_read_goes),
+		CACHED_TEST(one_behind_many_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
