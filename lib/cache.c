@@ -21,6 +21,16 @@ _Static_assert(sizeof(void *) != 8 ||
 
 /* ---- Waiting ------------------------------------------------------------ */
 
+int mpio__cache_wait_queue(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	int n;
+
+	mpio__cache_unlock(cache);
+	n = mpio_queue_wait(queue);
+	mpio__cache_lock(cache);
+	return n;
+}
+
 /*
  * What is in flight on the thread's own queue goes first: another thread may
  * wait for that, while this one waits for it.
@@ -33,9 +43,7 @@ int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
 
 	cache->waiters++;
 	mpio__cache_careful(cache, true);
-	mpio__cache_unlock(cache);
-	n = mpio_queue_wait(queue);
-	mpio__cache_lock(cache);
+	n = mpio__cache_wait_queue(cache, queue);
 	if (n < 0)
 		error = n;
 	else if (n == 0 && cache->events == events) {
@@ -68,12 +76,8 @@ static bool is_own(const struct mpio__frame *frame,
 static int wait_own(const struct mpio__frame *frame, struct mpio_queue *queue,
 		    uint32_t states)
 {
-	struct mpio_cache *cache = frame->file->cache;
-	int n;
+	int n = mpio__cache_wait_queue(frame->file->cache, queue);
 
-	mpio__cache_unlock(cache);
-	n = mpio_queue_wait(queue);
-	mpio__cache_lock(cache);
 	if (n == 0 && (frame->state & states))
 		return -MPIO_EDEADLK;
 	return n < 0 ? n : 0;

@@ -404,6 +404,8 @@ static inline uint32_t mpio__file_find(const struct mpio_cache_mapping *file,
 
 /* cache.c; the lock is held before and after, but for what waits. */
 
+/* Until something of the thread's own has ended: how many, as of a wait. */
+int mpio__cache_wait_queue(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Until something has happened; the lock is given up meanwhile. */
 int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue);
 /*
@@ -481,7 +483,7 @@ bool mpio__leave_any_round(const struct mpio_cache *cache,
  * has the walk of the file, and the lock.
  */
 int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
-		     struct mpio_writeback_control *wbc, bool waits);
+		     struct mpio_writeback_control *wbc);
 size_t mpio__next_dirty(struct mpio_mapping *mapping, uint64_t pos,
 			uint64_t end, uint32_t flags, struct mpio_page **pages,
 			size_t pages_max);

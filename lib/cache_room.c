@@ -47,20 +47,28 @@ bool mpio__is_beyond(const struct mpio_cache_mapping *file,
 	return other != NULL || mpio__is_handing(file->cache, queue);
 }
 
-/* Not if a callback began a walk, to make room; or if what ended came late. */
-bool mpio__may_wait(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue, bool for_walk)
+/* Whether a callback of its began a walk, to make room. */
+static bool is_in_room(const struct mpio_cache *cache,
+		       const struct mpio_queue *queue)
 {
 	const struct mpio_cache_mapping *file = cache->walks;
-	const struct mpio__handing *handing = cache->handings;
 
 	while (file != NULL && (file->walker != queue || !file->in_room))
 		file = file->walk_next;
+	return file != NULL;
+}
+
+/* Not inside such a walk; nor if what ended came in the midst of a call. */
+bool mpio__may_wait(const struct mpio_cache *cache,
+		    const struct mpio_queue *queue, bool for_walk)
+{
+	const struct mpio__handing *handing = cache->handings;
+
 	while (handing != NULL &&
 	       (handing->queue != queue ||
 		!(for_walk ? handing->no_walk : handing->no_page)))
 		handing = handing->next;
-	return file == NULL && handing == NULL;
+	return handing == NULL && !is_in_room(cache, queue);
 }
 
 bool mpio__is_nested(const struct mpio_cache *cache,
@@ -83,12 +91,12 @@ static bool write_some(struct mpio_cache_mapping *file,
 		.range_cyclic = !all,
 	};
 	/* What is locked may be so by this very thread, if it is nested. */
-	bool waits = !mpio__is_nested(file->cache, queue);
+	bool in_room = mpio__is_nested(file->cache, queue);
 
 	(void)mpio__walk_take(file, queue); /* nobody has it */
-	file->in_room = !waits;
+	file->in_room = in_room;
 	/* Errors are told by the error sequence. */
-	(void)mpio__cache_walk(file, queue, &wbc, waits);
+	(void)mpio__cache_walk(file, queue, &wbc);
 	mpio__walk_give(file);
 	return wbc.nr_to_write <= 0;
 }
@@ -159,25 +167,14 @@ MPIO__APART static bool write_any(struct mpio_cache *cache,
 }
 
 /*
- * A callback of a walk may begin another one, to make room; but one of that
- * none, or each file's walk would go round all the others.
+ * A callback may begin a walk, to make room; but a callback of that one none,
+ * or each file's walk would go round all the others.
  */
-static bool is_deep(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-	uint32_t walks = 0;
-
-	for (; file != NULL; file = file->walk_next)
-		walks += file->walker == queue && file->round == NULL;
-	return walks >= 2;
-}
-
 static inline bool write_back(struct mpio_cache *cache,
 			      struct mpio_queue *queue)
 {
-	return !is_deep(cache, queue) && (write_any(cache, queue, false) ||
-					  write_any(cache, queue, true));
+	return !is_in_room(cache, queue) && (write_any(cache, queue, false) ||
+					     write_any(cache, queue, true));
 }
 
 /*
@@ -201,7 +198,6 @@ static bool wait_for_walkers(struct mpio_cache *cache, struct mpio_queue *queue)
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 {
 	uint32_t free = cache->stats.free;
-	int n;
 
 	if (write_back(cache, queue))
 		return 0;
@@ -219,10 +215,7 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 	if (cache->reading == 0 && cache->stats.writing == 0)
 		return -MPIO_ENOMEM;
 	/* What is busy may be so by this very thread: it must not sleep. */
-	mpio__cache_unlock(cache);
-	n = mpio_queue_wait(queue);
-	mpio__cache_lock(cache);
-	return n > 0 ? 0 : -MPIO_ENOMEM;
+	return mpio__cache_wait_queue(cache, queue) > 0 ? 0 : -MPIO_ENOMEM;
 }
 
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)

@@ -91,27 +91,6 @@ static bool is_hole(struct mpio_page *page, struct mpio_queue *queue,
 				   (uint32_t)(pos - page->pos));
 }
 
-/*
- * The end is about to move up from within a block: make that block dirty,
- * unless a write at `pos` will.
- */
-static int settle_end(struct mpio_cache_mapping *file, struct mpio_queue *queue,
-		      uint64_t pos)
-{
-	uint32_t mask = file->unit - 1;
-	uint64_t size = mpio_cache_end(file);
-	struct mpio_page *page;
-	int error;
-
-	if ((size & mask) == 0 || pos <= (size | mask))
-		return 0;
-	error = begin(file, queue, size - 1, 1, &page);
-	if (error == 0)
-		mpio_cache_write_end(page, size - 1,
-				     is_hole(page, queue, size - 1) ? 0 : 1);
-	return error;
-}
-
 /* Frames are left to write-back, unless the page is dirty already. */
 static int spare(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		 uint64_t key)
@@ -127,15 +106,27 @@ static int spare(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	return error;
 }
 
-/* The end moves up: a block that it was inside of becomes dirty. */
-static int leave_end(struct mpio_cache_mapping *file, struct mpio_queue *queue)
+/*
+ * The end is about to move up from within a block: make that block dirty,
+ * unless a write at `pos` will.
+ */
+static int settle_end(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		      uint64_t pos)
 {
-	uint64_t end = mpio_cache_end(file);
-	int error = 0;
+	uint32_t mask = file->unit - 1;
+	uint64_t size = mpio_cache_end(file);
+	struct mpio_page *page;
+	int error;
 
-	if (end & (file->unit - 1))
-		error = spare(file, queue, end >> file->cache->page_shift);
-	return error != 0 ? error : settle_end(file, queue, UINT64_MAX);
+	if ((size & mask) == 0 || pos <= (size | mask))
+		return 0;
+	error = spare(file, queue, size >> file->cache->page_shift);
+	if (error == 0)
+		error = begin(file, queue, size - 1, 1, &page);
+	if (error == 0)
+		mpio_cache_write_end(page, size - 1,
+				     is_hole(page, queue, size - 1) ? 0 : 1);
+	return error;
 }
 
 int mpio_cache_write_begin(struct mpio_cache_mapping *file,
@@ -150,9 +141,9 @@ int mpio_cache_write_begin(struct mpio_cache_mapping *file,
 	    pos >> shift != (pos + length - 1) >> shift ||
 	    pos >> shift == UINT64_MAX >> shift)
 		return -MPIO_EINVAL;
-	error = spare(file, queue, pos >> shift);
+	error = settle_end(file, queue, pos);
 	if (error == 0)
-		error = settle_end(file, queue, pos);
+		error = spare(file, queue, pos >> shift);
 	return error != 0 ? error : begin(file, queue, pos, length, page);
 }
 
@@ -291,7 +282,9 @@ static int zero_rest(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	if (rest == 0 || size >= old)
 		return 0;
 	length = (uint32_t)mpio__min_u64(file->unit - rest, old - size);
-	error = begin(file, queue, size, length, &page);
+	error = spare(file, queue, size >> file->cache->page_shift);
+	if (error == 0)
+		error = begin(file, queue, size, length, &page);
 	if (error != 0)
 		return error;
 	hole = is_hole(page, queue, size);
@@ -377,7 +370,7 @@ int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	if (!can_end_at(cache, size))
 		return -MPIO_EFBIG;
 	if (size > mpio_cache_end(file))
-		error = leave_end(file, queue);
+		error = settle_end(file, queue, UINT64_MAX);
 	else
 		error = zero_rest(file, queue, size);
 	if (error != 0)

@@ -178,16 +178,16 @@ void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 	bool put_off;
 
 	mpio__cache_lock(file->cache);
-	if (page->flags & MPIO_PAGE_DIRTY) {
+	/* What was only put off has not failed, nor is it dropped. */
+	put_off = mpio__is_passing(status) &&
+		  (frame->state & MPIO__FRAME_PUT_OFF);
+	if (put_off || (page->flags & MPIO_PAGE_DIRTY)) {
 		dirty = frame->moving;
 		if (page->blocks != NULL && frame->bits[1] != 0)
 			dirty = frame->bits[1];
 	}
 	if (dirty == 0)
 		file->cache->cleaned++;
-	/* What was only put off has not failed: it stays dirty, that is all. */
-	put_off = dirty != 0 && mpio__is_passing(status) &&
-		  (frame->state & MPIO__FRAME_PUT_OFF);
 	if (!put_off)
 		mpio_errseq_set(&file->mapping.errors, status);
 	if (file->walk_error == 0)
@@ -224,11 +224,8 @@ static int settle(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 
 	while (file->writing != 0) {
 		uint64_t key = 0;
-		int n;
+		int n = mpio__cache_wait_queue(file->cache, queue);
 
-		mpio__cache_unlock(file->cache);
-		n = mpio_queue_wait(queue);
-		mpio__cache_lock(file->cache);
 		if (n == 0 && file->writing != 0) {
 			/* What is this thread's nobody else would end. */
 			if (next_claimed(file, &key) != NULL ||
@@ -397,11 +394,12 @@ static int forget_passing(struct mpio_cache_mapping *file, int error)
  * been written makes room: as long as there are fewer of them each time.
  */
 int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
-		     struct mpio_writeback_control *wbc, bool waits)
+		     struct mpio_writeback_control *wbc)
 {
 	int64_t budget = wbc->nr_to_write;
 	uint32_t most = UINT32_MAX;
 	uint32_t number;
+	bool waits;
 	int error;
 	int late;
 
@@ -409,9 +407,8 @@ int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		mark(file, wbc);
 	error = pass(file, queue, wbc);
 	/* Or refused before it came to any page, as all others would be. */
-	if (wbc->sync_mode != MPIO_SYNC_ALL ||
-	    (error == -MPIO_EINVAL && wbc->nr_to_write == budget))
-		waits = false;
+	waits = wbc->sync_mode == MPIO_SYNC_ALL && !file->in_room &&
+		(error != -MPIO_EINVAL || wbc->nr_to_write != budget);
 	late = settle(file, queue);
 	while (waits && late == 0) {
 		number = next_marked(file, file->put_off <= most);
@@ -450,16 +447,18 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
 	file->device = mpio_queue_device(queue);
 	now = mpio_errseq_sample(&file->mapping.errors);
 	wbc->since = NULL; /* the core's sequence is not the file's */
-	error = mpio__cache_walk(file, queue, wbc, true);
+	error = mpio__cache_walk(file, queue, wbc);
 	wbc->since = since;
 	if (wbc->sync_mode == MPIO_SYNC_ALL)
 		told = mpio_errseq_check_and_advance(
 			&file->mapping.errors, since != NULL ? since : &now);
-	if (told == 0)
-		told = file->walk_error;
+	if (error == 0 || (told != 0 && mpio__is_passing(error)))
+		error = told; /* what it told of counts as told */
+	if (error == 0)
+		error = file->walk_error;
 	mpio__walk_give(file);
 	mpio__cache_unlock(cache);
-	return error != 0 ? error : told;
+	return error;
 }
 
 int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,

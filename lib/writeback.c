@@ -317,6 +317,9 @@ static int sync_end(struct walker *walker)
 	if (since == NULL)
 		since = &walker->since;
 	told = mpio_errseq_check_and_advance(&mapping->errors, since);
+	/* What passes gives way, for what it told of counts as told. */
+	if (told != 0 && walker->error == -MPIO_EDEADLK)
+		return told;
 	return walker->error != 0 ? walker->error : told;
 }
 

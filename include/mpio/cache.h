@@ -340,7 +340,9 @@ uint64_t mpio_cache_end(struct mpio_cache_mapping *file);
  *                      bits do: nothing was changed
  * @retval other        as mpio_cache_write_begin(): the end is where it was
  *                      and no page was dropped, but the rest of the block
- *                      behind `size` may be zeros already
+ *                      behind `size` may be zeros already. With an end
+ *                      between two blocks (pages, if they are sealed) none of
+ *                      these, for no page becomes dirty
  */
 int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		      uint64_t size);

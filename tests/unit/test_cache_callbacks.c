@@ -251,18 +251,80 @@ static void so_they_do_when_the_end_moves_up(void **state)
 	assert_int_equal(sync_file(cached), 0);
 }
 
-/* The walk of each would walk all the others, and so would each of theirs. */
-static void what_makes_room_inside_a_walk_goes_no_deeper(void **state)
+/* Other files, of which some pages are dirty, at 90 and a piece; how many. */
+static uint32_t fill_up(struct cached *cached, uint32_t most)
+{
+	uint32_t n = 0;
+
+	mock_fail(&cached->rig->a, 100, 400, -MPIO_ENOSPC)->op =
+		1u << MPIO_BIO_WRITE;
+	open_with_a_map(cached, 64);
+	cached->other.mapping.size = 90 * PAGE + 5;
+	while (n < most && write_blocks(cached, 4 * n, 4) == 0)
+		n++;
+	return n;
+}
+
+/* What could not be written is told once, and written now. */
+static void sync_both(struct cached *cached)
+{
+	struct mpio_queue *queue = cached->rig->queue;
+
+	(void)mpio_cache_sync(&cached->other, queue, NULL);
+	assert_int_equal(mpio_cache_sync(&cached->other, queue, NULL), 0);
+	(void)sync_file(cached);
+	assert_int_equal(sync_file(cached), 0);
+}
+
+/* What is left of the last block would be dirty; but not of a whole one. */
+static void so_they_do_when_it_moves_down(void **state)
 {
 	struct cached *cached = *state;
-	struct mpio_cache_mapping files[4];
+	struct mpio_queue *queue;
+	uint32_t n = fill_up(cached, 64);
+
+	queue = cached->rig->queue;
+	assert_int_equal(n, 56);
+	assert_int_equal(
+		mpio_cache_resize(&cached->other, queue, 80 * PAGE + 5),
+		-MPIO_ENOMEM);
+	assert_int_equal(mpio_cache_end(&cached->other), 90 * PAGE + 5);
+	assert_int_equal(
+		mpio_cache_resize(&cached->other, queue, 80 * PAGE + BLOCK), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 56);
+	cached->rig->a.fault_count = 0;
+	assert_int_equal(
+		mpio_cache_resize(&cached->other, queue, 80 * PAGE + 5), 0);
+	sync_both(cached);
+}
+
+/* It makes two pages dirty: that of the old end, too. */
+static void so_they_do_when_a_write_comes_behind_it(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	assert_int_equal(fill_up(cached, 55), 55);
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, 95 * PAGE,
+						PAGE, &page),
+			 -MPIO_ENOMEM);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 56);
+	cached->rig->a.fault_count = 0;
+	sync_both(cached);
+}
+
+/* All frames but `spare` hold dirty pages of four files. */
+static void open_with_files(struct cached *cached,
+			    struct mpio_cache_mapping *files, uint32_t spare)
+{
 	struct mpio_queue *queue;
 	struct mpio_page *page;
 
 	deepest = 0;
 	open_with_a_map(cached, 16);
 	queue = cached->rig->queue;
-	for (uint64_t i = 0; i < 16; i++) {
+	for (uint64_t i = 0; i < 16 - spare; i++) {
 		struct mpio_cache_mapping *file = &files[i / 4];
 
 		if (i % 4 == 0) {
@@ -276,12 +338,40 @@ static void what_makes_room_inside_a_walk_goes_no_deeper(void **state)
 				 0);
 		mpio_cache_write_end(page, i * PAGE, PAGE);
 	}
+}
+
+/* The walk of each would walk all the others, and so would each of theirs. */
+static void what_makes_room_inside_a_walk_goes_no_deeper(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_cache_mapping files[4];
+	struct mpio_queue *queue;
+
+	open_with_files(cached, files, 0);
+	queue = cached->rig->queue;
 	assert_int_equal(mpio_cache_sync(&files[0], queue, NULL), -MPIO_ENOMEM);
 	assert_int_equal(deepest, 2);
 	for (uint32_t i = 0; i < 4; i++) {
 		mpio_cache_drop(&files[i], queue, 0, UINT64_MAX);
 		assert_int_equal(mpio_cache_detach(&files[i], queue), 0);
 	}
+}
+
+/* The last frame is that of the page that is read. */
+static void nor_inside_a_read(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_cache_mapping files[4];
+	struct mpio_queue *queue;
+	struct mpio_page *page;
+
+	open_with_files(cached, files, 1);
+	queue = cached->rig->queue;
+	assert_int_equal(mpio_cache_get(&files[0], queue, 20 * PAGE, &page),
+			 -MPIO_ENOMEM);
+	assert_int_equal(deepest, 2);
+	for (uint32_t i = 0; i < 4; i++)
+		mpio_cache_drop(&files[i], queue, 0, UINT64_MAX);
 }
 
 /* ---- Pages that the thread itself is at --------------------------------- */
@@ -547,7 +637,10 @@ int main(void)
 		CACHED_TEST(dirty_pages_leave_nodes_to_write_them_back),
 		CACHED_TEST(dirty_pages_leave_frames_to_write_them_back),
 		CACHED_TEST(so_they_do_when_the_end_moves_up),
+		CACHED_TEST(so_they_do_when_it_moves_down),
+		CACHED_TEST(so_they_do_when_a_write_comes_behind_it),
 		CACHED_TEST(what_makes_room_inside_a_walk_goes_no_deeper),
+		CACHED_TEST(nor_inside_a_read),
 		CACHED_TEST(who_verifies_may_read_another_file),
 		CACHED_TEST(but_not_into_the_frame_that_is_verified),
 		CACHED_TEST(

@@ -193,6 +193,41 @@ static void a_device_has_none_that_pass(void **state)
 	assert_int_equal(sync_file(cached), 0);
 }
 
+/* Nor is what a mapping drops that drops what fails. */
+static void what_is_put_off_is_not_dropped(void **state)
+{
+	struct cached *cached = *state;
+
+	open_failing(cached, 1, -MPIO_EDEADLK);
+	cached->file.writes.mapping.flags |= MPIO_MAPPING_DROP_FAILED;
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 -MPIO_EDEADLK);
+	assert_true(mpio_cache_stats(cached->cache).dirty != 0);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 f3 f4 f5 f6 f7 f8");
+}
+
+/* Of two errors that which comes no more is told. */
+static void what_passes_hides_no_error_of_before(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_errseq since;
+
+	open_failing(cached, 100, -MPIO_ENOMEM);
+	since = mpio_cache_errors_sample(&cached->file);
+	mpio_cache_errors_set(&cached->file, -MPIO_EIO);
+	assert_int_equal(
+		mpio_cache_sync(&cached->file, cached->rig->queue, &since),
+		-MPIO_EIO);
+	assert_int_equal(
+		mpio_cache_sync(&cached->file, cached->rig->queue, &since),
+		-MPIO_ENOMEM);
+	failing.times = 0;
+	assert_int_equal(
+		mpio_cache_sync(&cached->file, cached->rig->queue, &since), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +238,8 @@ int main(void)
 		CACHED_TEST(so_it_is_at_the_end_of_an_io),
 		CACHED_TEST(another_error_is_told_all_the_same),
 		CACHED_TEST(a_device_has_none_that_pass),
+		CACHED_TEST(what_is_put_off_is_not_dropped),
+		CACHED_TEST(what_passes_hides_no_error_of_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,6 +346,30 @@ static void a_page_that_stays_locked_is_not_the_first_error(void **state)
 	page_at(rig, 1)->flags &= ~MPIO_PAGE_LOCKED;
 }
 
+/* That the page was locked may pass; who looked at the sequence tells it. */
+static void nor_does_one_hide_an_error_of_before(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_errseq since;
+	struct mpio_writeback_control wbc = {
+		.sync_mode = MPIO_SYNC_ALL,
+		.nr_to_write = MPIO_WRITE_ALL,
+		.since = &since,
+	};
+
+	open_with_pages(rig, 4, 1);
+	dirty_all(rig);
+	since = mpio_errseq_sample(&rig->mapping.errors);
+	mpio_errseq_set(&rig->mapping.errors, -MPIO_EIO);
+	page_at(rig, 0)->flags |= MPIO_PAGE_LOCKED;
+	assert_int_equal(mpio_writepages(rig->queue, &rig->mapping, &wbc),
+			 -MPIO_EIO);
+	assert_int_equal(mpio_writepages(rig->queue, &rig->mapping, &wbc),
+			 -MPIO_EDEADLK);
+	page_at(rig, 0)->flags &= ~MPIO_PAGE_LOCKED;
+	assert_int_equal(mpio_writepages(rig->queue, &rig->mapping, &wbc), 0);
+}
+
 static void
 a_device_that_cannot_be_waited_for_is_not_the_first_error(void **state)
 {
@@ -482,6 +506,7 @@ int main(void)
 		RIG_TEST(a_mapping_with_an_impossible_block_size_is_refused),
 		RIG_TEST(a_page_named_wrongly_is_not_the_first_error),
 		RIG_TEST(a_page_that_stays_locked_is_not_the_first_error),
+		RIG_TEST(nor_does_one_hide_an_error_of_before),
 		RIG_TEST(
 			a_device_that_cannot_be_waited_for_is_not_the_first_error),
 		RIG_TEST(a_page_of_another_mapping_is_refused),
