@@ -103,6 +103,17 @@ int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 	return error;
 }
 
+MPIO__APART int mpio__frame_await(struct mpio__frame *frame,
+				  struct mpio_queue *queue, uint32_t states)
+{
+	int error;
+
+	frame->pins++;
+	error = mpio__frame_wait(frame, queue, states);
+	mpio__frame_put(frame);
+	return error;
+}
+
 int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue)
 {
 	struct mpio__frame *frame = mpio__frame_of(page);

@@ -76,11 +76,6 @@ static void showing_end(struct mpio_cache *cache,
 
 /* ---- What the core calls ------------------------------------------------ */
 
-static struct mpio_cache_mapping *file_of(struct mpio_mapping *mapping)
-{
-	return ((struct mpio_cache_lane *)mapping)->file;
-}
-
 /*
  * Blocks to write to were named, for the walker. Who walks the file since it
  * named queues must not write by a queue that its users have not chosen.
@@ -114,7 +109,7 @@ static int put_off(struct mpio_page *page, int error)
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 	uint64_t end;
 	uint64_t wanted;
 	int error;
@@ -148,7 +143,7 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 static bool still_valid(struct mpio_mapping *mapping,
 			const struct mpio_extent *extent)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 
 	return file->mapping.ops->still_valid(&file->mapping, extent);
 }
@@ -156,7 +151,7 @@ static bool still_valid(struct mpio_mapping *mapping,
 static void new_blocks(struct mpio_mapping *mapping, struct mpio_queue *queue,
 		       uint64_t block, uint64_t count)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 
 	file->mapping.ops->new_blocks(&file->mapping, queue, block, count);
 }
@@ -164,7 +159,7 @@ static void new_blocks(struct mpio_mapping *mapping, struct mpio_queue *queue,
 static void boundary(struct mpio_mapping *mapping, struct mpio_queue *queue,
 		     uint64_t block)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 
 	file->mapping.ops->boundary(&file->mapping, queue, block);
 }
@@ -184,7 +179,7 @@ static struct mpio__frame *written_frame(struct mpio_cache_mapping *file,
 static int written(struct mpio_mapping *mapping, uint64_t pos, uint32_t length,
 		   struct mpio_queue *queue, uint64_t offset)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 	struct mpio_cache *cache = file->cache;
 	uint64_t key = pos >> cache->page_shift;
 	uint64_t last = (pos + length - 1) >> cache->page_shift;
@@ -208,14 +203,14 @@ static int written(struct mpio_mapping *mapping, uint64_t pos, uint32_t length,
 static void account(struct mpio_mapping *mapping, struct mpio_page *page,
 		    uint32_t bytes)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 
 	file->mapping.ops->account(&file->mapping, page, bytes);
 }
 
 static int verify(struct mpio_mapping *mapping, struct mpio_page *page)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 	struct mpio__handing handing;
 	int error;
 
@@ -228,7 +223,7 @@ static int verify(struct mpio_mapping *mapping, struct mpio_page *page)
 static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
 		  uint32_t attempt, struct mpio_extent *extent)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 	struct mpio__handing handing;
 	int error;
 
@@ -242,7 +237,7 @@ static int reread(struct mpio_mapping *mapping, struct mpio_page *page,
 static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 		void **data)
 {
-	struct mpio_cache_mapping *file = file_of(mapping);
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 	int error = file->mapping.ops->seal(&file->mapping, page, data);
 
 	return error != 0 ? put_off(page, error) : 0;
@@ -307,7 +302,7 @@ static void end_read(struct mpio__frame *frame, int status)
 static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
 		     int status)
 {
-	struct mpio_cache *cache = file_of(mapping)->cache;
+	struct mpio_cache *cache = mpio__file_of(mapping)->cache;
 
 	mpio__cache_lock(cache);
 	end_read(mpio__frame_of(page), status);
@@ -404,6 +399,17 @@ bool mpio_cache_unwatch(struct mpio_cache_mapping *file,
 
 /* ---- Reading ------------------------------------------------------------ */
 
+/* The page of a locked frame, as a callback or the core is to see it. */
+static void lend(struct mpio__frame *frame)
+{
+	struct mpio_page *page = &frame->page;
+
+	page->mapping = &frame->file->reads.mapping;
+	page->flags = MPIO_PAGE_LOCKED;
+	if (frame->dirty != 0)
+		page->flags |= MPIO_PAGE_DIRTY;
+}
+
 /* Hand over the page of a locked frame, with some of its blocks missing. */
 static void begin_read(struct mpio__frame *frame, struct mpio_queue *queue,
 		       uint64_t missing)
@@ -422,11 +428,8 @@ static void begin_read(struct mpio__frame *frame, struct mpio_queue *queue,
 			: 0;
 	frame->bits[0] = ~missing;
 	frame->bits[1] = frame->dirty;
-	page->blocks = missing != mpio__full_mask(frame) ? frame->bits : NULL;
-	page->mapping = &file->reads.mapping;
-	page->flags = MPIO_PAGE_LOCKED;
-	if (frame->dirty != 0)
-		page->flags |= MPIO_PAGE_DIRTY;
+	page->blocks = missing != frame->file->full ? frame->bits : NULL;
+	lend(frame);
 	file->cache->reading++;
 }
 
@@ -449,7 +452,7 @@ int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 		return error;
 	}
 	if (file->ops.verify != NULL) /* looks at the whole page */
-		missing = mpio__full_mask(frame) & ~frame->uptodate;
+		missing = frame->file->full & ~frame->uptodate;
 	begin_read(frame, queue, missing);
 	handing_begin(cache, &handing, queue);
 	mpio__cache_unlock(cache);
@@ -485,10 +488,7 @@ bool mpio__cache_is_hole(struct mpio__frame *frame, struct mpio_queue *queue,
 	    file->ops.seal != NULL)
 		return false;
 	mpio__cache_lock(cache);
-	page->mapping = &file->reads.mapping;
-	page->flags = MPIO_PAGE_LOCKED;
-	if (frame->dirty != 0)
-		page->flags |= MPIO_PAGE_DIRTY;
+	lend(frame);
 	handing_begin(cache, &handing, queue);
 	mpio__cache_unlock(cache);
 	error = get_block(&file->reads.mapping, page,
@@ -571,7 +571,7 @@ static bool add(struct ahead *ahead, uint64_t key, uint32_t wanted)
 	frame = mpio__frame_at(cache, ahead->run);
 	ahead->before = ahead->run++;
 	ahead->left--;
-	begin_read(frame, ahead->queue, mpio__full_mask(frame));
+	begin_read(frame, ahead->queue, frame->file->full);
 	frame->state |= MPIO__FRAME_AHEAD;
 	if (ahead->flags & MPIO_READ_AHEAD)
 		mpio__reclaim_keep(cache, frame);

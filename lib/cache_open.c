@@ -185,7 +185,6 @@ int mpio_cache_open(const struct mpio_cache_config *config,
 	*cache = memory;
 	if (config->memory == NULL) {
 		(*cache)->allocator = *allocator;
-		(*cache)->memory = memory;
 		(*cache)->memory_size = layout.size;
 	}
 	return 0;
@@ -195,10 +194,10 @@ void mpio_cache_close(struct mpio_cache *cache)
 {
 	struct mpio_allocator allocator;
 
-	if (cache == NULL || cache->memory == NULL)
+	if (cache == NULL || cache->allocator.resize == NULL)
 		return;
 	allocator = cache->allocator;
-	allocator.resize(allocator.ctx, cache->memory, cache->memory_size, 0);
+	allocator.resize(allocator.ctx, cache, cache->memory_size, 0);
 }
 
 uint32_t mpio_cache_page_size(const struct mpio_cache *cache)

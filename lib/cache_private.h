@@ -241,9 +241,8 @@ struct mpio__handing {
 };
 
 struct mpio_cache {
-	struct mpio_cache_lock lock; /* lock.lock NULL: no hooks */
-	struct mpio_allocator allocator;
-	void *memory; /* to be freed, or NULL */
+	struct mpio_cache_lock lock;     /* lock.lock NULL: no hooks */
+	struct mpio_allocator allocator; /* resize is NULL: memory was given */
 	size_t memory_size;
 
 	struct mpio__pool pool;
@@ -363,6 +362,13 @@ mpio__file_index(struct mpio_cache_mapping *file)
 				    &file->height};
 }
 
+/* Whose lane the core was shown. */
+static inline struct mpio_cache_mapping *
+mpio__file_of(struct mpio_mapping *mapping)
+{
+	return ((struct mpio_cache_lane *)mapping)->file;
+}
+
 /* Blocks [first, end) of a page. */
 static inline uint64_t mpio__blocks_mask(uint32_t first, uint32_t end)
 {
@@ -388,12 +394,6 @@ static inline bool mpio__is_passing(int error)
 	return error == -MPIO_ENOMEM || error == -MPIO_EDEADLK;
 }
 
-/* All blocks of a page. */
-static inline uint64_t mpio__full_mask(const struct mpio__frame *frame)
-{
-	return frame->file->full;
-}
-
 /* The frame of a page, or 0. */
 static inline uint32_t mpio__file_find(const struct mpio_cache_mapping *file,
 				       uint64_t key)
@@ -414,6 +414,9 @@ int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue);
  */
 int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 		     uint32_t states);
+/* The same for one that is not pinned. */
+int mpio__frame_await(struct mpio__frame *frame, struct mpio_queue *queue,
+		      uint32_t states);
 /* Take a frame out of the index; it is free when it is not pinned. */
 void mpio__frame_forget(struct mpio__frame *frame);
 /* Change which blocks are dirty, and all that counts them. */

@@ -328,9 +328,7 @@ static int wait_once(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		if (!(frame->state & MPIO__FRAME_BUSY))
 			continue;
 		waited = 1;
-		frame->pins++;
-		error = mpio__frame_wait(frame, queue, MPIO__FRAME_BUSY);
-		mpio__frame_put(frame);
+		error = mpio__frame_await(frame, queue, MPIO__FRAME_BUSY);
 		if (error != 0)
 			return error;
 	}

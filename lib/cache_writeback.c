@@ -29,7 +29,7 @@ static void claim(struct mpio__frame *frame)
 	struct mpio_cache_mapping *file = frame->file;
 	struct mpio_cache *cache = file->cache;
 	struct mpio_page *page = &frame->page;
-	uint64_t full = mpio__full_mask(frame);
+	uint64_t full = file->full;
 
 	frame->moving = frame->dirty;
 	mpio__frame_set_dirty(frame, 0);
@@ -135,8 +135,7 @@ size_t mpio__next_dirty(struct mpio_mapping *mapping, uint64_t pos,
 			uint64_t end, uint32_t flags, struct mpio_page **pages,
 			size_t pages_max)
 {
-	struct mpio_cache_mapping *file =
-		((struct mpio_cache_lane *)mapping)->file;
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 	const struct mpio_writeback_control *wbc = file->walk;
 	bool marked = (flags & MPIO_PAGE_TOWRITE) != 0;
 	int64_t left = wbc->nr_to_write;
@@ -171,8 +170,7 @@ static void mark_again(struct mpio__frame *frame)
 void mpio__write_end(struct mpio_mapping *mapping, struct mpio_page *page,
 		     int status)
 {
-	struct mpio_cache_mapping *file =
-		((struct mpio_cache_lane *)mapping)->file;
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 	struct mpio__frame *frame = mpio__frame_of(page);
 	uint64_t dirty = 0;
 	bool put_off;
@@ -339,20 +337,6 @@ static int pass(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	return error;
 }
 
-/* Wait for a page that was marked, but locked when the walk came by. */
-MPIO__APART static int wait_for_marked(struct mpio_cache_mapping *file,
-				       struct mpio_queue *queue,
-				       uint32_t number)
-{
-	struct mpio__frame *frame = mpio__frame_at(file->cache, number);
-	int error;
-
-	frame->pins++;
-	error = mpio__frame_wait(frame, queue, MPIO__FRAME_LOCKED);
-	mpio__frame_put(frame);
-	return error;
-}
-
 /* The first marked page that was not put off, or is to come `again`; or 0. */
 static uint32_t next_marked(struct mpio_cache_mapping *file, bool again)
 {
@@ -414,7 +398,8 @@ int mpio__cache_walk(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		number = next_marked(file, file->put_off <= most);
 		if (number == 0)
 			break;
-		late = wait_for_marked(file, queue, number);
+		late = mpio__frame_await(mpio__frame_at(file->cache, number),
+					 queue, MPIO__FRAME_LOCKED);
 		if (late == 0) {
 			most = file->put_off != 0 ? file->put_off - 1
 						  : UINT32_MAX;

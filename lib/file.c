@@ -220,12 +220,19 @@ static int take_all(struct reading *reading, uint64_t end)
 	return 0;
 }
 
+/* How many bytes were read from a place on; or, if none were, the error. */
+static int64_t so_far(const struct reading *reading, uint64_t pos, int error)
+{
+	return reading->pos != pos ? (int64_t)(reading->pos - pos) : error;
+}
+
 /*
  * Through the cache: how many bytes, or an error. A read that nobody was
  * expected to make, and of which all is there, tells nothing about others.
  */
 static int64_t read_cached(struct mpio_file *file, void *buffer,
-			   uint64_t length, uint64_t pos, uint64_t size)
+			   uint64_t length, uint64_t pos, uint64_t size,
+			   bool *backward)
 {
 	struct mpio_file_reader *reader = mpio__file_go_on(file, pos, length);
 	struct reading reading = {
@@ -245,7 +252,7 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 			return (int64_t)length;
 		reader = mpio__file_begin(file, pos, length);
 	}
-	file->backward = reader->backward;
+	*backward = reader->backward;
 	last = reading.end - mpio__min_u64(reading.end - reading.pos,
 					   file->config.readahead_max);
 	error = take_all(&reading, last);
@@ -255,7 +262,7 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 	}
 	if (reading.waited)
 		mpio__file_look_further(file, reader);
-	return reading.pos != pos ? (int64_t)(reading.pos - pos) : error;
+	return so_far(&reading, pos, error);
 }
 
 /*
@@ -273,7 +280,7 @@ MPIO__APART static int64_t read_inside(struct mpio_file *file, void *buffer,
 	};
 	int error = take_all(&reading, reading.end);
 
-	return reading.pos != pos ? (int64_t)(reading.pos - pos) : error;
+	return so_far(&reading, pos, error);
 }
 
 /*
@@ -281,9 +288,9 @@ MPIO__APART static int64_t read_inside(struct mpio_file *file, void *buffer,
  * beginning, by who goes backwards.
  */
 static void forget_read(struct mpio_file *file, uint64_t pos, uint64_t end,
-			uint64_t size)
+			uint64_t size, bool backward)
 {
-	if (file->backward)
+	if (backward)
 		pos = mpio__page_up(file, pos);
 	else if (end < size)
 		end = mpio__page_down(file, end);
@@ -307,7 +314,7 @@ static uint32_t straight_once(const struct mpio_file *file)
 }
 
 static int64_t read_some(struct mpio_file *file, void *buffer, uint64_t length,
-			 uint64_t pos, uint64_t size)
+			 uint64_t pos, uint64_t size, bool *backward)
 {
 	uint32_t straight = file->config.straight_min;
 	int64_t n = 0;
@@ -317,11 +324,11 @@ static int64_t read_some(struct mpio_file *file, void *buffer, uint64_t length,
 	if (file->once && straight != UINT32_MAX)
 		straight = mpio__min_u32(straight, straight_once(file));
 	file->reading = true;
-	file->backward = false;
+	*backward = false;
 	if (length >= straight && straight != UINT32_MAX)
 		n = mpio__file_read_straight(file, buffer, length, pos);
 	if (n == 0)
-		n = read_cached(file, buffer, length, pos, size);
+		n = read_cached(file, buffer, length, pos, size, backward);
 	file->reading = false;
 	return n;
 }
@@ -332,13 +339,14 @@ int64_t mpio_file_read(struct mpio_file *file, void *buffer, size_t length,
 	uint64_t size = mpio_cache_end(file->mapping);
 	uint64_t left;
 	uint64_t done = 0;
+	bool backward = false; /* so went the last piece */
 
 	if (pos >= size)
 		return 0;
 	left = mpio__min_u64(mpio__min_u64(length, size - pos), INT64_MAX);
 	while (left > 0) {
 		int64_t n = read_some(file, (unsigned char *)buffer + done,
-				      left, pos + done, size);
+				      left, pos + done, size, &backward);
 
 		if (n <= 0)
 			return done != 0 ? (int64_t)done : n;
@@ -346,7 +354,7 @@ int64_t mpio_file_read(struct mpio_file *file, void *buffer, size_t length,
 		left -= (uint64_t)n;
 	}
 	if (file->once)
-		forget_read(file, pos, pos + done, size);
+		forget_read(file, pos, pos + done, size, backward);
 	return (int64_t)done;
 }
 

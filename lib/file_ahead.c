@@ -300,10 +300,8 @@ static struct mpio_file_reader *oldest(struct mpio_file *file)
 
 void mpio__file_expect_nobody(struct mpio_file *file)
 {
-	for (uint32_t i = 0; i < MPIO_FILE_READERS; i++) {
-		file->readers[i].reads = 0;
-		file->places[i] = (struct mpio_file_place){.from = UINT64_MAX};
-	}
+	for (uint32_t i = 0; i < MPIO_FILE_READERS; i++)
+		file->places[i].from = UINT64_MAX;
 }
 
 struct mpio_file_reader *mpio__file_begin(struct mpio_file *file, uint64_t pos,

@@ -188,8 +188,7 @@ struct mpio_file {
 	uint32_t advice;        /* MPIO_ADVICE_* that lasts */
 	bool once;              /* MPIO_ADVICE_NOREUSE */
 	bool has_last;
-	bool backward; /* so went the last read */
-	bool reading;  /* inside a read by it, perhaps in a callback */
+	bool reading; /* inside a read by it, perhaps in a callback */
 };
 
 /** What mpio_file_advise() may be told. */
