@@ -4,8 +4,6 @@
  *
  * A frame is free, or taken and in its file's index and in one of the lists of
  * reclaim; or an orphan: its page was dropped while somebody had it pinned.
- * Who waits for a frame waits for an event; each change that anybody might
- * wait for is one.
  */
 #include "cache_private.h"
 
@@ -18,113 +16,6 @@ _Static_assert(sizeof(void *) > 8 ||
 _Static_assert(sizeof(void *) != 8 ||
 		       sizeof(struct mpio__frame) == 2 * (size_t)MPIO__LINE,
 	       "a frame has two lines");
-
-/* ---- Waiting ------------------------------------------------------------ */
-
-int mpio__cache_wait_queue(struct mpio_cache *cache, struct mpio_queue *queue)
-{
-	int n;
-
-	mpio__cache_unlock(cache);
-	n = mpio_queue_wait(queue);
-	mpio__cache_lock(cache);
-	return n;
-}
-
-/*
- * What is in flight on the thread's own queue goes first: another thread may
- * wait for that, while this one waits for it.
- */
-int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
-{
-	uint64_t events = cache->events;
-	int error = 0;
-	int n;
-
-	cache->waiters++;
-	mpio__cache_careful(cache, true);
-	n = mpio__cache_wait_queue(cache, queue);
-	if (n < 0)
-		error = n;
-	else if (n == 0 && cache->events == events) {
-		if (cache->lock.lock != NULL)
-			cache->lock.wait(cache->lock.ctx);
-		else
-			error = -MPIO_EDEADLK;
-	}
-	cache->waiters--;
-	mpio__cache_careful(cache, false);
-	return error;
-}
-
-/*
- * Whether a frame is in a state that this very thread will end, if anybody. A
- * lock may be given to another thread, unless the thread is in a callback.
- */
-static bool is_own(const struct mpio__frame *frame,
-		   const struct mpio_queue *queue, uint32_t states)
-{
-	if (mpio__beside_of(frame)->owner != queue)
-		return false;
-	if (frame->state &
-	    (MPIO__FRAME_READING | (states & MPIO__FRAME_WRITING)))
-		return true;
-	return mpio__is_handing(frame->file->cache, queue);
-}
-
-/* For what is the thread's own nobody would wake it. */
-static int wait_own(const struct mpio__frame *frame, struct mpio_queue *queue,
-		    uint32_t states)
-{
-	int n = mpio__cache_wait_queue(frame->file->cache, queue);
-
-	if (n == 0 && (frame->state & states))
-		return -MPIO_EDEADLK;
-	return n < 0 ? n : 0;
-}
-
-int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
-		     uint32_t states)
-{
-	const struct mpio_cache_mapping *file = frame->file;
-	int error = 0;
-
-	while (error == 0 && (frame->state & states)) {
-		/* Who writes it waits for what its walk waits for. */
-		bool walked =
-			(frame->state & states & MPIO__FRAME_WRITING) != 0;
-
-		if (is_own(frame, queue, states) ||
-		    !mpio__may_wait(file->cache, queue, walked))
-			error = wait_own(frame, queue, states);
-		else if (!mpio__leave_any_round(file->cache, queue))
-			error = mpio__cache_wait_event(file->cache, queue);
-	}
-	return error;
-}
-
-MPIO__APART int mpio__frame_await(struct mpio__frame *frame,
-				  struct mpio_queue *queue, uint32_t states)
-{
-	int error;
-
-	frame->pins++;
-	error = mpio__frame_wait(frame, queue, states);
-	mpio__frame_put(frame);
-	return error;
-}
-
-int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue)
-{
-	struct mpio__frame *frame = mpio__frame_of(page);
-	struct mpio_cache *cache = frame->file->cache;
-	int error;
-
-	mpio__cache_lock(cache);
-	error = mpio__frame_wait(frame, queue, MPIO__FRAME_BUSY);
-	mpio__cache_unlock(cache);
-	return error;
-}
 
 /* ---- Frames ------------------------------------------------------------- */
 

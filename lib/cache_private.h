@@ -4,12 +4,14 @@
  *
  *     cache_open.c       open and close
  *     cache.c            files, grabbing and putting pages
- *     cache_io.c         what the core calls, and reading
+ *     cache_wait.c       waiting, and for whom a thread must not
+ *     cache_io.c         what the core calls
+ *     cache_read.c       reading into pages, ahead, and past the cache
  *     cache_write.c      writing into pages, moving the end, forgetting
  *     cache_index.c      which frame holds a page; dirty tags; ordered walks
  *     cache_reclaim.c    which frame is taken for a new page
  *     cache_writeback.c  which dirty page is written next, by whom, and when
- *     cache_room.c       what is written when room is wanted; who is waited for
+ *     cache_room.c       what is written when room is wanted
  *
  * WHO MAY TOUCH WHAT. The core changes the words of a struct mpio_page without
  * any lock. So what the cache knows of a page stands apart, in the frame, and
@@ -402,21 +404,8 @@ static inline uint32_t mpio__file_find(const struct mpio_cache_mapping *file,
 					  file->height, key);
 }
 
-/* cache.c; the lock is held before and after, but for what waits. */
+/* cache.c; the lock is held before and after, as in all of these. */
 
-/* Until something of the thread's own has ended: how many, as of a wait. */
-int mpio__cache_wait_queue(struct mpio_cache *cache, struct mpio_queue *queue);
-/* Until something has happened; the lock is given up meanwhile. */
-int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue);
-/*
- * Until a pinned frame has none of these states; -MPIO_EDEADLK: the thread is
- * in a callback, and has begun itself what it would wait for.
- */
-int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
-		     uint32_t states);
-/* The same for one that is not pinned. */
-int mpio__frame_await(struct mpio__frame *frame, struct mpio_queue *queue,
-		      uint32_t states);
 /* Take a frame out of the index; it is free when it is not pinned. */
 void mpio__frame_forget(struct mpio__frame *frame);
 /* Change which blocks are dirty, and all that counts them. */
@@ -428,9 +417,51 @@ void mpio__frame_unlock(struct mpio__frame *frame);
 int mpio__frame_enter(struct mpio_cache_mapping *file, uint64_t key,
 		      uint32_t number);
 
+/* cache_wait.c; what waits gives the lock up meanwhile. */
+
+/* A thread is inside of something from here on, and until there. */
+void mpio__handing_begin(struct mpio_cache *cache,
+			 struct mpio__handing *handing,
+			 struct mpio_queue *queue);
+void mpio__handing_end(struct mpio_cache *cache,
+		       const struct mpio__handing *handing);
+/* Whether a queue's thread is inside a call that reads. */
+bool mpio__is_handing(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue);
+/* The same, or inside a walk: it is in a callback of the cache's. */
+bool mpio__is_nested(const struct mpio_cache *cache,
+		     const struct mpio_queue *queue);
+/* Or inside one of another file than this, which is no round's. */
+bool mpio__is_beyond(const struct mpio_cache_mapping *file,
+		     const struct mpio_queue *queue);
+/* Whether it is in a walk that a callback of its began, to make room. */
+bool mpio__is_in_room(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue);
+/* Whether it may wait for another thread: that walks, or has a page locked. */
+bool mpio__may_wait(const struct mpio_cache *cache,
+		    const struct mpio_queue *queue, bool for_walk);
+/* Until something of the thread's own has ended: how many, as of a wait. */
+int mpio__cache_wait_queue(struct mpio_cache *cache, struct mpio_queue *queue);
+/* Until something has happened. */
+int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue);
+/*
+ * Until a pinned frame has none of these states; -MPIO_EDEADLK: the thread is
+ * in a callback, and has begun itself what it would wait for.
+ */
+int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
+		     uint32_t states);
+/* The same for one that is not pinned. */
+int mpio__frame_await(struct mpio__frame *frame, struct mpio_queue *queue,
+		      uint32_t states);
+
 /* cache_io.c */
 
 void mpio__cache_ops_init(struct mpio_cache_mapping *file);
+
+/* cache_read.c */
+
+/* The core is done with a page. */
+void mpio__read_ended(struct mpio__frame *frame, int status);
 /* Blocks of a range find another place, or lose theirs. */
 void mpio__cache_change(struct mpio_cache_mapping *file, uint64_t start,
 			uint64_t end);
@@ -503,18 +534,6 @@ struct mpio_cache_mapping *
 mpio__cache_next_file(struct mpio_cache *cache, const struct mpio_queue *queue);
 /* Write some pages of any file back and wait. 0: try again; -MPIO_ENOMEM. */
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
-/* Whether a queue's thread is inside a call that reads. */
-bool mpio__is_handing(const struct mpio_cache *cache,
-		      const struct mpio_queue *queue);
-/* The same, or inside a walk: it is in a callback of the cache's. */
-bool mpio__is_nested(const struct mpio_cache *cache,
-		     const struct mpio_queue *queue);
-/* Or inside one of another file than this, which is no round's. */
-bool mpio__is_beyond(const struct mpio_cache_mapping *file,
-		     const struct mpio_queue *queue);
-/* Whether it may wait for another thread: that walks, or has a page locked. */
-bool mpio__may_wait(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue, bool for_walk);
 /* Until one more page may be dirty: 0 or -MPIO_ENOMEM. */
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Where a writer has to help. */

@@ -7,75 +7,12 @@
  * first a few pages of each, then all that can be written. What others walk
  * already is waited for, unless it is a callback, whose own thread that may be.
  * What a callback walks is no part of the order in which the engine uses its
- * files: the callbacks of such a walk wait for no other thread at all. What is
- * called when an I/O has ended, in the midst of another call, is none either.
+ * files: the callbacks of such a walk wait for no other thread at all.
  */
 #include "cache_private.h"
 
 /* Pages that a helper or a reclaimer writes. */
 #define FEW_PAGES 64
-
-/* Whether a queue's thread is inside a walk, and calls from a callback. */
-static bool is_walking(const struct mpio_cache *cache,
-		       const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-
-	while (file != NULL && file->walker != queue)
-		file = file->walk_next;
-	return file != NULL;
-}
-
-bool mpio__is_handing(const struct mpio_cache *cache,
-		      const struct mpio_queue *queue)
-{
-	const struct mpio__handing *handing = cache->handings;
-
-	while (handing != NULL && handing->queue != queue)
-		handing = handing->next;
-	return handing != NULL;
-}
-
-bool mpio__is_beyond(const struct mpio_cache_mapping *file,
-		     const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *other = file->cache->walks;
-
-	while (other != NULL && (other == file || other->walker != queue ||
-				 other->round != NULL))
-		other = other->walk_next;
-	return other != NULL || mpio__is_handing(file->cache, queue);
-}
-
-/* Whether a callback of its began a walk, to make room. */
-static bool is_in_room(const struct mpio_cache *cache,
-		       const struct mpio_queue *queue)
-{
-	const struct mpio_cache_mapping *file = cache->walks;
-
-	while (file != NULL && (file->walker != queue || !file->in_room))
-		file = file->walk_next;
-	return file != NULL;
-}
-
-/* Not inside such a walk; nor if what ended came in the midst of a call. */
-bool mpio__may_wait(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue, bool for_walk)
-{
-	const struct mpio__handing *handing = cache->handings;
-
-	while (handing != NULL &&
-	       (handing->queue != queue ||
-		!(for_walk ? handing->no_walk : handing->no_page)))
-		handing = handing->next;
-	return handing == NULL && !is_in_room(cache, queue);
-}
-
-bool mpio__is_nested(const struct mpio_cache *cache,
-		     const struct mpio_queue *queue)
-{
-	return mpio__is_handing(cache, queue) || is_walking(cache, queue);
-}
 
 /*
  * Write pages of a file that nobody walks: a few, or all that can be. Whether
@@ -173,8 +110,9 @@ MPIO__APART static bool write_any(struct mpio_cache *cache,
 static inline bool write_back(struct mpio_cache *cache,
 			      struct mpio_queue *queue)
 {
-	return !is_in_room(cache, queue) && (write_any(cache, queue, false) ||
-					     write_any(cache, queue, true));
+	return !mpio__is_in_room(cache, queue) &&
+	       (write_any(cache, queue, false) ||
+		write_any(cache, queue, true));
 }
 
 /*

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting: what a thread is inside of when it wants to, and for whom it must
+ * not wait then.
+ *
+ * Who waits for a frame waits for an event; each change that anybody might wait
+ * for is one. A thread polls its own queue first, for what it waits for may be
+ * in flight there, or what the others wait for.
+ *
+ * A callback is called with walks held and pages locked, by its own thread: it
+ * must not sleep for those. What its thread is inside of is known by the queue:
+ * the files that it walks, and what stands in the list of handings. When it
+ * must not wait for other threads either is told in cache_private.h.
+ */
+#include "cache_private.h"
+
+/* ---- What a thread is inside of ----------------------------------------- */
+
+void mpio__handing_begin(struct mpio_cache *cache,
+			 struct mpio__handing *handing,
+			 struct mpio_queue *queue)
+{
+	handing->queue = queue;
+	handing->no_page = false;
+	handing->no_walk = false;
+	handing->next = cache->handings;
+	cache->handings = handing;
+}
+
+void mpio__handing_end(struct mpio_cache *cache,
+		       const struct mpio__handing *handing)
+{
+	struct mpio__handing **at = &cache->handings;
+
+	while (*at != handing)
+		at = &(*at)->next;
+	*at = handing->next;
+}
+
+/* Whether a queue's thread is inside a walk, and calls from a callback. */
+static bool is_walking(const struct mpio_cache *cache,
+		       const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+
+	while (file != NULL && file->walker != queue)
+		file = file->walk_next;
+	return file != NULL;
+}
+
+bool mpio__is_handing(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue)
+{
+	const struct mpio__handing *handing = cache->handings;
+
+	while (handing != NULL && handing->queue != queue)
+		handing = handing->next;
+	return handing != NULL;
+}
+
+bool mpio__is_beyond(const struct mpio_cache_mapping *file,
+		     const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *other = file->cache->walks;
+
+	while (other != NULL && (other == file || other->walker != queue ||
+				 other->round != NULL))
+		other = other->walk_next;
+	return other != NULL || mpio__is_handing(file->cache, queue);
+}
+
+bool mpio__is_nested(const struct mpio_cache *cache,
+		     const struct mpio_queue *queue)
+{
+	return mpio__is_handing(cache, queue) || is_walking(cache, queue);
+}
+
+bool mpio__is_in_room(const struct mpio_cache *cache,
+		      const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+
+	while (file != NULL && (file->walker != queue || !file->in_room))
+		file = file->walk_next;
+	return file != NULL;
+}
+
+/* ---- Waiting ------------------------------------------------------------ */
+
+/* Not inside such a walk; nor if what ended came in the midst of a call. */
+bool mpio__may_wait(const struct mpio_cache *cache,
+		    const struct mpio_queue *queue, bool for_walk)
+{
+	const struct mpio__handing *handing = cache->handings;
+
+	while (handing != NULL &&
+	       (handing->queue != queue ||
+		!(for_walk ? handing->no_walk : handing->no_page)))
+		handing = handing->next;
+	return handing == NULL && !mpio__is_in_room(cache, queue);
+}
+
+int mpio__cache_wait_queue(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	int n;
+
+	mpio__cache_unlock(cache);
+	n = mpio_queue_wait(queue);
+	mpio__cache_lock(cache);
+	return n;
+}
+
+/*
+ * What is in flight on the thread's own queue goes first: another thread may
+ * wait for that, while this one waits for it.
+ */
+int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	uint64_t events = cache->events;
+	int error = 0;
+	int n;
+
+	cache->waiters++;
+	mpio__cache_careful(cache, true);
+	n = mpio__cache_wait_queue(cache, queue);
+	if (n < 0)
+		error = n;
+	else if (n == 0 && cache->events == events) {
+		if (cache->lock.lock != NULL)
+			cache->lock.wait(cache->lock.ctx);
+		else
+			error = -MPIO_EDEADLK;
+	}
+	cache->waiters--;
+	mpio__cache_careful(cache, false);
+	return error;
+}
+
+/*
+ * Whether a frame is in a state that this very thread will end, if anybody. A
+ * lock may be given to another thread, unless the thread is in a callback.
+ */
+static bool is_own(const struct mpio__frame *frame,
+		   const struct mpio_queue *queue, uint32_t states)
+{
+	if (mpio__beside_of(frame)->owner != queue)
+		return false;
+	if (frame->state &
+	    (MPIO__FRAME_READING | (states & MPIO__FRAME_WRITING)))
+		return true;
+	return mpio__is_handing(frame->file->cache, queue);
+}
+
+/* For what is the thread's own nobody would wake it. */
+static int wait_own(const struct mpio__frame *frame, struct mpio_queue *queue,
+		    uint32_t states)
+{
+	int n = mpio__cache_wait_queue(frame->file->cache, queue);
+
+	if (n == 0 && (frame->state & states))
+		return -MPIO_EDEADLK;
+	return n < 0 ? n : 0;
+}
+
+int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
+		     uint32_t states)
+{
+	const struct mpio_cache_mapping *file = frame->file;
+	int error = 0;
+
+	while (error == 0 && (frame->state & states)) {
+		/* Who writes it waits for what its walk waits for. */
+		bool walked =
+			(frame->state & states & MPIO__FRAME_WRITING) != 0;
+
+		if (is_own(frame, queue, states) ||
+		    !mpio__may_wait(file->cache, queue, walked))
+			error = wait_own(frame, queue, states);
+		else if (!mpio__leave_any_round(file->cache, queue))
+			error = mpio__cache_wait_event(file->cache, queue);
+	}
+	return error;
+}
+
+MPIO__APART int mpio__frame_await(struct mpio__frame *frame,
+				  struct mpio_queue *queue, uint32_t states)
+{
+	int error;
+
+	frame->pins++;
+	error = mpio__frame_wait(frame, queue, states);
+	mpio__frame_put(frame);
+	return error;
+}
+
+int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue)
+{
+	struct mpio__frame *frame = mpio__frame_of(page);
+	struct mpio_cache *cache = frame->file->cache;
+	int error;
+
+	mpio__cache_lock(cache);
+	error = mpio__frame_wait(frame, queue, MPIO__FRAME_BUSY);
+	mpio__cache_unlock(cache);
+	return error;
+}
