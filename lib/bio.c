@@ -24,11 +24,11 @@ void mpio_bio_reset(struct mpio_bio *bio, enum mpio_bio_op op, uint32_t flags)
 	bio->gapped = false;
 }
 
-struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t segments)
+struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, bool large)
 {
 	struct mpio_bio *bio = NULL;
 
-	if (segments <= MPIO__SMALL_MAX)
+	if (!large)
 		bio = mpio__bio_take(&queue->free_small);
 	if (bio == NULL)
 		bio = mpio__bio_take(&queue->free_large);
@@ -37,11 +37,11 @@ struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t segments)
 	return bio;
 }
 
-struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, uint32_t segments)
+struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, bool large)
 {
 	struct mpio_bio *bio;
 
-	while ((bio = mpio__bio_get(queue, segments)) == NULL) {
+	while ((bio = mpio__bio_get(queue, large)) == NULL) {
 		if (!mpio__queue_is_busy(queue))
 			return NULL;
 		if (mpio__group_wait(queue) <= 0)
@@ -53,10 +53,10 @@ struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, uint32_t segments)
 struct mpio_bio *mpio_bio_get(struct mpio_queue *queue, enum mpio_bio_op op,
 			      uint32_t flags)
 {
-	struct mpio_bio *bio = mpio__bio_get(queue, UINT32_MAX);
+	struct mpio_bio *bio = mpio__bio_get(queue, true);
 
 	if (bio == NULL)
-		bio = mpio__bio_get(queue, 0);
+		bio = mpio__bio_get(queue, false);
 	if (bio != NULL) {
 		mpio_bio_reset(bio, op, flags);
 		bio->end_io = NULL;

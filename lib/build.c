@@ -32,7 +32,7 @@ void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 static int open_bio(struct mpio__build *build, struct mpio_queue *queue,
 		    uint64_t offset)
 {
-	struct mpio_bio *bio = mpio__bio_get_wait(queue, 0);
+	struct mpio_bio *bio = mpio__bio_get_wait(queue, false);
 
 	if (bio == NULL)
 		return -MPIO_ENOMEM;
@@ -53,7 +53,7 @@ static bool enlarge(struct mpio__build *build)
 
 	if (!bio->small)
 		return false;
-	large = mpio__bio_get_wait(bio->queue, UINT32_MAX);
+	large = mpio__bio_get_wait(bio->queue, true);
 	if (large == NULL)
 		return false;
 	mpio__bio_move(large, bio);
@@ -227,7 +227,7 @@ static inline void send_full(struct mpio__build *build, enum mpio_cut cut)
 	}
 	n = left_over(build->bio);
 	if (n != 0)
-		next = mpio__bio_get_wait(build->bio->queue, 0);
+		next = mpio__bio_get_wait(build->bio->queue, false);
 	if (next != NULL)
 		carry(build, next, n);
 	mpio__build_send(build, cut);

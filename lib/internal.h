@@ -116,11 +116,10 @@ static inline uint32_t mpio__segment_count(const struct mpio_bio *bio)
 	return (uint32_t)(bio->segments_end - bio->segments);
 }
 
-/* A bio with room for `segments`, or the nearest there is; NULL: none free. */
-struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, uint32_t segments);
+/* A large bio; or a small one, or a large one in its place. NULL: none free. */
+struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, bool large);
 /* The same, but waits while anything is in flight that may bring one. */
-struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue,
-				    uint32_t segments);
+struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, bool large);
 
 /* Make one bio of pages the other; `to` is empty and has room. */
 void mpio__bio_move(struct mpio_bio *to, struct mpio_bio *from);

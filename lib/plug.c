@@ -102,7 +102,7 @@ static struct mpio_bio *make_room(struct mpio_queue *queue, struct mpio_bio *a,
 
 	if (has_room(a, b))
 		return a;
-	large = mpio__bio_get(queue, UINT32_MAX);
+	large = mpio__bio_get(queue, true);
 	if (large != NULL)
 		mpio__bio_move(large, a);
 	return large;

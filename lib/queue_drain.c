@@ -48,7 +48,7 @@ int mpio_queue_flush(struct mpio_queue *queue)
 
 	if (result < 0)
 		return result;
-	bio = mpio__bio_get_wait(queue, 0);
+	bio = mpio__bio_get_wait(queue, false);
 	if (bio == NULL)
 		return -MPIO_ENOMEM;
 	mpio_bio_reset(bio, MPIO_BIO_FLUSH, MPIO_BIO_SYNC);

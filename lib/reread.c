@@ -86,7 +86,7 @@ struct mpio_bio *mpio__reread(struct mpio_queue *queue)
 		}
 		bio = NULL;
 		if (where->stats.in_flight < where->in_flight_max)
-			bio = mpio__bio_get(where, 1);
+			bio = mpio__bio_get(where, false);
 		if (bio != NULL) {
 			fill(bio, page, offset);
 			return bio;
