@@ -625,6 +625,14 @@ static inline bool mpio__map_covers(const struct mpio__map *map, uint64_t block)
 	return block - map->first < map->count;
 }
 
+/* Blocks of the answer, up to `end`, have gone into a bio. */
+static inline void mpio__map_note_boundary(struct mpio__map *map, uint64_t end)
+{
+	if (end - map->first == map->extent.count &&
+	    (map->extent.flags & MPIO_EXTENT_BOUNDARY))
+		map->boundary_ahead = true;
+}
+
 #pragma GCC visibility pop
 
 #endif

@@ -152,9 +152,7 @@ static int read_run(struct mpio__walk *walk, struct mpio_page *page,
 		run.length = (uint32_t)(map->queue->device->size - run.offset);
 		memset(run.memory + run.length, 0, length - run.length);
 	}
-	if (block + n - map->first == map->extent.count &&
-	    (map->extent.flags & MPIO_EXTENT_BOUNDARY))
-		map->boundary_ahead = true;
+	mpio__map_note_boundary(map, block + n);
 	if (walk->mapping->ops->verify != NULL)
 		page->flags |= MPIO__PAGE_DEVICE;
 	return mpio__build_add(&walk->build, &run);

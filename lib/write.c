@@ -228,15 +228,6 @@ static uint64_t mapped_blocks(const struct mpio__walk *walk,
 	return mpio__min_u64(run.end, map->first + map->count) - run.block;
 }
 
-static void note_boundary(struct mpio__walk *walk, uint64_t end)
-{
-	struct mpio__map *map = &walk->map;
-
-	if (end - map->first == map->extent.count &&
-	    (map->extent.flags & MPIO_EXTENT_BOUNDARY))
-		map->boundary_ahead = true;
-}
-
 /* The dirty bits of some blocks, in a page that has such bits. */
 static void mark(const struct mpio__walk *walk, struct mpio_page *page,
 		 uint64_t block, uint64_t end, bool dirty)
@@ -271,7 +262,7 @@ MPIO__APART static int write_run(struct mpio__walk *walk,
 			return error;
 		}
 		run.block += n;
-		note_boundary(walk, run.block);
+		mpio__map_note_boundary(&walk->map, run.block);
 	}
 	return 0;
 }
@@ -308,7 +299,7 @@ MPIO__APART static int write_atomic(struct mpio__walk *walk,
 		else
 			return -MPIO_EINVAL;
 		rest.block += n;
-		note_boundary(walk, rest.block);
+		mpio__map_note_boundary(&walk->map, rest.block);
 	} while (rest.block < rest.end);
 	unit = whole.queue->device->limits.atomic_unit;
 	if (unit == 0 ||
