@@ -101,6 +101,17 @@ static int reap(struct mpio_queue *queue, bool wait)
 	return (int)(before - queue->stats.in_flight);
 }
 
+/*
+ * The same for who has to wait for some. While a deadline closes the queue
+ * nobody waits, and none is an error once it is over.
+ */
+static inline int reap_some(struct mpio_queue *queue)
+{
+	int n = reap(queue, queue->deadline == NULL);
+
+	return n == 0 && mpio__queue_is_late(queue) ? -MPIO_ETIMEDOUT : n;
+}
+
 /* How long the last piece is follows from the length of the bio. */
 static bool is_aligned(const struct mpio_queue *queue,
 		       const struct mpio_bio *bio)
@@ -172,11 +183,8 @@ static bool sit_out(struct mpio_queue *queue, int result, uint32_t *refusals)
 	if (result != -MPIO_EAGAIN && result != -MPIO_EINTR)
 		return false;
 	queue->stats.retries++;
-	if (queue->stats.in_flight > 1) {
-		int n = reap(queue, queue->deadline == NULL);
-
-		return n > 0 || (n == 0 && !mpio__queue_is_late(queue));
-	}
+	if (queue->stats.in_flight > 1)
+		return reap_some(queue) >= 0;
 	mpio__queue_commit(queue);
 	return ++*refusals < REFUSALS_MAX;
 }
@@ -213,10 +221,8 @@ MPIO__APART static bool make_room(struct mpio_queue *queue,
 	struct mpio_stats *stats = &queue->stats;
 
 	while (stats->in_flight >= queue->in_flight_max) {
-		int n = reap(queue, queue->deadline == NULL);
+		int n = reap_some(queue);
 
-		if (n == 0 && mpio__queue_is_late(queue))
-			n = -MPIO_ETIMEDOUT;
 		if (n < 0) {
 			stats->in_flight++;
 			bio->state = MPIO__BIO_OFFERED;
@@ -311,6 +317,16 @@ static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 	return true;
 }
 
+/* A bio is over: its user's again, or the pool's. */
+static inline void hand_back(struct mpio_bio *bio)
+{
+	bio->state = MPIO__BIO_HELD;
+	if (bio->end_io != NULL)
+		bio->end_io(bio);
+	else
+		mpio_bio_put(bio);
+}
+
 /* A try has ended: finish the bio, or drive it again. 1 if it is finished. */
 static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
 {
@@ -320,11 +336,7 @@ static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
 		return 0;
 	if (bio->status != 0)
 		queue->stats.errors++;
-	bio->state = MPIO__BIO_HELD;
-	if (bio->end_io != NULL)
-		bio->end_io(bio);
-	else
-		mpio_bio_put(bio);
+	hand_back(bio);
 	return 1;
 }
 
@@ -407,9 +419,7 @@ static inline int step(struct mpio_queue *queue, bool wait)
 	int result;
 
 	wait = wait && queue->ended == NULL && queue->stats.in_flight != 0;
-	result = reap(queue, wait && queue->deadline == NULL);
-	if (wait && result == 0 && mpio__queue_is_late(queue))
-		result = -MPIO_ETIMEDOUT;
+	result = wait ? reap_some(queue) : reap(queue, false);
 	if (result < 0 && queue->ended == NULL)
 		return result;
 	return finish_and_push(queue);
@@ -510,11 +520,7 @@ void mpio__queue_pass(struct mpio_queue *queue, struct mpio_bio *bio)
 		return;
 	}
 	queue->care |= MPIO__CARE_FINISHING;
-	bio->state = MPIO__BIO_HELD;
-	if (bio->end_io != NULL)
-		bio->end_io(bio);
-	else
-		mpio_bio_put(bio);
+	hand_back(bio);
 	queue->care &= ~MPIO__CARE_FINISHING;
 }
 
