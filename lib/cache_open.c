@@ -166,12 +166,16 @@ static void set_up(struct mpio_cache *cache, const struct layout *layout,
 int mpio_cache_open(const struct mpio_cache_config *config,
 		    struct mpio_cache **cache)
 {
-	const struct mpio_allocator *allocator = config->allocator;
-	void *memory = config->memory;
+	const struct mpio_allocator *allocator;
 	struct layout layout;
+	void *memory;
 
-	if (!lay_out(config, &layout) || !hooks_fit(config->lock) ||
-	    (memory == NULL && allocator == NULL) ||
+	if (config == NULL || !lay_out(config, &layout) ||
+	    !hooks_fit(config->lock))
+		return -MPIO_EINVAL;
+	allocator = config->allocator;
+	memory = config->memory;
+	if ((memory == NULL && allocator == NULL) ||
 	    (uintptr_t)memory % _Alignof(max_align_t) != 0)
 		return -MPIO_EINVAL;
 	if (memory == NULL)

@@ -442,9 +442,11 @@ static bool shape_of(const struct mpio_stream_config *config,
 
 size_t mpio_stream_size(const struct mpio_stream_config *config)
 {
+	static const struct mpio_stream_config none = {0};
 	struct shape shape;
 
-	return shape_of(config, &shape) ? shape.size : 0;
+	return shape_of(config != NULL ? config : &none, &shape) ? shape.size
+								 : 0;
 }
 
 static void set_up(struct mpio_stream *stream, const struct shape *shape,
@@ -472,14 +474,18 @@ int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		     const struct mpio_stream_config *config,
 		     struct mpio_stream **stream)
 {
-	const struct mpio_allocator *allocator = config->allocator;
-	void *memory = config->memory;
+	const struct mpio_allocator *allocator;
 	struct mpio_stream *made;
 	struct shape shape;
+	void *memory;
 
-	if (config->ops == NULL || config->ops->next == NULL ||
-	    config->ops->take == NULL || !shape_of(config, &shape) ||
-	    (memory == NULL && allocator == NULL) ||
+	if (config == NULL || config->ops == NULL ||
+	    config->ops->next == NULL || config->ops->take == NULL ||
+	    !shape_of(config, &shape))
+		return -MPIO_EINVAL;
+	allocator = config->allocator;
+	memory = config->memory;
+	if ((memory == NULL && allocator == NULL) ||
 	    (uintptr_t)memory % _Alignof(struct mpio_stream) != 0)
 		return -MPIO_EINVAL;
 	if (memory != NULL && config->memory_size < shape.size)

@@ -254,9 +254,9 @@ size_t mpio_cache_size(const struct mpio_cache_config *config);
  * @param config  read during the call only (the allocator: until close)
  * @param[out] cache  the cache; untouched on failure
  * @return 0, or
- * @retval -MPIO_EINVAL  no memory source, `memory` that is not aligned, lock
- *                       hooks that are not complete, or a configuration that
- *                       is impossible
+ * @retval -MPIO_EINVAL  `config` is NULL; no memory source, `memory` that is
+ *                       not aligned, lock hooks that are not complete, or a
+ *                       configuration that is impossible
  * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
  */
 int mpio_cache_open(const struct mpio_cache_config *config,

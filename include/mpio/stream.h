@@ -135,7 +135,7 @@ struct mpio_stream_stats {
 /**
  * Tell how much memory a stream takes.
  *
- * @param config  of the stream
+ * @param config  of the stream, or NULL for the default
  * @return bytes, or 0: the configuration is impossible
  */
 size_t mpio_stream_size(const struct mpio_stream_config *config);
@@ -149,9 +149,10 @@ size_t mpio_stream_size(const struct mpio_stream_config *config);
  *                 until close)
  * @param[out] stream  untouched on failure
  * @return 0, or
- * @retval -MPIO_EINVAL  no `next` or `take`, no memory source, `memory` that is
- *                       not aligned, or more than 2^20 pages ahead, reads
- *                       on their way, or pages in `combine_bytes`
+ * @retval -MPIO_EINVAL  `config` is NULL; no `next` or `take`, no memory
+ *                       source, `memory` that is not aligned, or more than
+ *                       2^20 pages ahead, reads on their way, or pages in
+ *                       `combine_bytes`
  * @retval -MPIO_ENOMEM  the allocator had none, or `memory` is too small
  */
 int mpio_stream_open(struct mpio_queue *queue, struct mpio_mapping *mapping,

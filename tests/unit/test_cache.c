@@ -18,6 +18,7 @@ static void an_empty_configuration_needs_but_memory(void **state)
 	assert_true(mpio_cache_size(NULL) > 1024 * 4096);
 	assert_int_equal(mpio_cache_size(NULL), mpio_cache_size(&config));
 	assert_int_equal(mpio_cache_open(&config, &cache), -MPIO_EINVAL);
+	assert_int_equal(mpio_cache_open(NULL, &cache), -MPIO_EINVAL);
 	config.memory_size = mpio_cache_size(&config);
 	config.memory = malloc(config.memory_size);
 	assert_int_equal(mpio_cache_open(&config, &cache), 0);

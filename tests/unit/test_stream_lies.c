@@ -84,8 +84,12 @@ static void what_is_too_much_of_anything_is_refused(void **state)
 	struct mpio_stream *stream = NULL;
 
 	rig_open(rig);
-	assert_int_not_equal(mpio_stream_size(&(struct mpio_stream_config){0}),
-			     0);
+	assert_int_equal(
+		mpio_stream_open(rig->queue, &rig->mapping, NULL, &stream),
+		-MPIO_EINVAL);
+	assert_int_not_equal(mpio_stream_size(NULL), 0);
+	assert_int_equal(mpio_stream_size(&(struct mpio_stream_config){0}),
+			 mpio_stream_size(NULL));
 	for (size_t i = 0; i < COUNT_OF(configs); i++) {
 		struct mpio_stream_config config = configs[i];
 
