@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checked arithmetic: every conversion between bytes and blocks, and every
- * sum that outside numbers go into, is one of these pure functions. None can
- * overflow, divide or loop without a bound; each says in its name what unit it
- * gives. Nothing else in the library multiplies or adds what it was told by a
- * caller, a callback or a device.
+ * Checked arithmetic: conversions between bytes and blocks, and checks of what
+ * a caller, a callback or a device said, as pure functions. None can overflow,
+ * divide or loop without a bound; each says in its name what unit it gives.
+ * Sums of outside numbers elsewhere follow a check made with one of these.
  *
  * The comments that begin with an @ are contracts in ACSL, proven for every
  * argument that they admit (tests/proof.sh). Numbers in them are whole ones of

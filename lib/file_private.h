@@ -6,8 +6,9 @@
  *     file_ahead.c      who reads where, and what is read ahead of them
  *     file_straight.c   large reads that leave no page behind
  *
- * The file layer is built on the public functions of the cache, and on
- * nothing else.
+ * The file layer is built on public functions: those of the cache and, past
+ * it, of a queue and mpio_read_page(). Of what is the cache's own it reads
+ * `mapping->cache` alone.
  */
 #ifndef MPIO_FILE_PRIVATE_H
 #define MPIO_FILE_PRIVATE_H

@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only header that the sources of lib/ share beside the public ones and
- * arith.h. It names what the core needs from outside, and says in one place
- * how the pieces fit:
+ * What the sources of the core share; gather.h has the short way on top of it.
+ * Cache and file layer have headers of their own. It names what the core needs
+ * from outside, and says in one place how the pieces fit:
  *
  *     read.c, write.c   the verbs: cut pages into runs      struct mpio__walk
+ *     writeback.c       which dirty pages are written, in which order
+ *     reread.c          read from another copy what could not be read
+ *     page.c            set a page up; which of its blocks are in what state
  *     map.c             ask get_block, remember its answer  struct mpio__map
  *     build.c           gather runs into bios as planned    struct mpio__build
  *     gather.h          the short way, for rows of pages    struct mpio__row
  *     plan.c            decide where one bio ends           mpio_plan()
  *     queue.c           send bios, count, finish, wait      struct mpio_queue
+ *     queue_open.c      the memory of a queue, its opening and closing
  *     queue_drain.c     wait for all, flush
  *     plug.c            hold bios back, sort and merge them
  *     redrive.c         drive again what came short or failed
  *     bounce.c          aligned memory for bios that have other
  *     turn.c            who waits: for such memory, or for another bio
  *     bio.c             one bio: pool, memory, end
+ *     errseq.c          errors of a mapping, told to everybody once
+ *     strerror.c        errors in words
+ *     version.c         the version in words
  */
 #ifndef MPIO_INTERNAL_H
 #define MPIO_INTERNAL_H
@@ -66,6 +73,8 @@ void mpio__whole_uptodate(struct mpio_page *page, uint32_t offset,
 
 /* ---- Bios ------------------------------------------------------------- */
 
+/* In the order of a bio's life. turn.c relies on it: from WAITING on it has a
+ * place among those that take turns. */
 enum mpio__bio_state {
 	MPIO__BIO_FREE,    /* in the pool */
 	MPIO__BIO_HELD,    /* its user's */

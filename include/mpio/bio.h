@@ -119,7 +119,7 @@ struct mpio_bio {
 	bool small;
 	bool plain;     /* its pages lie whole in it, all of one mapping */
 	bool gapped;    /* some of it nobody wants */
-	bool bounces;   /* it waits for such memory, too */
+	bool bounces;   /* it goes through a slot, or waits for one */
 	uint32_t waits; /* for so many bios */
 	struct mpio_bounce *bounce; /* aligned memory in place of its own */
 };

@@ -251,7 +251,8 @@ size_t mpio_cache_size(const struct mpio_cache_config *config);
 /**
  * Open a cache.
  *
- * @param config  read during the call only (the allocator: until close)
+ * @param config  read during the call only (the allocator is copied; its `ctx`
+ *                is used until close)
  * @param[out] cache  the cache; untouched on failure
  * @return 0, or
  * @retval -MPIO_EINVAL  `config` is NULL; no memory source, `memory` that is
@@ -353,7 +354,7 @@ int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
  * @param file   any
  * @param queue  the calling thread's, to wait with
  * @param start  bytes; pages that end after it
- * @param end    bytes, exclusive; pages that start before it
+ * @param end    bytes, exclusive; pages that start before it; UINT64_MAX: all
  * @return 0, or
  * @retval -MPIO_EBUSY  some are pinned, dirty or being written: they stay, the
  *                      others are gone
@@ -370,7 +371,7 @@ int mpio_cache_invalidate(struct mpio_cache_mapping *file,
  * @param file   any, perhaps deleted
  * @param queue  the calling thread's, to wait with
  * @param start  bytes; pages that end after it
- * @param end    bytes, exclusive; pages that start before it
+ * @param end    bytes, exclusive; pages that start before it; UINT64_MAX: all
  * @return 0, or as mpio_cache_wait()
  */
 int mpio_cache_drop(struct mpio_cache_mapping *file, struct mpio_queue *queue,

@@ -166,7 +166,8 @@ struct mpio_file_place {
 	bool backward;
 };
 
-/** An open handle. All of it is the library's. */
+/** An open handle. All of it is the library's; `flush` may read
+ * `config.host`. */
 struct mpio_file {
 	struct mpio_cache_mapping *mapping;
 	struct mpio_queue *queue;

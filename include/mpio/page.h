@@ -71,7 +71,8 @@ struct mpio_page {
 	void *shadow;           /* what is written instead of data (seal) */
 	struct mpio_page *next; /* in a list of the queue */
 	uint32_t pending;       /* runs in flight, plus one while planned */
-	int32_t error;          /* first error of the I/O going on, or 0 */
+	int32_t error;          /* first error of the I/O going on, or 0; the
+				 * user's to read when the page has ended */
 };
 
 /** Words of per-block state for a page of so many bytes in such blocks. */

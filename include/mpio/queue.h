@@ -121,7 +121,8 @@ size_t mpio_queue_size(const struct mpio_device *device,
  * Open a queue.
  *
  * @param device  must stay open as long as the queue
- * @param config  read during the call only (the allocator: until close)
+ * @param config  read during the call only (the allocator is copied; its `ctx`
+ *                is used until close)
  * @param[out] queue  the queue; untouched on failure
  * @return 0, or
  * @retval -MPIO_EINVAL  a device without submit, or with reap_sends and no

@@ -145,8 +145,8 @@ size_t mpio_stream_size(const struct mpio_stream_config *config);
  *
  * @param queue    the calling thread's; must stay open as long as the stream
  * @param mapping  whose pages are named; must stay as long
- * @param config   read during the call only (`ops`, `ctx` and the allocator:
- *                 until close)
+ * @param config   read during the call only (`ops` and `ctx`: until close; the
+ *                 allocator is copied, its `ctx` is used until close)
  * @param[out] stream  untouched on failure
  * @return 0, or
  * @retval -MPIO_EINVAL  `config` is NULL; no `next` or `take`, no memory

@@ -39,8 +39,9 @@ struct mpio_writeback_control {
 	enum mpio_writeback_reason reason;
 	/*
 	 * Pages to be dealt with. Goes down by one for each, and is looked at
-	 * after it, so 0 still writes one page. MPIO_SYNC_NONE stops there;
-	 * MPIO_SYNC_ALL goes on, and below 0.
+	 * after it, so 0 still writes one page; as does a control block that
+	 * is all zero. MPIO_SYNC_NONE stops there; MPIO_SYNC_ALL goes on, and
+	 * below 0.
 	 */
 	int64_t nr_to_write;
 	int64_t pages_skipped; /* out: goes up by one for each page that was
