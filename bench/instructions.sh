@@ -114,8 +114,9 @@ d 254
 e 356
 END
 
-# The cache: budgets are what was measured, and a tenth. After 12 rounds every
-# page has been used twice, as those have that are found again and again.
+# The cache: budgets are a few hundredths to a tenth above what was measured.
+# After 12 rounds every page has been used twice, as those have that are found
+# again and again.
 echo
 row case '' budget '' measured verdict ''
 while read -r label budget each options; do
