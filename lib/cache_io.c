@@ -213,6 +213,14 @@ static int seal(struct mpio_mapping *mapping, struct mpio_page *page,
 	return error != 0 ? put_off(page, error) : 0;
 }
 
+static void release_shadow(struct mpio_mapping *mapping, struct mpio_page *page,
+			   void *shadow)
+{
+	struct mpio_cache_mapping *file = mpio__file_of(mapping);
+
+	file->mapping.ops->release_shadow(&file->mapping, page, shadow);
+}
+
 static void read_end(struct mpio_mapping *mapping, struct mpio_page *page,
 		     int status)
 {
@@ -253,6 +261,8 @@ void mpio__cache_ops_init(struct mpio_cache_mapping *file)
 		.verify = ops->verify != NULL ? verify : NULL,
 		.reread = ops->reread != NULL ? reread : NULL,
 		.seal = ops->seal != NULL ? seal : NULL,
+		.release_shadow =
+			ops->release_shadow != NULL ? release_shadow : NULL,
 	};
 	lane_init(&file->reads, file);
 	lane_init(&file->writes, file);

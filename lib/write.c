@@ -15,11 +15,23 @@
 
 /* ---- The end of a page ------------------------------------------------ */
 
+/* No I/O uses it any more. Where nobody seals, rows are gathered without it. */
+static inline void release_shadow(struct mpio_page *page)
+{
+	struct mpio_mapping *mapping = page->mapping;
+	const struct mpio_mapping_ops *ops = mapping->ops;
+
+	if (ops->release_shadow != NULL && ops->seal != NULL &&
+	    page->shadow != page->data)
+		ops->release_shadow(mapping, page, page->shadow);
+}
+
 static inline void finish(struct mpio_page *page)
 {
 	struct mpio_mapping *mapping = page->mapping;
 	int error = page->error;
 
+	release_shadow(page);
 	page->flags &= ~MPIO_PAGE_WRITEBACK;
 	if (error != 0) {
 		page->flags |= MPIO_PAGE_ERROR;
@@ -100,7 +112,7 @@ void mpio__write_end_io(struct mpio_bio *bio)
 	const struct mpio_mapping_ops *ops = bio->segments->page->mapping->ops;
 
 	if (bio->plain && bio->status == 0 && ops->write_end != NULL &&
-	    ops->written == NULL)
+	    ops->written == NULL && ops->release_shadow == NULL)
 		mpio__row_end(bio, ops->write_end, MPIO_PAGE_WRITEBACK);
 	else
 		end_segments(bio);
@@ -399,8 +411,10 @@ static int write_contents(struct mpio__walk *walk, struct mpio__ahead *ahead,
 	if (ops->seal != NULL) {
 		int error = ops->seal(walk->mapping, page, &page->shadow);
 
-		if (error != 0)
+		if (error != 0) {
+			page->shadow = page->data; /* whatever it named */
 			return mpio__error(error);
+		}
 	}
 	return write_blocks(walk, ahead, page, stop);
 }

@@ -180,12 +180,31 @@ struct mpio_mapping_ops {
 	 * changed. (A cache does, see mpio/cache.h.)
 	 *
 	 * @param[in,out] data  the page's memory; may be changed to a shadow
-	 *                 buffer of the page's size, which must stay until
-	 *                 `write_end`
-	 * @return 0, or a negative errno: the page ends with it, dirty
+	 *                 buffer of the page's size, which must stay as it is
+	 *                 until `release_shadow`, whatever is retried
+	 * @return 0, or a negative errno: the page ends with it, dirty, and
+	 *         what `*data` was changed to is not used, nor released
 	 */
 	int (*seal)(struct mpio_mapping *mapping, struct mpio_page *page,
 		    void **data);
+
+	/**
+	 * No I/O uses a shadow any more: it is the engine's again.
+	 *
+	 * Called once for each `seal` that returned 0 and changed `*data`,
+	 * before the page's `write_end`: when its bytes are on the device,
+	 * after `written`; when its write failed; and when none of them left,
+	 * as the page could not be mapped. The page is still under write-back.
+	 * In a cache, which calls no `write_end` of the engine, nothing else
+	 * tells it. Comes in whatever call finds the end of the I/O, in a
+	 * cache perhaps in several threads at once: it gives memory back and
+	 * no more, starts no I/O and waits for nothing.
+	 *
+	 * @param page    that was sealed; its error is not known here
+	 * @param shadow  what `*data` was changed to
+	 */
+	void (*release_shadow)(struct mpio_mapping *mapping,
+			       struct mpio_page *page, void *shadow);
 };
 
 /** Mapping flags. */

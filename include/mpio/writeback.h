@@ -98,8 +98,9 @@ struct mpio_writeback_control {
  *   but not freed or moved.
  * @par Callbacks
  *   `next_dirty`, `get_block`, `still_valid`, `new_blocks`, `boundary`,
- *   `account` and `seal` run inside the call, the page locked; `written` and
- *   `write_end` there too, or wherever the queue's I/Os end.
+ *   `account` and `seal` run inside the call, the page locked; `written`,
+ *   `release_shadow` and `write_end` there too, or wherever the queue's I/Os
+ *   end.
  * @return 0, or, MPIO_SYNC_NONE: the error of the page that stopped the walk;
  *         MPIO_SYNC_ALL: after every page has ended, the first error of the
  *         walk, or else one of the mapping's error sequence
