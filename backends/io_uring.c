@@ -82,6 +82,10 @@ static void complete(struct channel *channel, struct mpio_bio *bio, int result)
 	channel->flying--;
 	if (result == -EINTR && bio->backend[0] == CANCELLED)
 		result = -ECANCELED; /* and not to be gone on with */
+	/* A disk that cannot be polled; the trial may have met a hole. */
+	if (result == -EOPNOTSUPP &&
+	    (channel->ring.flags & IORING_SETUP_IOPOLL) != 0)
+		result = -EAGAIN;
 	end(channel, bio,
 	    mpio__hostfile_settle(&channel->uring->file, &channel->window, bio,
 				  result));

@@ -236,6 +236,26 @@ static void each_rung_of_the_ladder_carries_the_work(void **state)
 	}
 }
 
+/* Whether the disk can be polled or not: of a new file, block 0 tells nothing. */
+static void a_new_file_may_be_polled(void **state)
+{
+	const struct mpio_io_uring_config config = {
+		.iopoll = true,
+		.file = {.direct = true, .create = true, .size = 256 * KIB}};
+	struct mpio_queue *queue;
+
+	(void)state;
+	queue = open_queue(work_open(&config));
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(
+			write_pattern(queue, 0, 64 * KIB, 4096, 64 * KIB), 0);
+		assert_int_equal(read_pattern(queue, 64 * KIB, 4096, 64 * KIB),
+				 0);
+	}
+	assert_int_equal(read_zeros(queue, 0, 64 * KIB), 0);
+	close_both(queue);
+}
+
 static void without_durable_writes_fua_is_a_flush(void **state)
 {
 	struct work_options options = {0};
@@ -406,6 +426,7 @@ int main(void)
 		RING_TEST(a_queue_that_gets_no_ring_is_told),
 		RING_TEST(a_uri_may_say_how),
 		RING_TEST(each_rung_of_the_ladder_carries_the_work),
+		RING_TEST(a_new_file_may_be_polled),
 		RING_TEST(without_durable_writes_fua_is_a_flush),
 		RING_TEST(memory_that_is_refused_is_counted_and_works),
 		RING_TEST(only_memory_that_lies_in_it_whole_is_fixed),

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A kind of device that the faults are swept over. */
 struct device_kind {
@@ -176,6 +177,38 @@ static void completions_with_an_error_tell_it(void **state)
 	}
 }
 
+/* Each read and write that reaches the disk, as where block 0 is a hole. */
+static void what_a_disk_does_not_poll_is_done_all_the_same(void **state)
+{
+	const struct mpio_io_uring_config config = {.iopoll = true,
+						    .file.direct = true};
+	struct work_options options = {.may_fail = true};
+
+	(void)state;
+	for (int polls = 1; polls >= 0; polls--) {
+		struct mpio_device *device;
+		unsigned int errors;
+
+		ring_host_reset();
+		ring_host.polls = polls != 0;
+		ring_host.lacks = polls != 0 ? 0 : IORING_SETUP_IOPOLL;
+		work_make_file();
+		device = work_open(&config);
+		assert_int_equal(
+			strstr(work_describe(device), "polled") != NULL, polls);
+		ring_host.fault = (struct ring_fault){
+			.call = RING_COMPLETION, .error = EOPNOTSUPP, .ops = 3};
+		ring_host.first = ring_host.step = 1;
+		work_deadline("not supported, polled %d", polls);
+		errors = work_run(device, &options);
+		assert_true(ring_host.fired > 0);
+		/* Elsewhere it is an error like others. */
+		assert_int_equal(errors == 0, polls);
+		work_deadline_end();
+		mpio_device_close(device);
+	}
+}
+
 /* ---- Nothing works any more ----------------------------------------------- */
 
 /* The kernel refuses for ever, and what is then done blocking fails, too. */
@@ -313,6 +346,7 @@ int main(void)
 		TEST(short_completions_are_gone_on_with),
 		TEST(completions_that_say_again_are_done_again),
 		TEST(completions_with_an_error_tell_it),
+		TEST(what_a_disk_does_not_poll_is_done_all_the_same),
 		TEST(errors_of_the_last_resort_are_told),
 		TEST(a_ring_that_is_broken_is_told),
 		TEST(a_ring_that_is_not_enabled_is_done_without),

@@ -52,7 +52,10 @@ struct mpio_io_uring_config {
 	bool sqpoll;  /* a kernel thread takes submissions: no system calls, but
 		       * a busy core */
 	bool iopoll;  /* completions are polled for; only direct I/O, and disks
-		       * that can: else it is done without */
+		       * that can: else it is done without. A read of the
+		       * first block tells, but not if that is a hole, as in a
+		       * new file: then what the disk refuses is done blocking,
+		       * one by one */
 	bool roaming; /* queues may go from thread to thread */
 };
 

@@ -245,12 +245,15 @@ int __wrap_io_uring_queue_init_params(unsigned int entries,
 				      struct io_uring *ring,
 				      struct io_uring_params *params)
 {
+	uint32_t played = ring_host.polls ? IORING_SETUP_IOPOLL : 0;
 	int result = refusal(RING_OPEN);
 
 	if (result != 0)
 		return result;
 	if (params->flags & ring_host.lacks)
 		return -EINVAL;
+	played &= params->flags;
+	params->flags &= ~played;
 	if (ring_host.entries != 0 && entries > ring_host.entries) {
 		entries = ring_host.entries;
 		params->cq_entries = 2 * entries;
@@ -260,6 +263,8 @@ int __wrap_io_uring_queue_init_params(unsigned int entries,
 		entries = ring_host.cq_small;
 	}
 	result = __real_io_uring_queue_init_params(entries, ring, params);
+	if (result == 0)
+		ring->flags |= played;
 	if (result == 0 && ring_host.cq_small != 0)
 		ring->cq.ring_entries = 1u << 16;
 	return result;

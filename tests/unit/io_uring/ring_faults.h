@@ -56,6 +56,7 @@ struct ring_host {
 	bool spares_disk;       /* flushes do nothing: no power is cut here */
 	bool is_late;           /* completions are seen once waited for */
 	bool announces_nothing; /* announcements are only counted */
+	bool polls;             /* rings are polled, to all appearances */
 	int file; /* what is read instead of the unregistered one; 0: that */
 
 	/* What was seen. */
