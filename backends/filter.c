@@ -79,7 +79,8 @@ static void end(struct filter_request *request)
 	int status = request->status;
 
 	tell(request, MPIO_SIM_END);
-	filter_free(channel->filter, request->copy, bio->length);
+	filter_free(channel->filter, request->copy,
+		    filter_copy_size(channel->filter, bio));
 	request->copy = NULL;
 	request->bio = NULL;
 	channel->count--;
@@ -435,7 +436,7 @@ static void free_channel(struct filter_channel *channel)
 
 		if (request->bio != NULL)
 			filter_free(filter, request->copy,
-				    request->bio->length);
+				    filter_copy_size(filter, request->bio));
 	}
 	filter_free(filter, channel, channel_size(filter, channel->depth));
 }

@@ -204,11 +204,13 @@ static void spread(struct filter_request *request, struct run run,
 
 /* ---- All of an I/O ------------------------------------------------------ */
 
-/* Memory for as many bytes as the I/O has. */
+/* Memory for as many bytes as the I/O has, for each device that is compared. */
 static bool make_copy(struct filter_request *request)
 {
+	const struct filter *filter = request->channel->filter;
+
 	request->copy =
-		filter_alloc(request->channel->filter, request->bio->length);
+		filter_alloc(filter, filter_copy_size(filter, request->bio));
 	if (request->copy == NULL)
 		fail(request, -MPIO_ENOMEM);
 	return request->copy != NULL;
@@ -271,16 +273,21 @@ static void send_torn(struct filter_request *request, uint32_t end,
 	}
 }
 
+/* The bio's own memory cannot be compared: it may name some of it twice, as
+ * scrap for what nobody wants. */
 static void send_mirrored(struct filter_request *request)
 {
 	const struct mpio_bio *bio = request->bio;
 	struct run run = {0, bio->length};
-	bool is_read = bio->op == MPIO_BIO_READ;
+	unsigned char *second = NULL;
 
-	if (is_read && !make_copy(request))
-		return;
-	send(request, 0, run, bio->offset, NULL);
-	send(request, 1, run, bio->offset, request->copy);
+	if (bio->op == MPIO_BIO_READ) {
+		if (!make_copy(request))
+			return;
+		second = request->copy + bio->length;
+	}
+	send(request, 0, run, bio->offset, request->copy);
+	send(request, 1, run, bio->offset, second);
 }
 
 static void send_flush(struct filter_request *request)
@@ -336,36 +343,44 @@ void mpio__filter_start(struct filter_request *request)
 
 /* ---- What came back ----------------------------------------------------- */
 
+/* Both devices have said the same; else it is counted. */
 static bool is_same(const struct filter_request *request)
 {
+	struct filter *filter = request->channel->filter;
+	uint32_t length = request->bio->length;
+
+	if (memcmp(request->copy, request->copy + length, length) == 0)
+		return true;
+	filter_lock(filter);
+	filter->mismatches++;
+	filter_unlock(filter);
+	return false;
+}
+
+static void copy_out(const struct filter_request *request)
+{
 	const struct mpio_bio *bio = request->bio;
-	uint32_t at = 0;
+	const unsigned char *from = request->copy;
 
 	for (uint32_t i = 0; i < bio->vec_count; i++) {
-		const struct mpio_iovec *vec = &bio->vecs[i];
-
-		if (memcmp(vec->base, request->copy + at, vec->length) != 0)
-			return false;
-		at += (uint32_t)vec->length;
+		memcpy(bio->vecs[i].base, from, bio->vecs[i].length);
+		from += bio->vecs[i].length;
 	}
-	return true;
 }
 
 void mpio__filter_look(struct filter_request *request)
 {
-	struct filter *filter = request->channel->filter;
 	bool is_read = request->bio->op == MPIO_BIO_READ;
 
 	if (has(request, MPIO_FAULT_ERRNO))
 		fail(request, -request->verdict.error);
 	if (request->status != 0 || !is_read)
 		return;
+	if (request->channel->filter->mirror) {
+		copy_out(request);
+		if (!is_same(request))
+			fail(request, -MPIO_EILSEQ);
+	}
 	if (has(request, MPIO_FAULT_FLIP))
 		mpio__fault_flip(request->bio, request->verdict.bit);
-	if (filter->mirror && !is_same(request)) {
-		fail(request, -MPIO_EILSEQ);
-		filter_lock(filter);
-		filter->mismatches++;
-		filter_unlock(filter);
-	}
 }

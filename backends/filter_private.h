@@ -89,6 +89,13 @@ static inline void filter_free(const struct filter *filter, void *memory,
 					       size, 0);
 }
 
+/* Of a read that is compared, there are two copies, one behind the other. */
+static inline size_t filter_copy_size(const struct filter *filter,
+				      const struct mpio_bio *bio)
+{
+	return filter->mirror ? 2 * (size_t)bio->length : bio->length;
+}
+
 static inline void filter_lock(struct filter *filter)
 {
 	if (filter->lock.lock != NULL)

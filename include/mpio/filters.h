@@ -52,7 +52,8 @@ extern "C" {
 /** What all filters take. All but `allocator` may be 0. */
 struct mpio_filter_config {
 	/* Copied. Called without the lock, by whatever thread opens, closes or
-	 * uses a queue: an I/O may need memory for its bytes. */
+	 * uses a queue: an I/O may need memory for its bytes, a read that is
+	 * compared for twice as many. */
 	const struct mpio_allocator *allocator;
 	const struct mpio_sim_lock *lock; /* copied; NULL: one thread */
 	uint32_t flags;                   /* MPIO_FILTER_* flags */
