@@ -46,12 +46,21 @@ static void let_go(struct filter_request *request)
 		mpio__filter_done(request);
 }
 
+/* What the queue below has tried often enough is not to be tried as often by
+ * each queue above. */
+static int lasting(const struct mpio_bio *bio)
+{
+	bool passes = bio->status == -MPIO_EAGAIN || bio->status == -MPIO_EINTR;
+
+	return passes && bio->op <= MPIO_BIO_WRITE ? -MPIO_EBUSY : bio->status;
+}
+
 static void end_below(struct mpio_bio *bio)
 {
 	struct filter_request *request = bio->ctx;
 
 	if (bio->status != 0)
-		fail(request, bio->status);
+		fail(request, lasting(bio));
 	if (request->sent == bio)
 		request->sent = NULL;
 	mpio_bio_put(bio);

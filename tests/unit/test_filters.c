@@ -156,6 +156,40 @@ static void what_is_short_below_is_driven_on(void **state)
 	done();
 }
 
+/* And not eight times for each that stands on another. */
+static void what_is_tried_in_vain_below_is_not_tried_above(void **state)
+{
+	static const char *const rules[] = {"read:errno=EAGAIN",
+					    "read:errno=EINTR"};
+	struct mpio_fault_rule rule;
+	struct mpio_device *devices[2];
+	char letters[2];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rules); i++) {
+		begin(rules[i]);
+		assert_int_equal(
+			mpio_filter_trace(rig.device, &config, &devices[0]), 0);
+		assert_int_equal(
+			mpio_filter_trace(devices[0], &config, &devices[1]), 0);
+		use(devices[1]);
+		assert_int_equal(sim_get(&rig, 0, 1, letters), -MPIO_EBUSY);
+		assert_int_equal(mpio_sim_rule(rig.sim, 0, &rule), 0);
+		assert_int_equal(rule.fired, 8);
+		mpio_queue_close(rig.queue);
+		rig.queue = NULL;
+		devices[1]->ops.close(devices[1]);
+		rig.device = devices[0];
+		done();
+	}
+	/* A rule's own error stays what it is. */
+	use_faults("read:errno=EAGAIN");
+	assert_int_equal(sim_get(&rig, 0, 1, letters), -MPIO_EAGAIN);
+	assert_int_equal(mpio_filter_rule(rig.device, 0, &rule), 0);
+	assert_int_equal(rule.fired, 8);
+	done();
+}
+
 static void what_comes_short_goes_down_in_whole_blocks(void **state)
 {
 	char letters[5];
@@ -837,6 +871,7 @@ int main(void)
 		TEST(a_trace_shows_what_goes_through),
 		TEST(an_error_below_is_seen_above),
 		TEST(what_is_short_below_is_driven_on),
+		TEST(what_is_tried_in_vain_below_is_not_tried_above),
 		TEST(what_comes_short_goes_down_in_whole_blocks),
 		TEST(fua_goes_through),
 		TEST(a_discards_flushes_are_not_doubled),
