@@ -155,9 +155,16 @@ static uint32_t fill(const struct filter_request *request, struct mpio_bio *bio,
 	return done;
 }
 
-static bool is_whole(const struct filter_request *request, uint32_t length)
+/* Whether an I/O may be parted here: of a write, no atomic unit may be. */
+static bool is_parting(const struct filter_request *request, uint64_t offset)
 {
-	return (length & (sector_of(request->channel->filter) - 1)) == 0;
+	const struct filter *filter = request->channel->filter;
+	uint32_t unit = sector_of(filter);
+
+	if (request->bio->op == MPIO_BIO_WRITE &&
+	    filter->device.limits.atomic_unit > unit)
+		unit = filter->device.limits.atomic_unit;
+	return (offset & (unit - 1)) == 0;
 }
 
 /* A run to one device below, by as many bios as it takes. */
@@ -172,7 +179,8 @@ static void send(struct filter_request *request, uint32_t part, struct run run,
 			return;
 		bio->offset = offset;
 		n = fill(request, bio, run, memory);
-		if (n < run.length && (n == 0 || !is_whole(request, n))) {
+		if (n < run.length &&
+		    (n == 0 || !is_parting(request, offset + n))) {
 			/* A small bio, and many pieces: one day there is a
 			 * large one. */
 			mpio_bio_put(bio);

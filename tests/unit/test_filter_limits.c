@@ -446,13 +446,16 @@ static void a_filter_is_as_deep_as_any_device(void **state)
 
 static struct sim_rig sim;
 
-/* Rules of a filter over a disk that has some as well. */
-static void use(const char *rules, const char *lower_rules)
+/* Rules of a filter over a disk that has some as well, and atomic units. */
+static void use_atomic(const char *rules, const char *lower_rules,
+		       uint32_t atomic_unit)
 {
 	struct mpio_faults faults = {0};
 	struct mpio_device *device;
 
-	sim_rig_open(&sim, lower_rules);
+	sim_rig_init(&sim);
+	sim.config.limits.atomic_unit = atomic_unit;
+	sim_rig_make(&sim, lower_rules);
 	mpio_queue_close(sim.queue);
 	libc_memory = mpio_allocator_libc();
 	config = (struct mpio_filter_config){.allocator = &libc_memory};
@@ -461,6 +464,11 @@ static void use(const char *rules, const char *lower_rules)
 		mpio_filter_fault(sim.device, &config, &faults, &device), 0);
 	sim.device = device;
 	sim.queue = open_queue(device, 1);
+}
+
+static void use(const char *rules, const char *lower_rules)
+{
+	use_atomic(rules, lower_rules, 0);
 }
 
 static void done(void)
@@ -515,6 +523,52 @@ static void without_a_large_bio_below_many_pieces_fail(void **state)
 	assert_int_equal(mpio_queue_drain(sim.queue), 0);
 	assert_sim(&sim, "a.a.....");
 	done();
+}
+
+/* A write of so many sectors, each a piece of its own. */
+static void put_scattered(uint64_t offset, uint32_t sectors)
+{
+	static unsigned char memory[16][2 * SECTOR];
+	struct mpio_bio *bio = mpio_bio_get(sim.queue, MPIO_BIO_WRITE, 0);
+
+	bio->offset = offset;
+	for (uint32_t i = 0; i < sectors; i++)
+		assert_int_equal(mpio_bio_add(bio, memory[i], SECTOR), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+}
+
+/* How many writes from an offset on the disk below was given. */
+static uint32_t writes_from(uint64_t offset)
+{
+	struct mpio_sim_entry entry;
+	uint32_t n = 0;
+
+	for (uint64_t i = 0; i < mpio_sim_journal_count(sim.sim); i++) {
+		assert_int_equal(mpio_sim_journal(sim.sim, i, &entry), 0);
+		n += entry.what == MPIO_SIM_SUBMIT && entry.offset >= offset;
+	}
+	return n;
+}
+
+/* Though the only bios below that are free take half of it, or a unit. */
+static void an_atomic_unit_is_never_parted(void **state)
+{
+	static const struct {
+		uint32_t unit;
+		uint32_t writes; /* of 16 sectors */
+	} cases[] = {{16 * SECTOR, 1}, {8 * SECTOR, 2}, {0, 2}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		use_atomic("write:nth=1:torn=0x55", "", cases[i].unit);
+		mpio_queue_close(sim.queue);
+		sim.queue = open_queue(sim.device, 2);
+		put_scattered(0, 7); /* by four bios, the large ones first */
+		put_scattered(32 * SECTOR, 16);
+		assert_int_equal(mpio_queue_drain(sim.queue), 0);
+		assert_int_equal(writes_from(32 * SECTOR), cases[i].writes);
+		done();
+	}
 }
 
 static void a_device_that_became_smaller_refuses_what_is_behind(void **state)
@@ -593,6 +647,7 @@ int main(void)
 		cmocka_unit_test(without_a_bio_below_an_io_fails),
 		cmocka_unit_test(where_bios_below_run_out_they_are_waited_for),
 		cmocka_unit_test(without_a_large_bio_below_many_pieces_fail),
+		cmocka_unit_test(an_atomic_unit_is_never_parted),
 		cmocka_unit_test(
 			a_device_that_became_smaller_refuses_what_is_behind),
 		cmocka_unit_test(what_does_not_end_below_does_not_end_inside),
