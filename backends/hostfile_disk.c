@@ -31,6 +31,8 @@
 #define GAP_MAX (1u << 20)
 /* Of each size; a file needs twice as many MiB for them. */
 #define READS 9u
+/* Of bytes without a hole between them. */
+#define RUNS_MAX 1000
 
 /* ---- What it says ------------------------------------------------------- */
 
@@ -122,20 +124,62 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/*
- * How far apart reads are to lie, so that no place is read twice; 0: what is
- * there is too little for that. A file may be yet to become as large as its
- * device.
- */
-static uint64_t find_stride(const struct mpio__hostfile *file)
-{
-	off_t end = lseek(file->fd, 0, SEEK_END);
-	uint64_t size = end > 0 ? (uint64_t)end : 0;
-	uint64_t stride;
+/* Where something is to be read. */
+struct range {
+	uint64_t start; /* bytes */
+	uint64_t end;
+};
 
-	if (size > file->device.size)
-		size = file->device.size;
-	stride = size / READS;
+#ifdef SEEK_DATA
+
+/*
+ * The longest run of bytes that are on the disk: a hole is read without it, and
+ * would be timed as a disk that is far too fast. Where there are very many, of
+ * the first of them.
+ */
+static struct range find_data(int fd, uint64_t size)
+{
+	struct range longest = {0, 0};
+	off_t at = 0;
+
+	for (int i = 0; i < RUNS_MAX; i++) {
+		off_t start = lseek(fd, at, SEEK_DATA);
+		off_t end = start < 0 ? -1 : lseek(fd, start, SEEK_HOLE);
+
+		if (end < 0 || (uint64_t)start >= size)
+			break;
+		if ((uint64_t)(end - start) > longest.end - longest.start)
+			longest =
+				(struct range){(uint64_t)start, (uint64_t)end};
+		at = end;
+	}
+	if (longest.end > size)
+		longest.end = size;
+	return longest;
+}
+
+#else
+
+static struct range find_data(int fd, uint64_t size)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+	struct range all = {0, end > 0 ? (uint64_t)end : 0};
+
+	if (all.end > size)
+		all.end = size;
+	return all;
+}
+
+#endif
+
+/*
+ * How far apart reads of a range are to lie, so that no place is read twice; 0:
+ * what is there is too little for that.
+ */
+static uint64_t find_stride(struct range range)
+{
+	uint64_t stride = (range.end - range.start) / READS;
+
 	stride -= stride % GAP_MAX;
 	return stride >= 2 * (uint64_t)GAP_MAX ? stride : 0;
 }
@@ -144,13 +188,14 @@ static uint64_t find_stride(const struct mpio__hostfile *file)
  * The median time of reads of `length` bytes, nanoseconds; 0: one failed. No
  * place is read twice, by this call or the next one.
  */
-static uint64_t time_reads(const struct mpio__hostfile *file, uint64_t stride,
-			   void *memory, uint32_t length)
+static uint64_t time_reads(const struct mpio__hostfile *file, uint64_t start,
+			   uint64_t stride, void *memory, uint32_t length)
 {
 	uint64_t times[READS];
 
 	for (unsigned int i = 0; i < READS; i++) {
-		uint64_t at = i * stride + (length == GAP_MAX ? GAP_MAX : 0);
+		uint64_t at =
+			start + i * stride + (length == GAP_MAX ? GAP_MAX : 0);
 		uint64_t begin;
 
 		/* Not from the page cache, if that can be had. */
@@ -170,19 +215,24 @@ void mpio__disk_measure(struct mpio__hostfile *file)
 {
 	const uint32_t little = 4096;
 	struct mpio__disk *disk = &file->disk;
-	uint64_t stride = find_stride(file);
+	/* A file may be yet to become as large as its device. */
+	struct range data = find_data(file->fd, file->device.size);
+	uint64_t stride;
 	uint64_t small;
 	uint64_t large;
 	uint32_t gap = little;
 	void *memory;
 
+	/* As direct I/O wants it. */
+	data.start += -data.start & (little - 1);
+	stride = data.start < data.end ? find_stride(data) : 0;
 	disk->too_little = stride == 0;
 	if (stride == 0 || file->unit > little ||
 	    posix_memalign(&memory, little, GAP_MAX))
 		return;
 	(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_RANDOM);
-	small = time_reads(file, stride, memory, little);
-	large = time_reads(file, stride, memory, GAP_MAX);
+	small = time_reads(file, data.start, stride, memory, little);
+	large = time_reads(file, data.start, stride, memory, GAP_MAX);
 	(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_NORMAL);
 	free(memory);
 	if (small == 0 || large == 0)

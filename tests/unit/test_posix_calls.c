@@ -30,6 +30,7 @@ static struct {
 	unsigned int at;
 	int error;
 	unsigned int seen;
+	off_t first_read; /* by pread; 0: none, or from there */
 
 	/* What is answered. */
 	mode_t mode;           /* of a file; 0: what it is */
@@ -177,6 +178,8 @@ FILE *__wrap_fopen64(const char *path, const char *mode)
 
 ssize_t __wrap_pread64(int fd, void *memory, size_t length, off_t offset)
 {
+	if (fake.first_read == 0 || offset < fake.first_read)
+		fake.first_read = offset;
 	return fails("pread") ? -1 : __real_pread64(fd, memory, length, offset);
 }
 
@@ -520,10 +523,36 @@ static void a_disk_that_cannot_be_found_has_no_gaps(void **state)
 	assert_int_equal(limits_of(NULL).gap_bytes, 0);
 }
 
-static void make_large_file(off_t size)
+/* All a hole, but for some MiB of data. */
+static void make_sparse_file(off_t start, unsigned int data, off_t size)
 {
+	static unsigned char bytes[MIB];
+	int fd;
+
 	make_file(PATH, 0);
+	memset(bytes, 'x', sizeof(bytes));
+	fd = open(PATH, O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(lseek(fd, start, SEEK_SET), start);
+	for (; data > 0; data--)
+		assert_int_equal(write(fd, bytes, sizeof(bytes)),
+				 sizeof(bytes));
+	close(fd);
 	assert_int_equal(truncate(PATH, size), 0);
+}
+
+static void make_large_file(void)
+{
+	make_sparse_file(0, 18, 18 * (off_t)MIB);
+}
+
+/* Not every file system has holes. */
+static bool has_holes(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(PATH, &st), 0);
+	return st.st_blocks * 512 < st.st_size;
 }
 
 static void a_disk_is_timed_only_if_it_can_be(void **state)
@@ -532,7 +561,7 @@ static void a_disk_is_timed_only_if_it_can_be(void **state)
 	struct mpio_device *device;
 	char text[400];
 
-	make_large_file(18 * (off_t)MIB);
+	make_large_file();
 	fake.file_system = 0xef53;
 	device = open_device(&config);
 	describe(device, text, sizeof(text));
@@ -562,7 +591,7 @@ static void a_disk_of_large_blocks_is_not_timed(void **state)
 	char text[400];
 
 	(void)state;
-	make_large_file(18 * (off_t)MIB);
+	make_large_file();
 	fake.file_system = 0xef53;
 	fake.is_asked = true;
 	fake.alignment = 8192;
@@ -579,12 +608,43 @@ static void of_a_large_file_only_what_the_device_has_is_timed(void **state)
 	char text[400];
 
 	(void)state;
-	make_large_file(18 * (off_t)MIB);
+	make_large_file();
 	fake.file_system = 0xef53;
 	device = open_device(&config);
 	describe(device, text, sizeof(text));
 	assert_non_null(strstr(text, "gap: assumed, too little to time\n"));
 	mpio_device_close(device);
+}
+
+/* They are no part of a disk, and are read far too fast. */
+static void holes_are_not_timed(void **state)
+{
+	static const struct {
+		unsigned int start; /* MiB */
+		unsigned int data;
+	} cases[] = {{0, 0}, {0, 17}, {3, 17}, {3, 18}};
+	const struct mpio_posix_config config = {.measure = true};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		off_t start = cases[i].start * (off_t)MIB;
+		bool is_enough = cases[i].data == 18;
+		struct mpio_device *device;
+		char text[400];
+
+		reset(state);
+		make_sparse_file(start, cases[i].data, 200 * (off_t)MIB);
+		if (!has_holes())
+			skip();
+		fake.file_system = 0xef53;
+		device = open_device(&config);
+		describe(device, text, sizeof(text));
+		assert_int_equal(strstr(text, "gap: measured") != NULL,
+				 is_enough);
+		assert_int_equal(strstr(text, "too little to time\n") != NULL,
+				 !is_enough);
+		assert_int_equal(fake.first_read, is_enough ? start : 0);
+		mpio_device_close(device);
+	}
 }
 
 /* ---- Bios --------------------------------------------------------------- */
@@ -703,6 +763,7 @@ int main(void)
 		CALL_TEST(a_disk_is_timed_only_if_it_can_be),
 		CALL_TEST(a_disk_of_large_blocks_is_not_timed),
 		CALL_TEST(of_a_large_file_only_what_the_device_has_is_timed),
+		CALL_TEST(holes_are_not_timed),
 		CALL_TEST(a_discard_that_is_interrupted_is_repeated),
 		CALL_TEST(a_result_is_settled),
 		CALL_TEST(what_is_cut_but_not_at_the_end_is_not_read_directly),
