@@ -180,7 +180,9 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  * to the queue before has ended, and what callbacks submit meanwhile; so it may
  * be called from an `end_io`, but then runs other bios' callbacks inside. While
  * it waits it may be cancelled. A callback that submits again each time keeps
- * it waiting for ever.
+ * it waiting for ever. While one such bio waits, another that a callback
+ * submits does not wait for that one, and may end before it: the first has not
+ * been sent yet, and so is not covered by the second.
  *
  * Memory may lie anywhere. What the device finds misaligned is copied through
  * memory of the queue (`bounce_bytes` of its configuration), which costs time

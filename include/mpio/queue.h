@@ -152,10 +152,12 @@ void mpio_queue_close(struct mpio_queue *queue);
 struct mpio_deadline {
 	/** Whether it is over; asked whenever a look at the devices found
 	 * nothing new, or only an error of theirs, so it may sleep a little.
-	 * Also where an end_io submits what has to wait (a flush, what is one
-	 * too many in flight): if it is over a flush ends with
-	 * -MPIO_ETIMEDOUT, and nothing more is taken (mpio_bio_submit()); who
-	 * hands pages in again for ever is not stopped. NULL: it is over. */
+	 * Also at each mpio_bio_submit() of an end_io, be there news or not,
+	 * so who sleeps does so for each bio of a chain; and while what an
+	 * end_io submits has to wait (a flush, what is one too many in
+	 * flight). If it is over a flush ends with -MPIO_ETIMEDOUT, and
+	 * nothing more is taken (mpio_bio_submit()); who hands pages in again
+	 * for ever is not stopped. NULL: it is over. */
 	bool (*is_over)(void *ctx);
 	/** A bio of the queue or its group that has not ended, when it was
 	 * over: only to be looked at. Its op, offset and length are of what
@@ -168,6 +170,9 @@ struct mpio_deadline {
 /**
  * Close a queue, but do not wait for ever: for a device that may have lost an
  * I/O. It is looked at, as by mpio_queue_poll(), until nothing is in flight.
+ * Each look is a single poll, and waits for nothing: on a simulated disk it
+ * lets no more virtual time pass than `poll` of its configuration, and what
+ * takes longer there takes as many looks.
  *
  * @param queue     not NULL; gone after the call if it returns 0, as by
  *                  mpio_queue_close(); else as it was, but unplugged, and with
@@ -241,10 +246,13 @@ int mpio_queue_drain(struct mpio_queue *queue);
  * device and wait. Other devices of a group are flushed through their queues.
  *
  * A flush that failed is not tried again: what it should have covered may be
- * lost.
+ * lost. Called from an `end_io`, it does not wait for a flush or a bio with
+ * PREFLUSH that itself still waits (mpio_bio_submit()).
  *
  * @param queue  the calling thread's; callbacks run inside
- * @return 0, or the flush's negative errno
+ * @return 0, or the flush's negative errno, or that of the wait before it
+ * @retval -MPIO_ENOMEM  no bio is free: all are held, and none of them is in
+ *                       flight. Nothing was flushed
  */
 int mpio_queue_flush(struct mpio_queue *queue);
 

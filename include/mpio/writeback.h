@@ -106,6 +106,8 @@ struct mpio_writeback_control {
  *         walk, or else one of the mapping's error sequence
  * @retval -MPIO_EIO      the device failed
  * @retval -MPIO_ENOSPC   `get_block` found no room
+ * @retval -MPIO_ENOMEM   no bio comes free: nothing is in flight, or the device
+ *                        fails to say what has ended, whatever its error is
  * @retval -MPIO_EUCLEAN  `get_block` gave an answer that cannot be
  * @retval -MPIO_EDEADLK  a page is locked, or under write-back, and nothing
  *                        is in flight that could end it; it was skipped
