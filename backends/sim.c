@@ -71,11 +71,6 @@ void mpio__sim_off(struct mpio_sim *sim)
 
 	if (sim->off)
 		return;
-	/* A write behind a flush is never there without what that covers.
-	 * Neither being done is what a cut before it leaves. */
-	for (uint64_t id = 0; (request = next_stranded(sim, id)) != NULL;
-	     id = request->id)
-		mpio__sim_strand_flush(sim, request);
 	sim->off = true;
 	mpio__sim_log_off(sim);
 	for (uint64_t id = 0; (request = next_stranded(sim, id)) != NULL;

@@ -29,8 +29,10 @@ struct sim_write *mpio__sim_write_new(struct mpio_sim *sim, uint64_t offset,
 	write->length = length;
 	write->offset = offset;
 	write->id = 0;
+	write->after = 0;
 	write->zeros = zeros;
 	write->durable = false;
+	write->preflush = false;
 	return write;
 }
 

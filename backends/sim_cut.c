@@ -4,6 +4,10 @@
  * their order, some of the writes that were not durable, each in whole or torn.
  * A state is told by how many pieces of each write are there, and a number
  * names a state.
+ *
+ * A write behind a flush is never there without what that covers: where some of
+ * it is, all of that is. Or the flush was not done; then nothing of the write
+ * is there, and of the rest anything.
  */
 #include "put.h"
 #include "sim_private.h"
@@ -30,8 +34,11 @@ struct state {
 	uint64_t index; /* of what is drawn */
 	uint64_t seed;
 	uint32_t left_out;
-	uint32_t turn; /* of those that were in flight, the first to be done */
+	uint32_t flushed; /* so many of the list, the first, are all there */
+	uint64_t order;   /* seed of the order of those that were in flight */
+	uint32_t turn;    /* of those, the first to be done */
 	bool backwards;
+	uint32_t laid; /* of the count above, so far */
 };
 
 /* ---- Pieces ------------------------------------------------------------- */
@@ -199,12 +206,53 @@ static void choose_all(const struct mpio_sim *sim, struct state *state,
  * the front or to the back, which is any of up to three. */
 static void choose_order(const struct mpio_sim *sim, struct state *state)
 {
-	uint64_t seed = state->seed ^ 0x6f72646572u;
-
+	state->order = state->seed ^ 0x6f72646572u;
 	if (sim->cache.stranded < 2)
 		return;
-	state->turn = mpio__random_below(&seed, sim->cache.stranded);
-	state->backwards = mpio__random_below(&seed, 2) != 0;
+	state->turn = mpio__random_below(&state->order, sim->cache.stranded);
+	state->backwards = mpio__random_below(&state->order, 2) != 0;
+}
+
+/* Whether the flush before a write in flight was done. The one that is left out
+ * is at `left_at` of the list. */
+static bool is_flushed(struct state *state, const struct sim_write *write,
+		       uint32_t candidate, uint32_t left_at)
+{
+	if (state->kind != MPIO_SIM_DRAWN)
+		return state->pieces[candidate] != 0;
+	switch (state->index) {
+	case 0:
+		return true;
+	case 1:
+		return false;
+	case 2:
+		return candidate == state->count - 1;
+	case 3:
+		return write->after <= left_at;
+	default:
+		return (mpio__random(&state->order) >> 40 & 1) != 0;
+	}
+}
+
+/* How much of the list is there for a flush that was done; later ones cover
+ * more. */
+static void choose_flushed(const struct mpio_sim *sim, struct state *state)
+{
+	uint32_t left_at = UINT32_MAX;
+	uint32_t candidate = 0;
+
+	for (uint32_t i = 0; i < sim->cache.count; i++) {
+		const struct sim_write *write = sim->cache.writes[i];
+
+		if (write->durable)
+			continue;
+		if (candidate == state->left_out)
+			left_at = i;
+		if (write->preflush &&
+		    is_flushed(state, write, candidate, left_at))
+			state->flushed = write->after;
+		candidate++;
+	}
 }
 
 static int choose(const struct mpio_sim *sim, struct state *state,
@@ -219,11 +267,9 @@ static int choose(const struct mpio_sim *sim, struct state *state,
 				mpio__random_below(&state->seed, state->count);
 		if (index >= 4)
 			choose_order(sim, state);
-		return 0;
-	}
-	if (index >= count_states(sim, kind))
+	} else if (index >= count_states(sim, kind)) {
 		return -MPIO_EINVAL;
-	if (kind == MPIO_SIM_TEAR_ALL) {
+	} else if (kind == MPIO_SIM_TEAR_ALL) {
 		choose_all(sim, state, index);
 	} else if (index < 1ull << state->count) {
 		for (uint32_t i = 0; i < state->count; i++)
@@ -231,6 +277,7 @@ static int choose(const struct mpio_sim *sim, struct state *state,
 	} else {
 		choose_torn(sim, state, index - (1ull << state->count));
 	}
+	choose_flushed(sim, state);
 	return 0;
 }
 
@@ -278,44 +325,61 @@ static int lay_drawn(const struct mpio_sim *sim, struct state *state,
 	return there ? lay(sim, image, write, 0, n) : 0;
 }
 
-/* The n-th write to be laid. */
+static int lay_write(const struct mpio_sim *sim, struct state *state,
+		     struct sim_image *image, const struct sim_write *write,
+		     bool flushed)
+{
+	uint32_t n = count_pieces(sim, write);
+	uint32_t candidate = state->laid;
+
+	if (write->durable)
+		return lay(sim, image, write, 0, n);
+	state->laid++;
+	if (flushed)
+		return lay(sim, image, write, 0, n);
+	if (write->preflush && write->after > state->flushed)
+		return 0;
+	if (state->kind == MPIO_SIM_DRAWN)
+		return lay_drawn(sim, state, image, write, candidate);
+	if (state->pieces[candidate] < n)
+		n = state->pieces[candidate];
+	return lay(sim, image, write, 0, n);
+}
+
+/* Some of the writes that had been done. */
+static int lay_done(const struct mpio_sim *sim, struct state *state,
+		    struct sim_image *image, uint32_t from, uint32_t to)
+{
+	int error = 0;
+
+	for (uint32_t i = from; i < to && error == 0; i++)
+		error = lay_write(sim, state, image, sim->cache.writes[i],
+				  i < state->flushed);
+	return error;
+}
+
+/* The n-th to be laid of those that were in flight. */
 static const struct sim_write *nth(const struct sim_cache *cache,
 				   const struct state *state, uint32_t n)
 {
-	uint32_t first = cache->count - cache->stranded;
-
-	if (n < first)
-		return cache->writes[n];
-	n = n - first + state->turn;
+	n += state->turn;
 	if (n >= cache->stranded)
 		n -= cache->stranded;
-	return cache
-		->writes[state->backwards ? cache->count - 1 - n : first + n];
+	if (state->backwards)
+		n = cache->stranded - 1 - n;
+	return cache->writes[cache->count - cache->stranded + n];
 }
 
 static int lay_state(const struct mpio_sim *sim, struct state *state,
 		     struct sim_image *image)
 {
-	uint32_t candidate = 0;
-	int error = 0;
+	const struct sim_cache *cache = &sim->cache;
+	int error =
+		lay_done(sim, state, image, 0, cache->count - cache->stranded);
 
-	for (uint32_t i = 0; i < sim->cache.count && error == 0; i++) {
-		const struct sim_write *write = nth(&sim->cache, state, i);
-		uint32_t n = count_pieces(sim, write);
-
-		if (write->durable) {
-			error = lay(sim, image, write, 0, n);
-			continue;
-		}
-		if (state->kind == MPIO_SIM_DRAWN)
-			error = lay_drawn(sim, state, image, write, candidate);
-		else if (state->pieces[candidate] < n)
-			error = lay(sim, image, write, 0,
-				    state->pieces[candidate]);
-		else
-			error = lay(sim, image, write, 0, n);
-		candidate++;
-	}
+	for (uint32_t i = 0; i < cache->stranded && error == 0; i++)
+		error = lay_write(sim, state, image, nth(cache, state, i),
+				  false);
 	return error;
 }
 

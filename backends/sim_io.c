@@ -130,12 +130,10 @@ static bool heeds(const struct mpio_sim *sim, const struct mpio_bio *bio,
 	       (sim->device.limits.features & feature) != 0;
 }
 
-/* What it was to be written behind is durable before it is. */
-static int do_preflush(struct mpio_sim *sim, const struct sim_request *request)
+/* Whether it is to be written behind a flush. */
+static bool has_preflush(const struct mpio_sim *sim, const struct mpio_bio *bio)
 {
-	if (!heeds(sim, request->bio, MPIO_BIO_PREFLUSH, MPIO_DEVICE_PREFLUSH))
-		return 0;
-	return mpio__sim_cache_flush(sim, request->mark);
+	return heeds(sim, bio, MPIO_BIO_PREFLUSH, MPIO_DEVICE_PREFLUSH);
 }
 
 static int do_write(struct mpio_sim *sim, const struct sim_request *request,
@@ -144,8 +142,10 @@ static int do_write(struct mpio_sim *sim, const struct sim_request *request,
 	bool durable = (sim->device.limits.features & MPIO_DEVICE_FLUSH) == 0 ||
 		       heeds(sim, request->bio, MPIO_BIO_FUA, MPIO_DEVICE_FUA);
 	struct run run = {0, 0};
-	int error = do_preflush(sim, request);
+	int error = 0;
 
+	if (has_preflush(sim, request->bio))
+		error = mpio__sim_cache_flush(sim, request->mark);
 	while (error == 0 && next_run(sim, request, end, &run)) {
 		struct sim_write *write = take(sim, request, run);
 
@@ -217,16 +217,10 @@ static bool is_begun(const struct sim_request *request)
 		(actions & MPIO__FAULT_MOVES) != 0);
 }
 
-void mpio__sim_strand_flush(struct mpio_sim *sim,
-			    const struct sim_request *request)
-{
-	if (is_begun(request) && do_preflush(sim, request) != 0)
-		sim->incomplete = true;
-}
-
 void mpio__sim_strand(struct mpio_sim *sim, struct sim_request *request)
 {
 	const struct mpio_bio *bio = request->bio;
+	uint64_t first = sim->done - (sim->cache.count - sim->cache.stranded);
 	struct run run = {0, 0};
 
 	if (!is_begun(request))
@@ -239,6 +233,9 @@ void mpio__sim_strand(struct mpio_sim *sim, struct sim_request *request)
 			sim->incomplete = true;
 			return;
 		}
+		if (request->mark > first)
+			write->after = (uint32_t)(request->mark - first);
+		write->preflush = has_preflush(sim, bio);
 		sim->cache.stranded++;
 	}
 }

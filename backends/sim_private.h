@@ -67,8 +67,12 @@ struct sim_write {
 	uint32_t length;
 	uint64_t offset;
 	uint64_t id;
-	bool zeros;   /* there are no bytes */
-	bool durable; /* it is there after any cut, over what was before it */
+	uint32_t after; /* so many of the list, the first, were done before it
+			 * was submitted; it was in flight when the power
+			 * failed */
+	bool zeros;     /* there are no bytes */
+	bool durable;   /* it is there after any cut, over what was before it */
+	bool preflush;  /* it is there only if all is that it comes after */
 	unsigned char bytes[];
 };
 
@@ -151,9 +155,6 @@ uint32_t mpio__sim_sector(const struct mpio_sim *sim);
 
 /* sim_io.c: do an I/O as its verdict says; its status and moved bytes. */
 void mpio__sim_do(struct mpio_sim *sim, struct sim_request *request);
-/* Flush before a write that is to come behind a flush. */
-void mpio__sim_strand_flush(struct mpio_sim *sim,
-			    const struct sim_request *request);
 /* Remember a write of which nobody knows what the cut leaves of it. */
 void mpio__sim_strand(struct mpio_sim *sim, struct sim_request *request);
 

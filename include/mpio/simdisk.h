@@ -22,11 +22,12 @@
  * after it had ended ends, or, if it asks for that (FUA), until it ends itself.
  * When the power fails, each write that is not durable may have reached the
  * medium, in part or in whole, or not at all: those in the cache and those in
- * flight. Of a PREFLUSH write in flight the flush has been done; a cut before
- * it was submitted leaves the rest. mpio_sim_cut() chooses among these states;
- * mpio_sim_snapshot() lets a test go through all that are enumerated, below.
- * Where writes in flight overlap, those have the one on top that was submitted
- * later; the other way round they are among the drawn ones only:
+ * flight. A PREFLUSH write in flight is there, or some of it, only if all is
+ * that its flush covers; that may be there without it, in part or in whole, for
+ * the flush may have been done or not. mpio_sim_cut() chooses among these
+ * states; mpio_sim_snapshot() lets a test go through all that are enumerated,
+ * below. Where writes in flight overlap, those have the one on top that was
+ * submitted later; the other way round they are among the drawn ones only:
  *
  *     mpio_sim_power_off(sim);
  *     mpio_sim_snapshot(sim, &snapshot);
@@ -258,7 +259,10 @@ enum mpio_sim_cut_kind {
 	MPIO_SIM_DRAWN     /* 0: all are there; 1: none; 2: only the last;
 			    * 3: all but one, by the seed; from 4 on by the
 			    * seed, each torn at any of its sectors or in any
-			    * of them, those in flight in any order */
+			    * of them, those in flight in any order. A PREFLUSH
+			    * write that is there brings all that its flush
+			    * covers; one left out takes those along whose
+			    * flush covers it */
 };
 
 /** Not durable writes, up to which states are enumerated. */
@@ -298,7 +302,8 @@ uint32_t mpio_sim_unflushed(struct mpio_sim *sim);
  *     TEAR_ONE  2^k + 2^(k-1) * the sum of all (n - 1)
  *     TEAR_ALL  the product of all (n + 1)
  *
- * States may be alike: two writes of the same bytes to the same place.
+ * States may be alike: two writes of the same bytes to the same place, or what
+ * a PREFLUSH write that is there brings anyhow.
  *
  * @param sim   any
  * @param kind  one of the three that are enumerated

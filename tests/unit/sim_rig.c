@@ -203,3 +203,28 @@ void assert_sim_at(struct sim_rig *rig, const char *letters, int line)
 		fail_msg("line %d: the disk is '%s', and not '%s'", line, found,
 			 letters);
 }
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+uint32_t sim_count_disks(struct sim_rig *rig, enum mpio_sim_cut_kind kind,
+			 uint64_t states, char disks[][RIG_SECTORS + 1])
+{
+	struct mpio_sim_snapshot *snapshot;
+	uint32_t distinct = 0;
+
+	assert_int_equal(mpio_sim_snapshot(rig->sim, &snapshot), 0);
+	for (uint64_t i = 0; i < states; i++) {
+		assert_int_equal(mpio_sim_restore(rig->sim, snapshot), 0);
+		assert_int_equal(mpio_sim_cut(rig->sim, kind, i), 0);
+		sim_letters(rig, 16, disks[i]);
+	}
+	assert_int_equal(mpio_sim_restore(rig->sim, snapshot), 0);
+	mpio_sim_forget(snapshot);
+	qsort(disks, (size_t)states, sizeof(disks[0]), compare);
+	for (uint64_t i = 0; i < states; i++)
+		distinct += i == 0 || strcmp(disks[i], disks[i - 1]) != 0;
+	return distinct;
+}

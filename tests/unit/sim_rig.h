@@ -68,4 +68,9 @@ void sim_letters(struct sim_rig *rig, uint32_t sectors, char *letters);
 void assert_sim_at(struct sim_rig *rig, const char *letters, int line);
 #define assert_sim(rig, letters) assert_sim_at(rig, letters, __LINE__)
 
+/* How many different disks there are among so many states of a cut; each is
+ * looked at, and they are sorted. The disk is not cut. */
+uint32_t sim_count_disks(struct sim_rig *rig, enum mpio_sim_cut_kind kind,
+			 uint64_t states, char disks[][RIG_SECTORS + 1]);
+
 #endif

@@ -267,33 +267,13 @@ static void what_is_held_ends_with_the_power(void **state)
 
 /* ---- States --------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* How many different disks there are among some states, each looked at. */
-static uint32_t count_disks(enum mpio_sim_cut_kind kind, uint64_t states,
-			    char disks[][RIG_SECTORS + 1])
-{
-	struct mpio_sim_snapshot *snapshot;
-	uint32_t distinct = 0;
-
-	assert_int_equal(mpio_sim_snapshot(rig.sim, &snapshot), 0);
-	for (uint64_t i = 0; i < states; i++) {
-		assert_int_equal(mpio_sim_restore(rig.sim, snapshot), 0);
-		cut(kind, i);
-		sim_letters(&rig, 16, disks[i]);
-	}
-	assert_int_equal(mpio_sim_restore(rig.sim, snapshot), 0);
-	mpio_sim_forget(snapshot);
-	qsort(disks, (size_t)states, sizeof(disks[0]), compare);
-	for (uint64_t i = 0; i < states; i++)
-		distinct += i == 0 || strcmp(disks[i], disks[i - 1]) != 0;
-	return distinct;
-}
-
 static char disks[20000][RIG_SECTORS + 1];
+
+static uint32_t count_disks(enum mpio_sim_cut_kind kind, uint64_t states,
+			    char (*found)[RIG_SECTORS + 1])
+{
+	return sim_count_disks(&rig, kind, states, found);
+}
 
 static uint64_t states_of(enum mpio_sim_cut_kind kind)
 {
@@ -378,30 +358,6 @@ static void what_is_durable_is_in_every_state(void **state)
 	count_disks(MPIO_SIM_DRAWN, 200, disks);
 	for (int i = 0; i < 200; i++)
 		assert_memory_equal(disks[i] + 4, "bb", 2);
-	sim_rig_close(&rig);
-}
-
-/* Whatever is left of it, what its flush covers is there. */
-static void a_preflush_in_flight_comes_behind_its_flush(void **state)
-{
-	(void)state;
-	sim_rig_open(&rig, "write:nth=2:cut");
-	sim_put(&rig, 0, 1, 'a');
-	assert_int_equal(sim_put_flags(&rig, 2, 2, 'b', MPIO_BIO_PREFLUSH),
-			 -MPIO_ENXIO);
-	assert_int_equal(states_of(MPIO_SIM_TEAR_ALL), 3);
-	assert_int_equal(count_disks(MPIO_SIM_TEAR_ALL, 3, disks), 3);
-	assert_string_equal(disks[0], "a...............");
-	assert_string_equal(disks[1], "a.b.............");
-	assert_string_equal(disks[2], "a.bb............");
-	sim_rig_close(&rig);
-	/* One that is not done flushes nothing. */
-	sim_rig_open(&rig, "write:nth=2:drop:cut");
-	sim_put(&rig, 0, 1, 'a');
-	sim_put_flags(&rig, 2, 2, 'b', MPIO_BIO_PREFLUSH);
-	assert_int_equal(states_of(MPIO_SIM_WHOLE), 2);
-	cut_all();
-	assert_sim(&rig, "....");
 	sim_rig_close(&rig);
 }
 
@@ -494,36 +450,6 @@ static void drawn_states_are_many_and_can_be_had_again(void **state)
 		sim_rig_close(&rig);
 	}
 	assert_memory_equal(disks, again, sizeof(again));
-}
-
-/*
- * Writes that are there or not, of which a and b share a sector, and b and c.
- * By hand: none, one of them, and a with c are 5 disks; a with b, and b with c,
- * are 2 each if either may be the later, and all three 4. Together 13, and 8 of
- * them in the order of their submission.
- */
-static void what_was_in_flight_is_drawn_in_any_order(void **state)
-{
-	(void)state;
-	sim_rig_init(&rig);
-	rig.config.limits.atomic_unit = 8 * SECTOR;
-	sim_rig_make(&rig, "");
-	sim_start(&rig, MPIO_BIO_WRITE, 0, 0, 2, 'a');
-	sim_start(&rig, MPIO_BIO_WRITE, 0, 1, 3, 'b');
-	sim_start(&rig, MPIO_BIO_WRITE, 0, 3, 2, 'c');
-	mpio_sim_power_off(rig.sim);
-	assert_int_equal(mpio_queue_drain(rig.queue), 0);
-	assert_int_equal(count_disks(MPIO_SIM_WHOLE, 8, disks), 8);
-	assert_int_equal(count_disks(MPIO_SIM_DRAWN, 1000, disks), 13);
-	cut(MPIO_SIM_DRAWN, 0);
-	assert_sim(&rig, "abbcc.");
-	/* What had been done before comes first. */
-	sim_put(&rig, 0, 2, 'd');
-	sim_start(&rig, MPIO_BIO_WRITE, 0, 1, 2, 'e');
-	mpio_sim_power_off(rig.sim);
-	assert_int_equal(mpio_queue_drain(rig.queue), 0);
-	assert_int_equal(count_disks(MPIO_SIM_DRAWN, 1000, disks), 4);
-	sim_rig_close(&rig);
 }
 
 /* A state that is enumerated is one of those that may be drawn, and none is
@@ -754,12 +680,10 @@ int main(void)
 		TEST(states_are_as_counted_by_hand),
 		TEST(writes_that_overlap_lie_in_their_order),
 		TEST(what_is_durable_is_in_every_state),
-		TEST(a_preflush_in_flight_comes_behind_its_flush),
 		TEST(an_atomic_unit_never_tears),
 		TEST(ten_writes_are_enumerated_and_eleven_are_not),
 		TEST(drawn_states_begin_with_the_extremes),
 		TEST(drawn_states_are_many_and_can_be_had_again),
-		TEST(what_was_in_flight_is_drawn_in_any_order),
 		TEST(no_state_is_drawn_that_cannot_be),
 		TEST(a_discard_is_a_write_of_zeros),
 		TEST(a_discard_is_made_durable_by_flushes),

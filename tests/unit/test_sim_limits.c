@@ -300,9 +300,12 @@ static void states_that_no_number_counts_are_none(void **state)
 	sim_rig_close(&rig);
 }
 
-/* What a write behind a flush would have made durable is not known any more. */
+/* There is no room for what a write behind a flush has; it is not known any
+ * more. */
 static void a_cut_without_memory_for_a_flush_is_no_cut(void **state)
 {
+	uint32_t fails = 0;
+
 	(void)state;
 	fail_at = 0;
 	sim_rig_init(&rig);
@@ -316,6 +319,24 @@ static void a_cut_without_memory_for_a_flush_is_no_cut(void **state)
 	assert_int_equal(mpio_queue_drain(rig.queue), 0);
 	assert_int_equal(mpio_sim_cut(rig.sim, MPIO_SIM_WHOLE, 0),
 			 -MPIO_ENOMEM);
+	sim_rig_close(&rig);
+	/* Or none for what the flush covers, when it comes to the medium. */
+	fail_at = 0;
+	sim_rig_init(&rig);
+	rig.config.allocator = &some;
+	sim_rig_make(&rig, "");
+	assert_int_equal(sim_put(&rig, 0, 1, 'a'), 0);
+	sim_start(&rig, MPIO_BIO_WRITE, MPIO_BIO_PREFLUSH, 1, 1, 'b');
+	mpio_sim_power_off(rig.sim);
+	assert_int_equal(mpio_queue_drain(rig.queue), 0);
+	do {
+		fail_at = (int)++fails;
+	} while (mpio_sim_cut(rig.sim, MPIO_SIM_WHOLE, 2) == -MPIO_ENOMEM &&
+		 mpio_sim_is_off(rig.sim));
+	fail_at = 0;
+	/* A list, a leaf and a chunk, and one more list. */
+	assert_int_equal(fails, 5);
+	assert_sim(&rig, "ab..");
 	sim_rig_close(&rig);
 }
 
