@@ -370,17 +370,37 @@ static const struct sim_write *nth(const struct sim_cache *cache,
 	return cache->writes[cache->count - cache->stranded + n];
 }
 
+/* How many of those that had been done come before one that was in flight: all,
+ * or, if it is drawn, some; those done before it came do, and the first `from`.
+ */
+static uint32_t place_of(struct state *state, const struct sim_write *write,
+			 uint32_t from, uint32_t all)
+{
+	if (write->after > from)
+		from = write->after;
+	if (state->kind != MPIO_SIM_DRAWN || state->index < 4 || from == all)
+		return all;
+	return from + mpio__random_below(&state->order, all - from + 1);
+}
+
 static int lay_state(const struct mpio_sim *sim, struct state *state,
 		     struct sim_image *image)
 {
 	const struct sim_cache *cache = &sim->cache;
-	int error =
-		lay_done(sim, state, image, 0, cache->count - cache->stranded);
+	uint32_t all = cache->count - cache->stranded;
+	uint32_t done = 0;
+	int error = 0;
 
-	for (uint32_t i = 0; i < cache->stranded && error == 0; i++)
-		error = lay_write(sim, state, image, nth(cache, state, i),
-				  false);
-	return error;
+	for (uint32_t i = 0; i < cache->stranded && error == 0; i++) {
+		const struct sim_write *write = nth(cache, state, i);
+		uint32_t place = place_of(state, write, done, all);
+
+		error = lay_done(sim, state, image, done, place);
+		done = place;
+		if (error == 0)
+			error = lay_write(sim, state, image, write, false);
+	}
+	return error == 0 ? lay_done(sim, state, image, done, all) : error;
 }
 
 /* The disk has a new past: it holds what an image does, and nothing else. */

@@ -27,7 +27,9 @@
  * the flush may have been done or not. mpio_sim_cut() chooses among these
  * states; mpio_sim_snapshot() lets a test go through all that are enumerated,
  * below. Where writes in flight overlap, those have the one on top that was
- * submitted later; the other way round they are among the drawn ones only:
+ * submitted later, and where one was done while another was in flight, the one
+ * that still is; the other way round they are among the drawn ones only, and
+ * in none once the one that was done has left the cache:
  *
  *     mpio_sim_power_off(sim);
  *     mpio_sim_snapshot(sim, &snapshot);

@@ -205,6 +205,79 @@ static void what_was_in_flight_is_drawn_in_any_order(void **state)
 	sim_rig_close(&rig);
 }
 
+/*
+ * Writes that are there or not: c was done before a was submitted, and b, which
+ * has a sector of a, while a was in flight. So a is over c, and either of a and
+ * b over the other. By hand: without a, 4 disks of b and c; with it, 'aa' and
+ * 'ab', the latter only among those that are drawn.
+ */
+static void what_was_done_meanwhile_may_lie_on_top(void **state)
+{
+	(void)state;
+	for (uint32_t fua = 0; fua < 2; fua++) {
+		sim_rig_init(&rig);
+		rig.config.limits.atomic_unit = 8 * SECTOR;
+		sim_rig_make(&rig, "write:nth=2:hold");
+		sim_put(&rig, 0, 1, 'c');
+		sim_start(&rig, MPIO_BIO_WRITE, 0, 0, 2, 'a');
+		sim_put_flags(&rig, 1, 1, 'b', fua != 0 ? MPIO_BIO_FUA : 0);
+		power_off();
+		if (fua == 0) {
+			assert_int_equal(count_disks(MPIO_SIM_WHOLE, 8), 5);
+			assert_int_equal(count_disks(MPIO_SIM_DRAWN, 1000), 6);
+		} else { /* Those of them that have b, or have it below a. */
+			assert_int_equal(count_disks(MPIO_SIM_DRAWN, 1000), 4);
+		}
+		is_among("ab..", 1000);
+		is_among("aa..", 1000);
+		sim_rig_close(&rig);
+	}
+}
+
+/*
+ * b, and then c were done while a was in flight, and each has a sector of it.
+ * By hand: none, 'aa', '.bb' and 'c'; of a and b 'aab' and 'abb', of a and c
+ * 'ca' besides, of b and c 'cbb'; and of all a may be between them, 'cab': 9.
+ */
+static void it_may_lie_between_what_was_done_meanwhile(void **state)
+{
+	(void)state;
+	sim_rig_init(&rig);
+	rig.config.limits.atomic_unit = 8 * SECTOR;
+	sim_rig_make(&rig, "write:nth=1:hold");
+	sim_start(&rig, MPIO_BIO_WRITE, 0, 0, 2, 'a');
+	sim_put(&rig, 1, 2, 'b');
+	sim_put(&rig, 0, 1, 'c');
+	power_off();
+	assert_int_equal(count_disks(MPIO_SIM_DRAWN, 1000), 9);
+	is_among("aab.", 1000);
+	is_among("cab.", 1000);
+	is_among("cbb.", 1000);
+	sim_rig_close(&rig);
+}
+
+/*
+ * Of a and d in flight, and b, done meanwhile, any may be on top in the sector
+ * that all three have. By hand: none, 'aa', '.dd' and '.b'; of two of them,
+ * 'aad', 'add', 'ab' and '.bd' besides; of all, 'abd': 9.
+ */
+static void any_of_three_may_lie_on_top(void **state)
+{
+	(void)state;
+	sim_rig_init(&rig);
+	rig.config.limits.atomic_unit = 8 * SECTOR;
+	sim_rig_make(&rig, "write:nth=1:hold,write:nth=2:hold");
+	sim_start(&rig, MPIO_BIO_WRITE, 0, 0, 2, 'a');
+	sim_start(&rig, MPIO_BIO_WRITE, 0, 1, 2, 'd');
+	sim_put(&rig, 1, 1, 'b');
+	power_off();
+	assert_int_equal(count_disks(MPIO_SIM_DRAWN, 1000), 9);
+	is_among("aad.", 1000);
+	is_among("add.", 1000);
+	is_among("abd.", 1000);
+	sim_rig_close(&rig);
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(void)
@@ -215,6 +288,9 @@ int main(void)
 		TEST(extremes_keep_what_a_flush_covers),
 		TEST(each_flush_in_flight_covers_its_own),
 		TEST(what_was_in_flight_is_drawn_in_any_order),
+		TEST(what_was_done_meanwhile_may_lie_on_top),
+		TEST(it_may_lie_between_what_was_done_meanwhile),
+		TEST(any_of_three_may_lie_on_top),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
