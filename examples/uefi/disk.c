@@ -11,11 +11,13 @@
  * are worth it: the driver cuts one into many commands that are under way
  * together. It does for NVMe; that for AHCI sends one each tick.
  *
- * To ask for a block alone costs as much as some hundred KiB. Behind a run of a
- * file lies what tells of the next one, often: a block of pointers. So a read
- * goes on for a block, over memory that was announced, which is then put back as
- * it was; and if that block is asked for, it is there. What else is metadata is
- * read with its neighbours.
+ * To ask for a block alone costs as much as some hundred KiB, up to a MiB. So
+ * what is short is read with what follows it, into memory of the device's own,
+ * and copied; a file's blocks and the blocks of pointers between them then come
+ * together. How far to go is learned: twice as far as the last time if nearly
+ * all of that was asked for and this goes on behind it, else as far as was of
+ * use; and what lies elsewhere begins anew with 4 KiB. So no more is read for
+ * nothing than is of use. What is as long as that goes to its own memory.
  */
 #include "disk.h"
 
@@ -62,102 +64,77 @@ static int read_bytes(struct disk *disk, uint64_t offset, void *memory,
 	return error_of(disk_read(disk, offset, memory, size));
 }
 
-/* May a read go on behind its end: on the disk, and in memory, into which no
- * other read goes meanwhile? */
-static bool may_read_more(const struct disk *disk, const struct mpio_bio *bio)
+static void forget(struct disk_ahead *ahead, uint64_t offset)
 {
-	size_t at = (uintptr_t)bio->vecs->base - (uintptr_t)disk->place;
-	uint64_t end = bio->offset + bio->length;
-
-	return disk->more_bytes > 0 && disk->under_way == 0 &&
-	       !(bio->flags & MPIO_BIO_META) && at < disk->place_size &&
-	       disk->place_size - at >=
-		       bio->length + (size_t)disk->more_bytes &&
-	       disk->device.size - end >= disk->more_bytes;
+	ahead->offset = offset;
+	ahead->length = 0;
+	ahead->used = 0;
 }
 
-static int read_more(struct disk *disk, struct mpio_bio *bio)
-{
-	unsigned char *behind = (unsigned char *)bio->vecs->base + bio->length;
-	uint32_t bytes = disk->more_bytes;
-	int error;
-
-	memcpy(disk->saved, behind, bytes);
-	error = read_bytes(disk, bio->offset, bio->vecs->base,
-			   bio->length + (size_t)bytes);
-	if (!error) {
-		memcpy(disk->kept, behind, bytes);
-		disk->kept_offset = bio->offset + bio->length;
-		disk->kept_length = bytes;
-	}
-	memcpy(behind, disk->saved, bytes);
-	return error;
-}
-
-/* May it be read with its neighbours? */
-static bool may_read_around(const struct disk *disk, const struct mpio_bio *bio)
-{
-	uint64_t at = bio->offset % DISK_KEPT;
-
-	return bio->flags & MPIO_BIO_META && disk->block_size <= DISK_KEPT &&
-	       disk->device.limits.memory_alignment <= DISK_KEPT &&
-	       bio->length <= DISK_KEPT - at &&
-	       disk->device.size - (bio->offset - at) >= DISK_KEPT;
-}
-
-static int read_around(struct disk *disk, const struct mpio_bio *bio)
-{
-	uint64_t at = bio->offset % DISK_KEPT;
-	int error;
-
-	disk->kept_length = 0;
-	error = read_bytes(disk, bio->offset - at, disk->kept, DISK_KEPT);
-	if (error)
-		return error;
-	disk->kept_offset = bio->offset - at;
-	disk->kept_length = DISK_KEPT;
-	memcpy(bio->vecs->base, disk->kept + at, bio->length);
-	return 0;
-}
-
-/* Is it there from an earlier read? */
-static bool take_kept(const struct disk *disk, const struct mpio_bio *bio)
+/* Take what is there of the first bytes of a read; tell how many. */
+static uint32_t take(struct disk *disk, const struct mpio_bio *bio)
 {
 	const struct efi_block_media *media = disk->io->media;
-	uint64_t at = bio->offset - disk->kept_offset;
+	uint32_t alignment = disk->device.limits.memory_alignment;
+	struct disk_ahead *ahead = &disk->ahead;
+	uint64_t at = bio->offset - ahead->offset;
+	uint32_t length = bio->length;
 
 	if (!media->present || media->id != disk->media_id)
-		return false;
-	if (!(bio->flags & MPIO_BIO_META) || at >= disk->kept_length ||
-	    bio->length > disk->kept_length - at)
-		return false;
-	memcpy(bio->vecs->base, disk->kept + at, bio->length);
-	return true;
+		forget(ahead, 0);
+	if (at >= ahead->length)
+		return 0;
+	if (length > ahead->length - at) {
+		length = ahead->length - (uint32_t)at;
+		if (alignment > 1) /* of where the others go */
+			length &= ~(alignment - 1);
+	}
+	memcpy(bio->vecs->base, ahead->memory + at, length);
+	ahead->used += length;
+	return length;
+}
+
+/* How far to read ahead from here, by what came of the last time. */
+static uint32_t length_ahead(const struct disk *disk, uint64_t offset)
+{
+	const struct disk_ahead *ahead = &disk->ahead;
+	uint64_t left = disk->device.size - offset;
+	uint32_t length = ahead->used;
+
+	if (offset - ahead->offset > ahead->length + ahead->next)
+		length = 0; /* elsewhere */
+	else if (ahead->used >= ahead->length - ahead->length / 4)
+		length = 2 * ahead->next;
+	if (length < DISK_AHEAD_MIN)
+		length = DISK_AHEAD_MIN;
+	if (length > ahead->most)
+		length = ahead->most;
+	return length < left ? length : (uint32_t)left;
 }
 
 /* Read, and wait for it. What fails with others may be good alone. */
-static int read_now(struct disk *disk, struct mpio_bio *bio)
+static int read_now(struct disk *disk, const struct mpio_bio *bio)
 {
-	int error = 0;
+	struct disk_ahead *ahead = &disk->ahead;
+	uint32_t taken = take(disk, bio), length = bio->length - taken;
+	unsigned char *memory = (unsigned char *)bio->vecs->base + taken;
+	uint64_t offset = bio->offset + taken;
 
-	if (!take_kept(disk, bio) &&
-	    (!may_read_more(disk, bio) || read_more(disk, bio)) &&
-	    (!may_read_around(disk, bio) || read_around(disk, bio)))
-		error = read_bytes(disk, bio->offset, bio->vecs->base,
-				   bio->length);
-	mpio_bio_end(bio, error);
-	return 0;
-}
-
-static int disk_register(struct mpio_device *device, void *channel, void *base,
-			 size_t length)
-{
-	struct disk *disk = (struct disk *)device;
-
-	(void)channel;
-	disk->place = base;
-	disk->place_size = length;
-	return 0;
+	if (length == 0)
+		return 0;
+	ahead->next = length_ahead(disk, offset);
+	forget(ahead, offset);
+	if (length < ahead->next && length < ahead->most / 2) {
+		if (!read_bytes(disk, offset, ahead->memory, ahead->next)) {
+			ahead->length = ahead->next;
+			ahead->used = length;
+			memcpy(memory, ahead->memory, length);
+			return 0;
+		}
+		ahead->next = 0;
+	}
+	ahead->offset += length;
+	return read_bytes(disk, offset, memory, length);
 }
 
 static int disk_submit(struct mpio_device *device, void *channel,
@@ -169,8 +146,10 @@ static int disk_submit(struct mpio_device *device, void *channel,
 	int error;
 
 	(void)channel;
-	if (io2 == NULL || bio->length < ASYNCHRONOUS_MIN)
-		return read_now(disk, bio);
+	if (io2 == NULL || bio->length < ASYNCHRONOUS_MIN) {
+		mpio_bio_end(bio, read_now(disk, bio));
+		return 0;
+	}
 	while (i < DISK_DEPTH && disk->bios[i] != NULL)
 		i++;
 	if (i == DISK_DEPTH)
@@ -259,8 +238,18 @@ static bool is_nvme(struct efi_boot_services *boot, efi_handle handle)
 	return false;
 }
 
+void disk_read_ahead(struct disk *disk, uint32_t most)
+{
+	if (disk->block_size > DISK_AHEAD_MIN ||
+	    disk->device.limits.memory_alignment > DISK_AHEAD_MIN)
+		most = 0;
+	disk->ahead.most = most;
+	disk->ahead.next = 0;
+	forget(&disk->ahead, 0);
+}
+
 bool disk_open(struct disk *disk, struct efi_boot_services *boot,
-	       efi_handle handle, enum disk_way way)
+	       efi_handle handle, enum disk_way way, void *ahead)
 {
 	static const struct efi_guid guid = EFI_BLOCK_IO_GUID;
 	static const struct efi_guid guid2 = EFI_BLOCK_IO2_GUID;
@@ -268,7 +257,7 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	struct efi_block_io2 *io2;
 	uint32_t alignment, size;
 
-	*disk = (struct disk){.boot = boot};
+	*disk = (struct disk){.boot = boot, .ahead.memory = ahead};
 	if (boot->handle_protocol(handle, &guid, (void **)&disk->io))
 		return false;
 	media = disk->io->media;
@@ -282,8 +271,7 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	if (alignment & (alignment - 1))
 		alignment = EFI_PAGE_SIZE; /* against the specification */
 	disk->device = (struct mpio_device){
-		.ops = {.submit = disk_submit,
-			.register_memory = disk_register},
+		.ops = {.submit = disk_submit},
 		.limits = {.logical_block_size = size,
 			   .memory_alignment = alignment,
 			   .segments_max = 1,
@@ -297,13 +285,8 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 		disk->io2 = io2;
 		disk->device.ops.reap = disk_reap;
 	}
+	disk_read_ahead(disk, DISK_AHEAD);
 	return true;
-}
-
-void disk_read_ahead(struct disk *disk, uint32_t size)
-{
-	if (size <= DISK_KEPT && size % disk->block_size == 0)
-		disk->more_bytes = size;
 }
 
 void disk_close(struct disk *disk)

@@ -12,8 +12,20 @@
 /* Reads on their way at once. */
 #define DISK_DEPTH 16u
 
-/* Bytes that are kept of what was read without being asked for. */
-#define DISK_KEPT 4096u
+/* So many bytes are read ahead, at most and at least. */
+#define DISK_AHEAD (1u << 20)
+#define DISK_AHEAD_MIN 4096u
+
+/* What was read ahead, of one place of the disk. */
+struct disk_ahead {
+	unsigned char *memory; /* DISK_AHEAD bytes */
+	uint32_t most;         /* bytes, a power of two; 0: nothing is */
+	uint32_t next;         /* so many the next time */
+	uint32_t length;       /* that are there, */
+	uint32_t used;         /* and were asked for */
+	uint64_t offset;       /* of the first on the disk, or of what follows
+				* the last read */
+};
 
 struct disk {
 	struct mpio_device device; /* first */
@@ -26,13 +38,7 @@ struct disk {
 	struct efi_block_token tokens[DISK_DEPTH];
 	struct mpio_bio *bios[DISK_DEPTH]; /* of each token; NULL: free */
 	uint32_t under_way;                /* so many of those */
-	unsigned char *place; /* memory that was announced: may be written to */
-	size_t place_size;
-	uint32_t more_bytes;  /* so many more are read behind each read */
-	uint32_t kept_length; /* of what is kept, */
-	uint64_t kept_offset; /* and where on the disk it is from */
-	_Alignas(DISK_KEPT) unsigned char kept[DISK_KEPT];
-	_Alignas(16) unsigned char saved[DISK_KEPT];
+	struct disk_ahead ahead;
 };
 
 /* DISK_BEST takes BLOCK_IO2 where that is faster, the others whatever is. */
@@ -40,19 +46,18 @@ enum disk_way { DISK_BEST, DISK_SYNC, DISK_ASYNC };
 
 /*
  * Open the disk behind a handle; false: there is none. What the firmware has
- * to allocate is allocated here.
+ * to allocate is allocated here. Read ahead is into memory of DISK_AHEAD bytes,
+ * aligned to DISK_AHEAD_MIN.
  */
 bool disk_open(struct disk *disk, struct efi_boot_services *boot,
-	       efi_handle handle, enum disk_way way);
+	       efi_handle handle, enum disk_way way, void *ahead);
 void disk_close(struct disk *disk);
 
-/*
- * What lies behind a read, and is so long, tells where the next one is, perhaps:
- * read it, too.
- */
-void disk_read_ahead(struct disk *disk, uint32_t size);
+/* Read ahead so many bytes at most from now on: a power of two up to DISK_AHEAD,
+ * or 0. What was is forgotten. */
+void disk_read_ahead(struct disk *disk, uint32_t most);
 
-/* Read whole blocks, and wait for them. */
+/* Read whole blocks by the firmware, and wait for them. */
 efi_status disk_read(struct disk *disk, uint64_t offset, void *memory,
 		     size_t size);
 

@@ -30,6 +30,7 @@ static struct options {
 
 /* All memory that reading takes. */
 static _Alignas(4096) unsigned char queue_memory[QUEUE_SIZE];
+static _Alignas(DISK_AHEAD_MIN) unsigned char ahead[DISK_AHEAD];
 static struct mpio_page pages[PAGES];
 static struct mpio_page *batch[PAGES];
 static struct disk disk;
@@ -231,17 +232,15 @@ static int open_volume(struct efi_boot_services *boot)
 	for (size_t i = 0; i < n; i++) {
 		struct mpio_queue *queue;
 
-		if (!disk_open(&disk, boot, handles[i], way))
+		if (!disk_open(&disk, boot, handles[i], way, ahead))
 			continue;
 		error = mpio_queue_open(&disk.device, &config, &queue);
 		if (error) {
 			disk_close(&disk);
 		} else {
 			error = ext_open(&volume, queue);
-			if (!error) {
-				disk_read_ahead(&disk, volume.block_size);
+			if (!error)
 				return 0;
-			}
 			close_disk(queue);
 		}
 		if (error != -MPIO_EINVAL)
@@ -264,8 +263,7 @@ static int make_place(struct efi_boot_services *boot, struct loader *loader)
 				 &address))
 		return -MPIO_ENOMEM;
 	loader->memory = (unsigned char *)address;
-	return mpio_queue_register_memory(volume.queue, loader->memory,
-					  (size_t)loader->capacity);
+	return 0;
 }
 
 static void free_place(struct efi_boot_services *boot, struct loader *loader)

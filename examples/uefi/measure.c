@@ -101,15 +101,16 @@ static bool failed(const char *name, const char *why)
 	return false;
 }
 
+/* With what an earlier way has read ahead this one begins anew. */
 static bool read_in_windows(struct loader *loader, const char *name,
-			    const struct ext_window *window)
+			    const struct ext_window *window, uint32_t ahead)
 {
 	struct mpio_queue *queue = loader->volume->queue;
 	struct count before = begin(loader);
 	struct ext_file *file = loader->file;
 	int error;
 
-	loader->disk->kept_length = 0; /* that is from another way */
+	disk_read_ahead(loader->disk, ahead);
 	error = ext_open(loader->volume, queue);
 	before.metadata = 0; /* counted anew from here on */
 	if (!error)
@@ -133,7 +134,8 @@ static bool read_in_windows(struct loader *loader, const char *name,
 
 bool measure_read(struct loader *loader)
 {
-	bool well = read_in_windows(loader, "read", &loader->window);
+	bool well =
+		read_in_windows(loader, "read", &loader->window, DISK_AHEAD);
 
 	mark(loader->disk);
 	return well;
@@ -215,7 +217,7 @@ bool measure_others(struct loader *loader, bool paged)
 	bool well = read_runs(loader) && read_raw(loader);
 
 	if (well && paged)
-		well = read_in_windows(loader, "paged", &window);
+		well = read_in_windows(loader, "paged", &window, 0);
 	mark(loader->disk);
 	return well;
 }

@@ -29,7 +29,7 @@ bool measure_read(struct loader *loader);
  * Beside it, of a file that was found: the same blocks in pieces of up to 256
  * KiB, without the library, from a list of where they lie; as many bytes from
  * the beginning of the disk in pieces of 256 KiB; and, if `paged`, the file a
- * page of 4 KiB at a time.
+ * page of 4 KiB at a time, which the disk does not read ahead of.
  */
 bool measure_others(struct loader *loader, bool paged);
 

@@ -13,10 +13,16 @@
 #define DISK_SIZE (16u << 20)
 #define LONG (8u << 20) /* long enough for BLOCK_IO2 */
 
-static unsigned char bytes[DISK_SIZE], memory[LONG];
+#define KIB 1024u
+
+static unsigned char bytes[DISK_SIZE];
+static _Alignas(DISK_AHEAD_MIN) unsigned char memory[LONG + 512];
+static _Alignas(DISK_AHEAD_MIN) unsigned char ahead[DISK_AHEAD];
 static struct efi_block_media media;
 static size_t events, events_max; /* open ones, and how many there may be */
-static uint32_t reads, reads2;    /* of BLOCK_IO and BLOCK_IO2 */
+static uint32_t reads, reads2;    /* of BLOCK_IO and BLOCK_IO2, */
+static uint64_t total;            /* of so many bytes */
+static uint32_t wrong;            /* reads as no firmware takes them */
 static uint64_t bad = DISK_SIZE;  /* a byte that cannot be read */
 static bool has_io2, loses;       /* what it was told to read */
 
@@ -33,10 +39,15 @@ static efi_status copy(uint32_t id, uint64_t lba, size_t size, void *to)
 {
 	if (id != media.id)
 		return EFI_MEDIA_CHANGED;
-	if (size % media.block_size != 0)
-		return EFI_BAD_BUFFER_SIZE;
-	if (lba * media.block_size > DISK_SIZE - size)
+	if (!media.present)
+		return EFI_NO_MEDIA;
+	total += size;
+	if (size == 0 || size % media.block_size != 0 ||
+	    lba * media.block_size > DISK_SIZE - size ||
+	    (uintptr_t)to % media.alignment != 0) {
+		wrong++;
 		return EFI_INVALID_PARAMETER;
+	}
 	if (bad - lba * media.block_size < size)
 		return EFI_DEVICE_ERROR;
 	memcpy(to, bytes + lba * media.block_size, size);
@@ -131,12 +142,12 @@ static void end_io(struct mpio_bio *bio)
 	mpio_bio_put(bio);
 }
 
-static int read_as(uint32_t flags, uint64_t offset, uint32_t length)
+static int read_bytes(uint64_t offset, uint32_t length)
 {
-	struct mpio_bio *bio = mpio_bio_get(queue, MPIO_BIO_READ, flags);
+	struct mpio_bio *bio = mpio_bio_get(queue, MPIO_BIO_READ, 0);
 	int status = 1;
 
-	memset(memory, 0, sizeof(memory));
+	memset(memory, 0, length + 512);
 	bio->offset = offset;
 	bio->end_io = end_io;
 	bio->ctx = &status;
@@ -147,14 +158,13 @@ static int read_as(uint32_t flags, uint64_t offset, uint32_t length)
 	return status;
 }
 
-static int read_bytes(uint64_t offset, uint32_t length)
-{
-	return read_as(0, offset, length);
-}
-
+/* And nothing behind it? */
 static bool is_there(uint64_t offset, uint32_t length)
 {
-	return memcmp(memory, bytes + offset, length) == 0;
+	static const unsigned char zeros[512];
+
+	return memcmp(memory, bytes + offset, length) == 0 &&
+	       memcmp(memory + length, zeros, sizeof(zeros)) == 0;
 }
 
 static bool reads_well(uint64_t offset, uint32_t length)
@@ -162,16 +172,16 @@ static bool reads_well(uint64_t offset, uint32_t length)
 	return read_bytes(offset, length) == 0 && is_there(offset, length);
 }
 
-/* Metadata, by so many reads of the firmware. */
-static bool finds(uint64_t offset, uint32_t length, uint32_t by)
+/* By so many reads of the firmware, of so many bytes in all? */
+static bool reads_by(uint64_t offset, uint32_t length, uint32_t by,
+		     uint64_t in_all)
 {
-	uint32_t before = reads;
-
-	return read_as(MPIO_BIO_META, offset, length) == 0 &&
-	       is_there(offset, length) && reads - before == by;
+	reads = 0;
+	total = 0;
+	return reads_well(offset, length) && reads == by && total == in_all;
 }
 
-static void start(enum disk_way way)
+static void start_aligned(enum disk_way way, uint32_t alignment)
 {
 	static struct mpio_allocator allocator;
 	struct mpio_queue_config config = {.allocator = &allocator,
@@ -181,11 +191,18 @@ static void start(enum disk_way way)
 	media = (struct efi_block_media){.id = 1,
 					 .present = true,
 					 .block_size = 512,
+					 .alignment = alignment,
 					 .last_block = DISK_SIZE / 512 - 1};
-	reads2 = 0;
-	if (!disk_open(&disk, &boot, NULL, way) ||
+	reads = reads2 = 0;
+	total = 0;
+	if (!disk_open(&disk, &boot, NULL, way, ahead) ||
 	    mpio_queue_open(&disk.device, &config, &queue))
 		check(false, "open");
+}
+
+static void start(enum disk_way way)
+{
+	start_aligned(way, 1);
 }
 
 static void stop(void)
@@ -193,6 +210,7 @@ static void stop(void)
 	mpio_queue_close(queue);
 	disk_close(&disk);
 	check(events == 0 && disk.under_way == 0, "all events are given back");
+	check(wrong == 0, "and the firmware could take each read");
 }
 
 static void change_medium(const char *what)
@@ -204,56 +222,105 @@ static void change_medium(const char *what)
 	check(read_bytes(0, LONG) == -MPIO_ESTALE, "nor a long one");
 }
 
-static bool is_zero(uint32_t from, uint32_t to)
+/* What is short is read with what follows it, as far as was of use before. */
+static void test_ahead(void)
 {
-	while (from < to && memory[from] == 0)
-		from++;
-	return from == to;
+	bool well = true;
+	uint64_t at;
+
+	start(DISK_SYNC);
+	check(reads_by(64 * KIB, KIB, 1, 4 * KIB) &&
+		      reads_by(65 * KIB, 3 * KIB, 0, 0),
+	      "what is short is read with what follows it");
+	check(reads_by(32 * KIB, 8 * KIB, 1, 8 * KIB) &&
+		      reads_by(96 * KIB, 600 * KIB, 1, 600 * KIB),
+	      "what is longer is read alone");
+	disk_read_ahead(&disk, DISK_AHEAD);
+	for (at = reads = 0, total = 0; at < LONG; at += 257 * KIB)
+		well = well && reads_well(at, 256 * KIB) &&
+		       reads_well(at + 256 * KIB, KIB);
+	check(well && reads <= 18 && total <= at + DISK_AHEAD,
+	      "a file with blocks of pointers is read by the MiB");
+	check(reads_by(DISK_SIZE - 2 * KIB, KIB, 1, 2 * KIB) &&
+		      reads_by(DISK_SIZE - KIB, KIB, 0, 0),
+	      "behind the end of the disk is nothing");
+
+	bad = 64 * KIB + 512;
+	check(reads_by(64 * KIB, 512, 2, 4608) &&
+		      read_bytes(64 * KIB, KIB) == -MPIO_EIO,
+	      "what cannot be read costs nothing else");
+	bad = DISK_SIZE;
+
+	check(reads_by(128 * KIB, KIB, 1, 4 * KIB), "another medium");
+	media.id = 2;
+	check(read_bytes(128 * KIB, KIB) == -MPIO_ESTALE,
+	      "has nothing of the one before");
+	media.id = 1;
+	check(reads_by(128 * KIB, KIB, 1, 4 * KIB), "nor one that is gone");
+	media.present = false;
+	check(read_bytes(129 * KIB, KIB) == -MPIO_ENXIO, "is read");
+	stop();
 }
 
-/* What was not asked for, but is of use. */
-static void test_more(void)
+static uint32_t random_below(uint32_t limit)
 {
-	start(DISK_SYNC);
-	check(finds(8192 + 512, 512, 1) && finds(8192, 1024, 0) &&
-		      finds(8192 + 3072, 1024, 0) && finds(8192 + 4096, 512, 1),
-	      "metadata is read with its neighbours");
-	check(finds(DISK_SIZE - 512, 512, 1) && finds(8192 + 2048, 4096, 1),
-	      "or alone, if it is too long");
-	bad = 12288;
-	check(finds(12288 + 512, 512, 2), "or if a neighbour is bad");
-	bad = DISK_SIZE;
+	static uint32_t state = 1;
 
-	if (mpio_queue_register_memory(queue, memory, sizeof(memory)))
-		check(false, "announce memory");
-	disk_read_ahead(&disk, 1024);
-	check(reads_well(65536, 8192) && is_zero(8192, sizeof(memory)),
-	      "a read writes nowhere else");
-	check(finds(65536 + 8192, 1024, 0) && finds(65536 + 8192, 2048, 1),
-	      "what lies behind is there, and no more");
-	media.id = 2;
-	check(read_as(MPIO_BIO_META, 65536 + 8192, 1024) == -MPIO_ESTALE,
-	      "but not if the medium is another one");
-	media.id = 1;
-	bad = 65536 + 8192;
-	check(reads_well(65536, 8192), "that may be bad");
+	state = state * 1664525 + 1013904223;
+	return (uint32_t)((uint64_t)limit * state >> 32);
+}
+
+/* Whatever is read of a disk with a bad byte, mostly from where the last one
+ * ended or a bit behind, is what is there, and what is read without being asked
+ * for is kept within bounds. */
+static void test_random(uint32_t alignment)
+{
+	uint64_t offset = 0, asked = 0;
+
+	start_aligned(DISK_SYNC, alignment);
+	for (uint32_t i = 0; i < 5000; i++) {
+		uint32_t length =
+			512 + (random_below(1024 * KIB) >> random_below(12)) /
+				      512 * 512;
+		uint32_t how = random_below(16);
+		bool is_bad;
+
+		if (i % 64 == 0) {
+			bad = random_below(2 * DISK_SIZE);
+			disk_read_ahead(&disk, i % 512 == 0 ? 0 : DISK_AHEAD);
+		}
+		if (how < 2)
+			offset = random_below(DISK_SIZE / 512) * 512;
+		else if (how < 4)
+			offset += random_below(64) * 512;
+		if (offset >= DISK_SIZE)
+			offset = DISK_SIZE - 512;
+		if (length > DISK_SIZE - offset)
+			length = (uint32_t)(DISK_SIZE - offset);
+		is_bad = bad >= offset && bad - offset < length;
+		if (read_bytes(offset, length) != (is_bad ? -MPIO_EIO : 0) ||
+		    (!is_bad && !is_there(offset, length)))
+			check(false, "other bytes");
+		offset += length;
+		asked += length;
+	}
+	check(total <= 3 * asked + (uint64_t)reads * DISK_AHEAD_MIN,
+	      "reads at random are what is there");
 	bad = DISK_SIZE;
-	reads = 0;
-	check(reads_well(0, LONG) && reads_well(DISK_SIZE - 4096, 4096) &&
-		      reads == 2,
-	      "nothing lies behind the memory or the disk");
 	stop();
 }
 
 int main(void)
 {
 	for (uint32_t i = 0; i < DISK_SIZE; i++)
-		bytes[i] = (unsigned char)(i >> 9 ^ i);
+		bytes[i] = (unsigned char)(i / 512 * 2654435761u >> 24 ^ i);
 	start(DISK_BEST);
 	check(reads_well(1024, 512) && reads_well(0, LONG), "reads");
 	change_medium("another medium is not read");
 	stop();
-	test_more();
+	test_ahead();
+	test_random(1);
+	test_random(4096);
 
 	has_io2 = true;
 	events_max = DISK_DEPTH;
