@@ -12,17 +12,22 @@
  * together. It does for NVMe; that for AHCI sends one each tick.
  *
  * To ask for a block alone costs as much as some hundred KiB, up to a MiB. So
- * what is short is read with what follows it, into memory of the device's own,
- * and copied; a file's blocks and the blocks of pointers between them then come
+ * what is short is read with what follows it, into a window of the device's own,
+ * and copied: a file's blocks and the blocks of pointers between them then come
  * together. How far to go is learned: twice as far as the last time if nearly
- * all of that was asked for and this goes on behind it, else as far as was of
- * use; and what lies elsewhere begins anew with 4 KiB. So no more is read for
- * nothing than is of use. What is as long as that goes to its own memory.
+ * all of that was asked for, else as far as was of use, and a quarter of it
+ * elsewhere on the disk. So not much more is read for nothing than is of use.
+ * What is longer goes to its own memory; of that, once the window is as large as
+ * it may be, the multiples of its size, and what remains is read ahead of.
  */
 #include "disk.h"
 
 /* Shorter reads are done sooner than the timer ticks. */
 #define ASYNCHRONOUS_MIN (4u << 20)
+
+/* The driver for SATA cuts to commands of this length, and a shorter one takes
+ * as long: a larger window saves nothing there. */
+#define SATA_COMMAND (128u << 10)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
 
@@ -95,46 +100,64 @@ static uint32_t take(struct disk *disk, const struct mpio_bio *bio)
 }
 
 /* How far to read ahead from here, by what came of the last time. */
-static uint32_t length_ahead(const struct disk *disk, uint64_t offset)
+static uint32_t length_ahead(const struct disk_ahead *ahead, uint64_t offset)
 {
-	const struct disk_ahead *ahead = &disk->ahead;
-	uint64_t left = disk->device.size - offset;
 	uint32_t length = ahead->used;
 
-	if (offset - ahead->offset > ahead->length + ahead->next)
-		length = 0; /* elsewhere */
-	else if (ahead->used >= ahead->length - ahead->length / 4)
+	if (length >= ahead->length - ahead->length / 4)
 		length = 2 * ahead->next;
+	if (offset - ahead->offset > ahead->length + ahead->next)
+		length /= 4; /* elsewhere */
+	length &= ~(DISK_AHEAD_MIN - 1);
 	if (length < DISK_AHEAD_MIN)
 		length = DISK_AHEAD_MIN;
-	if (length > ahead->most)
-		length = ahead->most;
-	return length < left ? length : (uint32_t)left;
+	return length < ahead->most ? length : ahead->most;
 }
 
-/* Read, and wait for it. What fails with others may be good alone. */
+/* Read so far, and take the first bytes. What fails with others may be good
+ * alone. */
+static int read_ahead(struct disk *disk, uint64_t offset, void *memory,
+		      uint32_t length)
+{
+	struct disk_ahead *ahead = &disk->ahead;
+
+	if (ahead->next > disk->device.size - offset)
+		ahead->next = (uint32_t)(disk->device.size - offset);
+	if (read_bytes(disk, offset, ahead->memory, ahead->next)) {
+		ahead->next = 0;
+		forget(ahead, offset + length);
+		return read_bytes(disk, offset, memory, length);
+	}
+	ahead->length = ahead->next;
+	ahead->used = length;
+	memcpy(memory, ahead->memory, length);
+	return 0;
+}
+
+/* Read, and wait for it. */
 static int read_now(struct disk *disk, const struct mpio_bio *bio)
 {
 	struct disk_ahead *ahead = &disk->ahead;
 	uint32_t taken = take(disk, bio), length = bio->length - taken;
 	unsigned char *memory = (unsigned char *)bio->vecs->base + taken;
 	uint64_t offset = bio->offset + taken;
+	uint32_t whole = length; /* of this so much goes to its own memory */
+	int error = 0;
 
 	if (length == 0)
 		return 0;
-	ahead->next = length_ahead(disk, offset);
-	forget(ahead, offset);
-	if (length < ahead->next && length < ahead->most / 2) {
-		if (!read_bytes(disk, offset, ahead->memory, ahead->next)) {
-			ahead->length = ahead->next;
-			ahead->used = length;
-			memcpy(memory, ahead->memory, length);
-			return 0;
-		}
-		ahead->next = 0;
-	}
-	ahead->offset += length;
-	return read_bytes(disk, offset, memory, length);
+	ahead->next = length_ahead(ahead, offset);
+	if (length < ahead->next)
+		whole = 0;
+	else if (ahead->next > 0 && ahead->next == ahead->most)
+		whole -= length % ahead->most;
+	forget(ahead, offset + whole);
+	if (whole > 0)
+		error = read_bytes(disk, offset, memory, whole);
+	if (!error && whole < length)
+		error = read_ahead(disk, offset + whole, memory + whole,
+				   length - whole);
+	return error;
 }
 
 static int disk_submit(struct mpio_device *device, void *channel,
@@ -216,8 +239,9 @@ static bool make_events(struct disk *disk)
 	return true;
 }
 
-/* Is it a namespace of an NVMe adapter, or a part of one? */
-static bool is_nvme(struct efi_boot_services *boot, efi_handle handle)
+/* Is it a disk of an adapter of this kind, or a part of one? */
+static bool is_on(struct efi_boot_services *boot, efi_handle handle,
+		  uint8_t kind)
 {
 	static const struct efi_guid guid = EFI_DEVICE_PATH_GUID;
 	const struct efi_device_path *path;
@@ -228,8 +252,7 @@ static bool is_nvme(struct efi_boot_services *boot, efi_handle handle)
 		uint32_t length = path->length[0] | (uint32_t)path->length[1]
 							    << 8;
 
-		if (path->type == EFI_PATH_MESSAGING &&
-		    path->subtype == EFI_PATH_NVME)
+		if (path->type == EFI_PATH_MESSAGING && path->subtype == kind)
 			return true;
 		if (length < sizeof(*path))
 			return false;
@@ -243,7 +266,7 @@ void disk_read_ahead(struct disk *disk, uint32_t most)
 	if (disk->block_size > DISK_AHEAD_MIN ||
 	    disk->device.limits.memory_alignment > DISK_AHEAD_MIN)
 		most = 0;
-	disk->ahead.most = most;
+	disk->ahead.most = most < disk->command ? most : disk->command;
 	disk->ahead.next = 0;
 	forget(&disk->ahead, 0);
 }
@@ -279,12 +302,14 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 		.size = (media->last_block + 1) * size,
 	};
 	if ((way == DISK_ASYNC ||
-	     (way == DISK_BEST && is_nvme(boot, handle))) &&
+	     (way == DISK_BEST && is_on(boot, handle, EFI_PATH_NVME))) &&
 	    !boot->handle_protocol(handle, &guid2, (void **)&io2) &&
 	    make_events(disk)) {
 		disk->io2 = io2;
 		disk->device.ops.reap = disk_reap;
 	}
+	disk->command =
+		is_on(boot, handle, EFI_PATH_SATA) ? SATA_COMMAND : DISK_AHEAD;
 	disk_read_ahead(disk, DISK_AHEAD);
 	return true;
 }

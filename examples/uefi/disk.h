@@ -12,11 +12,11 @@
 /* Reads on their way at once. */
 #define DISK_DEPTH 16u
 
-/* So many bytes are read ahead, at most and at least. */
+/* Largest and smallest window. */
 #define DISK_AHEAD (1u << 20)
 #define DISK_AHEAD_MIN 4096u
 
-/* What was read ahead, of one place of the disk. */
+/* The window: what was read ahead, of one place of the disk. */
 struct disk_ahead {
 	unsigned char *memory; /* DISK_AHEAD bytes */
 	uint32_t most;         /* bytes, a power of two; 0: nothing is */
@@ -38,6 +38,7 @@ struct disk {
 	struct efi_block_token tokens[DISK_DEPTH];
 	struct mpio_bio *bios[DISK_DEPTH]; /* of each token; NULL: free */
 	uint32_t under_way;                /* so many of those */
+	uint32_t command; /* bytes; a larger window is of no use */
 	struct disk_ahead ahead;
 };
 

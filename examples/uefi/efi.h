@@ -66,6 +66,7 @@ struct efi_guid {
 	}
 
 #define EFI_PATH_MESSAGING 3
+#define EFI_PATH_SATA 0x12
 #define EFI_PATH_NVME 0x17
 #define EFI_PATH_END 0x7f
 

@@ -241,6 +241,14 @@ static void test_ahead(void)
 		       reads_well(at + 256 * KIB, KIB);
 	check(well && reads <= 18 && total <= at + DISK_AHEAD,
 	      "a file with blocks of pointers is read by the MiB");
+	disk_read_ahead(&disk, DISK_AHEAD);
+	for (at = reads = 0; at < LONG; at += 301 * KIB)
+		well = well && reads_well(at, 300 * KIB);
+	check(well && reads <= 18, "so is one in pieces");
+	for (total = 0; at < 2 * (uint64_t)LONG - 64 * KIB; at += 64 * KIB)
+		well = well && reads_well(at, 16 * KIB);
+	check(well && total <= LONG / 4 + 2 * DISK_AHEAD,
+	      "but not what lies between pieces far apart");
 	check(reads_by(DISK_SIZE - 2 * KIB, KIB, 1, 2 * KIB) &&
 		      reads_by(DISK_SIZE - KIB, KIB, 0, 0),
 	      "behind the end of the disk is nothing");
@@ -287,7 +295,9 @@ static void test_random(uint32_t alignment)
 
 		if (i % 64 == 0) {
 			bad = random_below(2 * DISK_SIZE);
-			disk_read_ahead(&disk, i % 512 == 0 ? 0 : DISK_AHEAD);
+			disk_read_ahead(
+				&disk,
+				i % 512 == 0 ? 0 : DISK_AHEAD >> i / 64 % 6);
 		}
 		if (how < 2)
 			offset = random_below(DISK_SIZE / 512) * 512;
