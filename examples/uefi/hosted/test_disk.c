@@ -21,10 +21,12 @@ static _Alignas(DISK_AHEAD_MIN) unsigned char ahead[DISK_AHEAD];
 static struct efi_block_media media;
 static size_t events, events_max; /* open ones, and how many there may be */
 static uint32_t reads, reads2;    /* of BLOCK_IO and BLOCK_IO2, */
-static uint64_t total;            /* of so many bytes */
+static uint64_t total;            /* of so many bytes, */
+static uint32_t commands;         /* in commands of 128 KiB */
 static uint32_t wrong;            /* reads as no firmware takes them */
 static uint64_t bad = DISK_SIZE;  /* a byte that cannot be read */
-static bool has_io2, loses;       /* what it was told to read */
+static bool has_io2, is_sata;     /* what kind of disk it is */
+static bool loses;                /* what it was told to read */
 
 static void check(bool well, const char *what)
 {
@@ -42,6 +44,7 @@ static efi_status copy(uint32_t id, uint64_t lba, size_t size, void *to)
 	if (!media.present)
 		return EFI_NO_MEDIA;
 	total += size;
+	commands += (uint32_t)((size + 128 * KIB - 1) / (128 * KIB));
 	if (size == 0 || size % media.block_size != 0 ||
 	    lba * media.block_size > DISK_SIZE - size ||
 	    (uintptr_t)to % media.alignment != 0) {
@@ -76,6 +79,10 @@ static efi_status handle_protocol(efi_handle handle,
 {
 	static const struct efi_guid block_io = EFI_BLOCK_IO_GUID;
 	static const struct efi_guid block_io2 = EFI_BLOCK_IO2_GUID;
+	static const struct efi_guid path_guid = EFI_DEVICE_PATH_GUID;
+	static struct efi_device_path path[] = {
+		{EFI_PATH_MESSAGING, EFI_PATH_SATA, {4, 0}},
+		{EFI_PATH_END, 0xff, {4, 0}}};
 	static struct efi_block_io io = {.media = &media, .read = read_io};
 	static struct efi_block_io2 io2 = {.media = &media, .read = read_io2};
 
@@ -85,6 +92,8 @@ static efi_status handle_protocol(efi_handle handle,
 		*interface = &io;
 	else if (has_io2 && memcmp(guid, &block_io2, sizeof(*guid)) == 0)
 		*interface = &io2;
+	else if (is_sata && memcmp(guid, &path_guid, sizeof(*guid)) == 0)
+		*interface = path;
 	return *interface != NULL ? EFI_SUCCESS : EFI_NOT_FOUND;
 }
 
@@ -222,12 +231,28 @@ static void change_medium(const char *what)
 	check(read_bytes(0, LONG) == -MPIO_ESTALE, "nor a long one");
 }
 
+/* Read a file in pieces from one place on, and what lies between them if that is
+ * metadata. */
+static bool reads_pieces(uint64_t at, uint64_t end, uint32_t piece,
+			 uint32_t between, bool metadata)
+{
+	bool well = true;
+
+	for (; well && at < end; at += piece + between)
+		well = reads_well(at, piece) &&
+		       (!metadata || reads_well(at + piece, between));
+	return well;
+}
+
+static void count_anew(void)
+{
+	reads = commands = 0;
+	total = 0;
+}
+
 /* What is short is read with what follows it, as far as was of use before. */
 static void test_ahead(void)
 {
-	bool well = true;
-	uint64_t at;
-
 	start(DISK_SYNC);
 	check(reads_by(64 * KIB, KIB, 1, 4 * KIB) &&
 		      reads_by(65 * KIB, 3 * KIB, 0, 0),
@@ -236,18 +261,25 @@ static void test_ahead(void)
 		      reads_by(96 * KIB, 600 * KIB, 1, 600 * KIB),
 	      "what is longer is read alone");
 	disk_read_ahead(&disk, DISK_AHEAD);
-	for (at = reads = 0, total = 0; at < LONG; at += 257 * KIB)
-		well = well && reads_well(at, 256 * KIB) &&
-		       reads_well(at + 256 * KIB, KIB);
-	check(well && reads <= 18 && total <= at + DISK_AHEAD,
+	count_anew();
+	check(reads_pieces(0, LONG, 256 * KIB, KIB, true) && reads <= 18 &&
+		      total <= LONG + 2 * DISK_AHEAD,
 	      "a file with blocks of pointers is read by the MiB");
+	count_anew();
+	check(reads_pieces(KIB, LONG / 2, 256 * KIB, KIB, true) && reads <= 7,
+	      "also if it goes on elsewhere");
+	check(reads_pieces(LONG / 2, LONG, 3 * KIB, KIB, false) &&
+		      reads_by(KIB, KIB, 1, 72 * KIB) &&
+		      reads_by(DISK_SIZE / 2, KIB, 1, 4 * KIB),
+	      "but what lies there may be short");
 	disk_read_ahead(&disk, DISK_AHEAD);
-	for (at = reads = 0; at < LONG; at += 301 * KIB)
-		well = well && reads_well(at, 300 * KIB);
-	check(well && reads <= 18, "so is one in pieces");
-	for (total = 0; at < 2 * (uint64_t)LONG - 64 * KIB; at += 64 * KIB)
-		well = well && reads_well(at, 16 * KIB);
-	check(well && total <= LONG / 4 + 2 * DISK_AHEAD,
+	count_anew();
+	check(reads_pieces(0, LONG, 300 * KIB, KIB, false) && reads <= 18,
+	      "so is one in pieces");
+	total = 0;
+	check(reads_pieces(LONG, DISK_SIZE - 64 * KIB, 16 * KIB, 48 * KIB,
+			   false) &&
+		      total <= LONG / 4 + 2 * DISK_AHEAD,
 	      "but not what lies between pieces far apart");
 	check(reads_by(DISK_SIZE - 2 * KIB, KIB, 1, 2 * KIB) &&
 		      reads_by(DISK_SIZE - KIB, KIB, 0, 0),
@@ -268,6 +300,16 @@ static void test_ahead(void)
 	media.present = false;
 	check(read_bytes(129 * KIB, KIB) == -MPIO_ENXIO, "is read");
 	stop();
+
+	is_sata = true;
+	start(DISK_SYNC);
+	count_anew();
+	check(reads_pieces(0, 29 * 257 * KIB, 256 * KIB, KIB, true) &&
+		      commands <= 29 * 257 / 128 + 8 &&
+		      total <= (29 * 257 + 128) * KIB,
+	      "by SATA commands are full, and no more of them");
+	stop();
+	is_sata = false;
 }
 
 static uint32_t random_below(uint32_t limit)
