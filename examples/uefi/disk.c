@@ -26,7 +26,7 @@
 #define ASYNCHRONOUS_MIN (4u << 20)
 
 /* The driver for SATA cuts to commands of this length, and a shorter one takes
- * as long: a larger window saves nothing there. */
+ * as long. So this is the window there, no more and no less. */
 #define SATA_COMMAND (128u << 10)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
@@ -109,8 +109,8 @@ static uint32_t length_ahead(const struct disk_ahead *ahead, uint64_t offset)
 	if (offset - ahead->offset > ahead->length + ahead->next)
 		length /= 4; /* elsewhere */
 	length &= ~(DISK_AHEAD_MIN - 1);
-	if (length < DISK_AHEAD_MIN)
-		length = DISK_AHEAD_MIN;
+	if (length < ahead->least)
+		length = ahead->least;
 	return length < ahead->most ? length : ahead->most;
 }
 
@@ -266,7 +266,10 @@ void disk_read_ahead(struct disk *disk, uint32_t most)
 	if (disk->block_size > DISK_AHEAD_MIN ||
 	    disk->device.limits.memory_alignment > DISK_AHEAD_MIN)
 		most = 0;
-	disk->ahead.most = most < disk->command ? most : disk->command;
+	if (disk->sata && most > SATA_COMMAND)
+		most = SATA_COMMAND;
+	disk->ahead.least = disk->sata ? most : DISK_AHEAD_MIN;
+	disk->ahead.most = most;
 	disk->ahead.next = 0;
 	forget(&disk->ahead, 0);
 }
@@ -308,8 +311,7 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 		disk->io2 = io2;
 		disk->device.ops.reap = disk_reap;
 	}
-	disk->command =
-		is_on(boot, handle, EFI_PATH_SATA) ? SATA_COMMAND : DISK_AHEAD;
+	disk->sata = is_on(boot, handle, EFI_PATH_SATA);
 	disk_read_ahead(disk, DISK_AHEAD);
 	return true;
 }

@@ -20,6 +20,7 @@
 struct disk_ahead {
 	unsigned char *memory; /* DISK_AHEAD bytes */
 	uint32_t most;         /* bytes, a power of two; 0: nothing is */
+	uint32_t least;        /* bytes, too */
 	uint32_t next;         /* so many the next time */
 	uint32_t length;       /* that are there, */
 	uint32_t used;         /* and were asked for */
@@ -38,7 +39,7 @@ struct disk {
 	struct efi_block_token tokens[DISK_DEPTH];
 	struct mpio_bio *bios[DISK_DEPTH]; /* of each token; NULL: free */
 	uint32_t under_way;                /* so many of those */
-	uint32_t command; /* bytes; a larger window is of no use */
+	bool sata;
 	struct disk_ahead ahead;
 };
 
