@@ -212,7 +212,7 @@ struct mpio__frame {
 struct mpio__beside {
 	uint32_t prev; /* neighbours in the list; from 1 on */
 	uint32_t next;
-	uint32_t keep;            /* bytes; of what is read, the file's */
+	uint32_t keep; /* bytes that are the file's, when it began to be read */
 	struct mpio_queue *owner; /* while it is busy: who has it so */
 };
 
@@ -272,7 +272,7 @@ struct mpio_cache {
 	uint32_t reading; /* frames */
 	uint32_t waiters; /* threads inside mpio__cache_wait_event() */
 	uint32_t careful; /* reasons that a put is more than a decrement */
-	uint64_t events;  /* while there are such */
+	uint64_t events;  /* counted while somebody waits */
 	uint64_t cleaned; /* frames that were written */
 	struct mpio_cache_mapping *dirty_files; /* a ring */
 	struct mpio_cache_mapping *walks;       /* files somebody walks */
@@ -307,7 +307,8 @@ static inline void mpio__cache_wake(struct mpio_cache *cache)
 
 /*
  * A reason to be careful more, or less: one that waits, or a page that was
- * dropped. Lock hooks are a reason that stays, and then nothing is counted.
+ * dropped. Lock hooks are a reason that stays, and then nothing is counted: a
+ * put reads the number without the lock.
  */
 static inline void mpio__cache_careful(struct mpio_cache *cache, bool more)
 {
@@ -488,7 +489,7 @@ uint32_t mpio__cache_take_run(struct mpio_cache *cache, uint32_t before,
 void mpio__cache_give(struct mpio_cache *cache, uint32_t number);
 /* Make one clean page go; false: there is none. */
 bool mpio__cache_evict(struct mpio_cache *cache);
-/* A page was put, unlocked or written: where none could go, it may. */
+/* A page was put, read, written or cut: where none could go, it may. */
 void mpio__reclaim_let_go(struct mpio__frame *frame);
 /* A frame got a page, lost it, or was used; `again`: as part of one use. */
 void mpio__reclaim_add(struct mpio_cache *cache, struct mpio__frame *frame);

@@ -39,8 +39,8 @@ static bool write_some(struct mpio_cache_mapping *file,
 }
 
 /*
- * Whether pages of a file find their place by a queue that the file's own users
- * have not chosen.
+ * Whether pages of a file may be written by a queue that its own users have not
+ * chosen: it leads to where they write, or get_block names queues itself.
  */
 static bool may_write(const struct mpio_cache_mapping *file,
 		      const struct mpio_queue *queue)

@@ -7,7 +7,8 @@
  * is the walker's alone; writers wait for it. What was named, but not reached,
  * is taken back when the walk is over. The walker waits for all that it sent
  * before it gives the walk up, so nobody ever waits for a page that nobody
- * looks after.
+ * looks after; unless its device goes on failing to say what has ended. Then
+ * who walks next waits for what was left.
  *
  * A tagged walk asks twice: first for what is dirty, to mark it, then for what
  * is marked. The cache marks in its index and has nothing to say the first

@@ -30,20 +30,27 @@
  * that the engine's callbacks may be called in several threads at once
  * (`get_block` for reads; those for writes once a file). A thread that has
  * reads in flight must go on polling its queue: others may wait for them.
- * Callbacks of the engine that use the cache do so with the queue of the call
- * they are in (`verify` and `reread`: of that which began to read the page): by
- * it the cache knows the thread, and does not wait for what that has begun.
- * What `new_blocks`, `boundary` and `written` are told is the queue of the
- * device, and may be another one of the group: by that the thread would wait
- * for itself.
- * They get -MPIO_EDEADLK for a file that is being walked there, or a page that
- * is being read, filled or written back there, and -MPIO_ENOMEM where others
- * would wait for a frame; a page that they fail with these when it is written
- * back stays dirty, and only who writes it back is told. For what they look up
- * to write pages back a cache keeps 16 nodes (an eighth, if it has fewer than
- * 128) and, from 32 frames on, 8 frames: no other call takes such a node, and
- * mpio_cache_write_begin() makes no such frame dirty. A callback that makes
- * room walks files in turn; a callback of such a walk does not, and gets
+ *
+ * A callback of the engine that uses the cache
+ *
+ * - does so with the queue of the call that it is in (`verify` and `reread`: of
+ *   that which began to read the page): by it the cache knows the thread, and
+ *   does not wait for what that has begun. What `new_blocks`, `boundary` and
+ *   `written` are told is the queue of the device, and may be another one of
+ *   the group: by that the thread would wait for itself;
+ * - gets -MPIO_EDEADLK for a file that its thread walks, or a page that it
+ *   reads, fills or writes back, and -MPIO_ENOMEM where others would wait for a
+ *   frame;
+ * - may fail with these two when a page is written back: it stays dirty, and
+ *   only who writes it back is told;
+ * - holds no lock over it that `get_block`, `seal` or `written` of any file
+ *   take: a call that wants a frame, or makes a page dirty, may write pages of
+ *   any file back, of the same one, too, in the same thread.
+ *
+ * For what callbacks look up to write pages back a cache keeps 16 nodes (an
+ * eighth, if it has fewer than 128) and, from 32 frames on, 8 frames: no other
+ * call takes such a node, and none makes such a frame dirty. A callback that
+ * makes room walks files in turn; a callback of such a walk does not, and gets
  * -MPIO_EDEADLK where it would wait for another thread.
  *
  * `written`, and `verify` and `reread` of what is read ahead, come in whatever
@@ -185,7 +192,7 @@ struct mpio_cache_mapping {
 	struct mpio_writeback_control *walk; /* of the walk going on */
 	struct mpio_queue *walker;           /* who walks; NULL: nobody */
 	bool in_room; /* ... to make room for a callback */
-	int *round;   /* of work that it is walked in: the result */
+	int *round;   /* of work that has the walk: its result; or NULL */
 	struct mpio_device *device;            /* that it was written to last */
 	struct mpio_cache_mapping *walk_next;  /* files that are walked */
 	struct mpio_cache_mapping *dirty_next; /* files with dirty pages */
@@ -203,7 +210,7 @@ struct mpio_cache_mapping {
 	uint32_t put_off;     /* pages that callbacks failed for now */
 	int32_t walk_error;   /* first of a page since the walk began */
 	struct mpio_cache_watch *watches; /* of reads past the cache */
-	bool names_queue;                 /* get_block did last time */
+	bool names_queue; /* the last answer to CREATE named one */
 };
 
 /** A range that somebody reads past the cache. All of it is the cache's. */
@@ -630,7 +637,8 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
  * @return 0, or the first error of the walk, or else one that the holder has
  *         not been told yet; pages that failed are still dirty. Those that
  *         callbacks failed with -MPIO_ENOMEM or -MPIO_EDEADLK are tried again
- *         when others were written; what is left of that is told here alone
+ *         when others were written; what is left of that is told here alone,
+ *         and may go well another time
  */
 int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		    struct mpio_errseq *since);

@@ -103,7 +103,9 @@ struct mpio_file_config {
 	 * are on the device, with nothing held. NULL: mpio_queue_flush() of
 	 * the handle's queue. The engine's may write its metadata, and flush
 	 * every device that its blocks lie on. A negative errno is told to
-	 * every handle of the file.
+	 * every handle of the file; if more is to be done after it, let it be
+	 * known at once, by mpio_cache_errors_set(), or a sync of another
+	 * handle may end well meanwhile.
 	 */
 	int (*flush)(struct mpio_file *file);
 	void *host; /* the engine's, for `flush` */
@@ -291,7 +293,8 @@ int64_t mpio_file_write(struct mpio_file *file, const void *bytes,
  *         since this handle was opened or last told (or before it was opened,
  *         if nobody has been told). Each is told once to each handle. Pages
  *         that could not be written are still dirty, and the next sync tries
- *         them again.
+ *         them again. -MPIO_ENOMEM and -MPIO_EDEADLK of a callback that uses
+ *         the cache: see mpio_cache_sync()
  */
 int mpio_file_sync(struct mpio_file *file);
 
