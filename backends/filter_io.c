@@ -52,7 +52,8 @@ static int lasting(const struct mpio_bio *bio)
 {
 	bool passes = bio->status == -MPIO_EAGAIN || bio->status == -MPIO_EINTR;
 
-	return passes && bio->op <= MPIO_BIO_WRITE ? -MPIO_EBUSY : bio->status;
+	return passes && bio->op <= MPIO_BIO_WRITE ? -MPIO_ETIMEDOUT
+						   : bio->status;
 }
 
 static void end_below(struct mpio_bio *bio)
@@ -290,21 +291,32 @@ static void send_torn(struct filter_request *request, uint32_t end,
 	}
 }
 
+/* Where a device is to read what is compared; NULL: in the bio's memory. */
+static unsigned char *copy_of(const struct filter_request *request,
+			      uint32_t part)
+{
+	const struct filter *filter = request->channel->filter;
+	size_t ahead =
+		-(uintptr_t)request->copy & (filter_alignment(filter) - 1);
+
+	return request->copy == NULL
+		       ? NULL
+		       : request->copy + ahead +
+				 part * filter_copy_stride(filter,
+							   request->bio);
+}
+
 /* The bio's own memory cannot be compared: it may name some of it twice, as
  * scrap for what nobody wants. */
 static void send_mirrored(struct filter_request *request)
 {
 	const struct mpio_bio *bio = request->bio;
 	struct run run = {0, bio->length};
-	unsigned char *second = NULL;
 
-	if (bio->op == MPIO_BIO_READ) {
-		if (!make_copy(request))
-			return;
-		second = request->copy + bio->length;
-	}
-	send(request, 0, run, bio->offset, request->copy);
-	send(request, 1, run, bio->offset, second);
+	if (bio->op == MPIO_BIO_READ && !make_copy(request))
+		return;
+	for (uint32_t part = 0; part < 2; part++)
+		send(request, part, run, bio->offset, copy_of(request, part));
 }
 
 static void send_flush(struct filter_request *request)
@@ -360,24 +372,21 @@ void mpio__filter_start(struct filter_request *request)
 
 /* ---- What came back ----------------------------------------------------- */
 
-/* Both devices have said the same; else it is counted. */
-static bool is_same(const struct filter_request *request)
+/* The devices have not said the same. */
+static void mismatch(struct filter_request *request)
 {
 	struct filter *filter = request->channel->filter;
-	uint32_t length = request->bio->length;
 
-	if (memcmp(request->copy, request->copy + length, length) == 0)
-		return true;
+	fail(request, -MPIO_EILSEQ);
 	filter_lock(filter);
 	filter->mismatches++;
 	filter_unlock(filter);
-	return false;
 }
 
 static void copy_out(const struct filter_request *request)
 {
 	const struct mpio_bio *bio = request->bio;
-	const unsigned char *from = request->copy;
+	const unsigned char *from = copy_of(request, 0);
 
 	for (uint32_t i = 0; i < bio->vec_count; i++) {
 		memcpy(bio->vecs[i].base, from, bio->vecs[i].length);
@@ -395,8 +404,9 @@ void mpio__filter_look(struct filter_request *request)
 		return;
 	if (request->channel->filter->mirror) {
 		copy_out(request);
-		if (!is_same(request))
-			fail(request, -MPIO_EILSEQ);
+		if (memcmp(copy_of(request, 0), copy_of(request, 1),
+			   request->bio->length) != 0)
+			mismatch(request);
 	}
 	if (has(request, MPIO_FAULT_FLIP))
 		mpio__fault_flip(request->bio, request->verdict.bit);

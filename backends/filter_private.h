@@ -89,11 +89,29 @@ static inline void filter_free(const struct filter *filter, void *memory,
 					       size, 0);
 }
 
-/* Of a read that is compared, there are two copies, one behind the other. */
+/* Where memory is to begin that no device below goes around; a power of two. */
+static inline size_t filter_alignment(const struct filter *filter)
+{
+	uint32_t alignment = filter->device.limits.memory_alignment;
+
+	return alignment != 0 ? alignment : 1;
+}
+
+/* Of a read that is compared, there are two copies; so far apart. */
+static inline size_t filter_copy_stride(const struct filter *filter,
+					const struct mpio_bio *bio)
+{
+	size_t mask = filter_alignment(filter) - 1;
+
+	return ((size_t)bio->length + mask) & ~mask;
+}
+
 static inline size_t filter_copy_size(const struct filter *filter,
 				      const struct mpio_bio *bio)
 {
-	return filter->mirror ? 2 * (size_t)bio->length : bio->length;
+	return filter->mirror ? 2 * filter_copy_stride(filter, bio) +
+					filter_alignment(filter) - 1
+			      : bio->length;
 }
 
 static inline void filter_lock(struct filter *filter)

@@ -146,15 +146,16 @@ static struct range find_data(int fd, uint64_t size)
 		off_t start = lseek(fd, at, SEEK_DATA);
 		off_t end = start < 0 ? -1 : lseek(fd, start, SEEK_HOLE);
 
-		if (end < 0 || (uint64_t)start >= size)
+		struct range run = {(uint64_t)start, (uint64_t)end};
+
+		if (end < 0 || run.start >= size)
 			break;
-		if ((uint64_t)(end - start) > longest.end - longest.start)
-			longest =
-				(struct range){(uint64_t)start, (uint64_t)end};
+		if (run.end > size)
+			run.end = size;
+		if (run.end - run.start > longest.end - longest.start)
+			longest = run;
 		at = end;
 	}
-	if (longest.end > size)
-		longest.end = size;
 	return longest;
 }
 

@@ -55,8 +55,8 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	       efi_handle handle, enum disk_way way, void *ahead);
 void disk_close(struct disk *disk);
 
-/* Read ahead so many bytes at most from now on: a power of two up to DISK_AHEAD,
- * or 0. What was is forgotten. */
+/* Read ahead so many bytes at most from now on: a power of two from
+ * DISK_AHEAD_MIN to DISK_AHEAD, or 0: nothing. What was is forgotten. */
 void disk_read_ahead(struct disk *disk, uint32_t most);
 
 /* Read whole blocks by the firmware, and wait for them. */

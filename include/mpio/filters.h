@@ -28,7 +28,7 @@
  * Freestanding. A filter has a queue of its own on each device below, for each
  * queue that is opened on it; so what comes short there is driven on, and what
  * fails in passing is tried again, before it is seen above. A read or a write
- * that was tried in vain, as often as mpio_bio_end() tells, is -MPIO_EBUSY
+ * that was tried in vain, as often as mpio_bio_end() tells, is -MPIO_ETIMEDOUT
  * above, where it is not tried any more; but what the rules of a filter say of
  * it is told as it is.
  *

@@ -44,7 +44,8 @@
  * Break points: a rule with the action `hold` holds an I/O until
  * mpio_sim_release() lets it go, before it is done (`write:nth=3:hold`) or
  * before it ends (`complete:nth=3:hold`). Waiting for nothing but such I/Os is
- * -MPIO_EDEADLK, and for nothing but I/Os that never end -MPIO_ETIMEDOUT.
+ * -MPIO_EDEADLK, and for nothing but I/Os that never end -MPIO_ETIMEDOUT. (A
+ * write that was done and has not ended counts as ended for a power cut.)
  *
  * Threads: with a lock, a disk may be shared, and each queue used by a thread
  * of its own; the order of their I/Os is then theirs. All functions but open,

@@ -524,20 +524,24 @@ static void a_disk_that_cannot_be_found_has_no_gaps(void **state)
 }
 
 /* All a hole, but for some MiB of data. */
-static void make_sparse_file(off_t start, unsigned int data, off_t size)
+static void add_data(off_t start, unsigned int data)
 {
 	static unsigned char bytes[MIB];
-	int fd;
+	int fd = open(PATH, O_WRONLY);
 
-	make_file(PATH, 0);
 	memset(bytes, 'x', sizeof(bytes));
-	fd = open(PATH, O_WRONLY);
 	assert_true(fd >= 0);
 	assert_int_equal(lseek(fd, start, SEEK_SET), start);
 	for (; data > 0; data--)
 		assert_int_equal(write(fd, bytes, sizeof(bytes)),
 				 sizeof(bytes));
 	close(fd);
+}
+
+static void make_sparse_file(off_t start, unsigned int data, off_t size)
+{
+	make_file(PATH, 0);
+	add_data(start, data);
 	assert_int_equal(truncate(PATH, size), 0);
 }
 
@@ -645,6 +649,26 @@ static void holes_are_not_timed(void **state)
 		assert_int_equal(fake.first_read, is_enough ? start : 0);
 		mpio_device_close(device);
 	}
+}
+
+/* However much lies behind the device's end. */
+static void of_two_runs_that_with_more_on_the_device_is_timed(void **state)
+{
+	const struct mpio_posix_config config = {.measure = true,
+						 .size = 41 * MIB};
+	struct mpio_device *device;
+	char text[400];
+
+	(void)state;
+	make_sparse_file(0, 18, 40 * (off_t)MIB);
+	add_data(40 * (off_t)MIB, 19);
+	if (!has_holes())
+		skip();
+	fake.file_system = 0xef53;
+	device = open_device(&config);
+	describe(device, text, sizeof(text));
+	assert_non_null(strstr(text, "gap: measured"));
+	mpio_device_close(device);
 }
 
 /* ---- Bios --------------------------------------------------------------- */
@@ -764,6 +788,7 @@ int main(void)
 		CALL_TEST(a_disk_of_large_blocks_is_not_timed),
 		CALL_TEST(of_a_large_file_only_what_the_device_has_is_timed),
 		CALL_TEST(holes_are_not_timed),
+		CALL_TEST(of_two_runs_that_with_more_on_the_device_is_timed),
 		CALL_TEST(a_discard_that_is_interrupted_is_repeated),
 		CALL_TEST(a_result_is_settled),
 		CALL_TEST(what_is_cut_but_not_at_the_end_is_not_read_directly),
