@@ -15,24 +15,22 @@
  * A page that was read or written is shown to the engine: by the thread whose
  * I/O it is, in whatever call it polls its queue. What else has ended there,
  * ends after that. If it is a call that has nothing to do with this page, with
- * others locked, the engine's order of files does not hold.
+ * others locked or other files walked, the engine's order of files does not
+ * hold.
  */
 static void showing_begin(struct mpio__handing *handing,
 			  const struct mpio__frame *frame)
 {
 	struct mpio_cache *cache = frame->file->cache;
 	struct mpio_queue *queue = mpio__beside_of(frame)->owner;
-	bool no_page = false;
-	bool no_walk = false;
+	bool alone;
 
 	mpio__cache_lock(cache);
-	if (frame->state & (MPIO__FRAME_AHEAD | MPIO__FRAME_WRITING)) {
-		no_page = mpio__is_handing(cache, queue);
-		no_walk = mpio__is_beyond(frame->file, queue);
-	}
+	alone = frame->state & (MPIO__FRAME_AHEAD | MPIO__FRAME_WRITING) &&
+		mpio__is_beyond(frame->file, queue);
 	mpio__handing_begin(cache, handing, queue);
-	handing->no_page = no_page;
-	handing->no_walk = no_walk;
+	handing->file = frame->file;
+	handing->alone = alone;
 	mpio__cache_unlock(cache);
 }
 

@@ -38,10 +38,8 @@
  * alone. A callback that makes room walks files that the engine's own order
  * knows nothing of, with pages locked and other walks held; and what ends while
  * a thread waits in the midst of another call is shown to the engine out of
- * that order, too. Inside of the first nobody waits for another thread; inside
- * of the second nobody with a page locked does, and nobody with another walk
- * waits for a walk, or for what a walk writes. The cache's lock is innermost,
- * and is given up before anything else is called.
+ * that order, too. Inside of either nobody waits for another thread. The
+ * cache's lock is innermost, and is given up before anything else is called.
  */
 #ifndef MPIO_CACHE_PRIVATE_H
 #define MPIO_CACHE_PRIVATE_H
@@ -232,13 +230,14 @@ struct mpio__group {
 
 /*
  * What a thread is in while callbacks run that it must not sleep in for itself:
- * handing a page over to be read, waiting for it, or one's verify or reread. On
- * the stack.
+ * handing a page over to be read, waiting for it, asking what lies there, or
+ * showing one whose I/O has ended. On the stack.
  */
 struct mpio__handing {
 	struct mpio_queue *queue;
-	bool no_page; /* nor for another thread that has a page locked, */
-	bool no_walk; /* or walks */
+	const struct mpio_cache_mapping
+		*file; /* whose page is shown, or NULL */
+	bool alone;    /* nor for another thread */
 	struct mpio__handing *next;
 };
 
@@ -426,7 +425,7 @@ void mpio__handing_begin(struct mpio_cache *cache,
 			 struct mpio_queue *queue);
 void mpio__handing_end(struct mpio_cache *cache,
 		       const struct mpio__handing *handing);
-/* Whether a queue's thread is inside a call that reads. */
+/* Whether a queue's thread is inside of what stands in the list of those. */
 bool mpio__is_handing(const struct mpio_cache *cache,
 		      const struct mpio_queue *queue);
 /* The same, or inside a walk: it is in a callback of the cache's. */
@@ -438,13 +437,15 @@ bool mpio__is_beyond(const struct mpio_cache_mapping *file,
 /* Whether it is in a walk that a callback of its began, to make room. */
 bool mpio__is_in_room(const struct mpio_cache *cache,
 		      const struct mpio_queue *queue);
-/* Whether it may wait for another thread: that walks, or has a page locked. */
+/* Whether it may wait for another thread. */
 bool mpio__may_wait(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue, bool for_walk);
+		    const struct mpio_queue *queue);
 /* Until something of the thread's own has ended: how many, as of a wait. */
 int mpio__cache_wait_queue(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Until something has happened. */
 int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue);
+/* Until another thread has got on, which may wait for a round of this one's. */
+int mpio__cache_wait_other(struct mpio_cache *cache, struct mpio_queue *queue);
 /*
  * Until a pinned frame has none of these states; -MPIO_EDEADLK: the thread is
  * in a callback, and has begun itself what it would wait for.
@@ -507,10 +508,7 @@ uint32_t mpio__reclaim_kept_max(const struct mpio_cache *cache);
 /* Get the walk of a file, waiting for who has it; the lock is held. */
 int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue);
 void mpio__walk_give(struct mpio_cache_mapping *file);
-/*
- * Whoever this thread is to sleep for may wait for a file of a round of work
- * here. Whether there was one, and has come out.
- */
+/* Whether a file of a round of work has come out of it, if there was one. */
 bool mpio__leave_any_round(const struct mpio_cache *cache,
 			   struct mpio_queue *queue);
 /*

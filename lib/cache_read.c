@@ -117,26 +117,25 @@ int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 	int error;
 
 	mpio__cache_lock(cache);
+	mpio__handing_begin(cache, &handing, queue);
 	/* A read that could not be waited for may still be going on. */
 	error = mpio__frame_wait(frame, queue, MPIO__FRAME_READING);
 	missing &= ~frame->uptodate;
-	if (error != 0 || missing == 0) {
-		mpio__cache_unlock(cache);
-		return error;
-	}
+	if (error != 0 || missing == 0)
+		goto end;
 	if (file->ops.verify != NULL) /* looks at the whole page */
 		missing = frame->file->full & ~frame->uptodate;
 	begin_read(frame, queue, missing);
-	mpio__handing_begin(cache, &handing, queue);
 	mpio__cache_unlock(cache);
 	error = mpio_read_page(queue, &file->reads.mapping, page);
 	mpio__cache_lock(cache);
 	if (error != 0)
 		mpio__read_ended(frame, error);
 	error = mpio__frame_wait(frame, queue, MPIO__FRAME_READING);
-	mpio__handing_end(cache, &handing);
 	if (error == 0)
 		error = frame->page.error;
+end:
+	mpio__handing_end(cache, &handing);
 	mpio__cache_unlock(cache);
 	return error;
 }

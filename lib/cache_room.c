@@ -156,13 +156,16 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 	return mpio__cache_wait_queue(cache, queue) > 0 ? 0 : -MPIO_ENOMEM;
 }
 
+static bool has_spare(const struct mpio_cache *cache)
+{
+	return cache->stats.dirty + cache->stats.writing < cache->dirty_max;
+}
+
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)
 {
-	while (cache->stats.dirty + cache->stats.writing >= cache->dirty_max &&
-	       !mpio__is_nested(cache, queue)) {
-		if (write_back(cache, queue))
-			continue;
-		if (wait_for_walkers(cache, queue))
+	while (!has_spare(cache) && !mpio__is_nested(cache, queue)) {
+		if (write_back(cache, queue) || has_spare(cache) ||
+		    wait_for_walkers(cache, queue))
 			continue;
 		/* A walk that was given up has left some in flight. */
 		if (cache->stats.writing == 0 ||

@@ -21,8 +21,8 @@ void mpio__handing_begin(struct mpio_cache *cache,
 			 struct mpio_queue *queue)
 {
 	handing->queue = queue;
-	handing->no_page = false;
-	handing->no_walk = false;
+	handing->file = NULL;
+	handing->alone = false;
 	handing->next = cache->handings;
 	cache->handings = handing;
 }
@@ -87,15 +87,16 @@ bool mpio__is_in_room(const struct mpio_cache *cache,
 
 /* ---- Waiting ------------------------------------------------------------ */
 
-/* Not inside such a walk; nor if what ended came in the midst of a call. */
+/*
+ * Not inside a walk that makes room for a callback, nor where an I/O has ended
+ * in the midst of another call.
+ */
 bool mpio__may_wait(const struct mpio_cache *cache,
-		    const struct mpio_queue *queue, bool for_walk)
+		    const struct mpio_queue *queue)
 {
 	const struct mpio__handing *handing = cache->handings;
 
-	while (handing != NULL &&
-	       (handing->queue != queue ||
-		!(for_walk ? handing->no_walk : handing->no_page)))
+	while (handing != NULL && (handing->queue != queue || !handing->alone))
 		handing = handing->next;
 	return handing == NULL && !mpio__is_in_room(cache, queue);
 }
@@ -110,29 +111,80 @@ int mpio__cache_wait_queue(struct mpio_cache *cache, struct mpio_queue *queue)
 	return n;
 }
 
+/* From here on events are counted; so what comes after is not slept through. */
+static uint64_t begin_to_wait(struct mpio_cache *cache)
+{
+	cache->waiters++;
+	mpio__cache_careful(cache, true);
+	return cache->events;
+}
+
+static void end_to_wait(struct mpio_cache *cache)
+{
+	cache->waiters--;
+	mpio__cache_careful(cache, false);
+}
+
 /*
  * What is in flight on the thread's own queue goes first: another thread may
  * wait for that, while this one waits for it.
  */
+static int wait_since(struct mpio_cache *cache, struct mpio_queue *queue,
+		      uint64_t events, bool may_sleep)
+{
+	int n = mpio__cache_wait_queue(cache, queue);
+
+	if (n < 0)
+		return n;
+	if (n > 0 || cache->events != events)
+		return 0;
+	if (cache->lock.lock == NULL || !may_sleep)
+		return -MPIO_EDEADLK;
+	cache->lock.wait(cache->lock.ctx);
+	return 0;
+}
+
 int mpio__cache_wait_event(struct mpio_cache *cache, struct mpio_queue *queue)
 {
-	uint64_t events = cache->events;
-	int error = 0;
-	int n;
+	uint64_t events = begin_to_wait(cache);
+	int error = wait_since(cache, queue, events, true);
 
-	cache->waiters++;
-	mpio__cache_careful(cache, true);
-	n = mpio__cache_wait_queue(cache, queue);
-	if (n < 0)
-		error = n;
-	else if (n == 0 && cache->events == events) {
-		if (cache->lock.lock != NULL)
-			cache->lock.wait(cache->lock.ctx);
-		else
-			error = -MPIO_EDEADLK;
+	end_to_wait(cache);
+	return error;
+}
+
+/*
+ * Whether a thread still has a file of a round. That whose page is just being
+ * shown cannot come out, and no one may wait for it who is waited for here.
+ */
+static bool holds_round(const struct mpio_cache *cache,
+			const struct mpio_queue *queue)
+{
+	const struct mpio_cache_mapping *file = cache->walks;
+
+	for (; file != NULL; file = file->walk_next) {
+		const struct mpio__handing *handing = cache->handings;
+
+		if (file->walker != queue || file->round == NULL)
+			continue;
+		while (handing != NULL &&
+		       (handing->queue != queue || handing->file != file))
+			handing = handing->next;
+		if (handing == NULL)
+			return true;
 	}
-	cache->waiters--;
-	mpio__cache_careful(cache, false);
+	return false;
+}
+
+int mpio__cache_wait_other(struct mpio_cache *cache, struct mpio_queue *queue)
+{
+	uint64_t events = begin_to_wait(cache);
+	int error = 0;
+
+	if (!mpio__leave_any_round(cache, queue))
+		error = wait_since(cache, queue, events,
+				   !holds_round(cache, queue));
+	end_to_wait(cache);
 	return error;
 }
 
@@ -169,15 +221,11 @@ int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 	int error = 0;
 
 	while (error == 0 && (frame->state & states)) {
-		/* Who writes it waits for what its walk waits for. */
-		bool walked =
-			(frame->state & states & MPIO__FRAME_WRITING) != 0;
-
 		if (is_own(frame, queue, states) ||
-		    !mpio__may_wait(file->cache, queue, walked))
+		    !mpio__may_wait(file->cache, queue))
 			error = wait_own(frame, queue, states);
-		else if (!mpio__leave_any_round(file->cache, queue))
-			error = mpio__cache_wait_event(file->cache, queue);
+		else
+			error = mpio__cache_wait_other(file->cache, queue);
 	}
 	return error;
 }

@@ -284,10 +284,8 @@ int mpio__walk_take(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 	while (file->walker != NULL) {
 		int error = -MPIO_EDEADLK;
 
-		if (file->walker != queue && mpio__may_wait(cache, queue, true))
-			error = mpio__leave_any_round(cache, queue)
-					? 0
-					: mpio__cache_wait_event(cache, queue);
+		if (file->walker != queue && mpio__may_wait(cache, queue))
+			error = mpio__cache_wait_other(cache, queue);
 		else if (file->walker == queue && file->round != NULL)
 			error = leave_round(file, queue);
 		if (error != 0)

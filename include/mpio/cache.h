@@ -56,11 +56,10 @@
  * `written`, and `verify` and `reread` of what is read ahead, come in whatever
  * call finds the end of the I/O, be it one that a callback for another file has
  * made. An order that the engine keeps to among its files is of no help there:
- * so in the midst of a call that has a page locked they get -MPIO_EDEADLK where
- * they would wait for another thread, and in one that writes another file back
- * where they would wait for one that writes. What `written` fails with that is
- * written again, and a page that is read ahead is read again when somebody
- * wants it.
+ * so in the midst of a call that has a page locked, or writes another file
+ * back, they get -MPIO_EDEADLK where they would wait for another thread. What
+ * `written` fails with that is written again, and a page that is read ahead is
+ * read again when somebody wants it.
  *
  * Devices: a block for which get_block names no queue lies on the device of the
  * queue that the call was given. Files of several devices may share a cache,
@@ -348,9 +347,10 @@ uint64_t mpio_cache_end(struct mpio_cache_mapping *file);
  *                      bits do: nothing was changed
  * @retval other        as mpio_cache_write_begin(): the end is where it was
  *                      and no page was dropped, but the rest of the block
- *                      behind `size` may be zeros already. With an end
- *                      between two blocks (pages, if they are sealed) none of
- *                      these, for no page becomes dirty
+ *                      behind `size` may be zeros already. A cut to an end
+ *                      between two blocks (pages, if they are sealed), or a
+ *                      move up from one, makes no page dirty: then only as
+ *                      mpio_cache_wait()
  */
 int mpio_cache_resize(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		      uint64_t size);
@@ -634,11 +634,12 @@ int mpio_cache_writepages(struct mpio_cache_mapping *file,
  * @param file   any
  * @param queue  the calling thread's
  * @param[in,out] since  the holder's cursor in `mapping.errors`, or NULL
- * @return 0, or the first error of the walk, or else one that the holder has
- *         not been told yet; pages that failed are still dirty. Those that
- *         callbacks failed with -MPIO_ENOMEM or -MPIO_EDEADLK are tried again
- *         when others were written; what is left of that is told here alone,
- *         and may go well another time
+ * @return 0, or the first error of the walk, or one that the holder has not
+ *         been told yet, if there is none or it may go well another time;
+ *         pages that failed are still dirty. Those that callbacks failed with
+ *         -MPIO_ENOMEM or -MPIO_EDEADLK are tried again when others were
+ *         written; what is left of that is told here alone, and may go well
+ *         another time
  */
 int mpio_cache_sync(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		    struct mpio_errseq *since);
