@@ -24,6 +24,19 @@ static void no_hook(void *ctx)
 	(void)ctx;
 }
 
+static uint32_t unlocks_left; /* until the other thread releases it, or 0 */
+
+static void unlock(void *ctx)
+{
+	struct mpio_page *page = locked;
+
+	(void)ctx;
+	if (unlocks_left == 0 || --unlocks_left != 0 || page == NULL)
+		return;
+	locked = NULL;
+	mpio_cache_release(page);
+}
+
 static void unlock_at_last(void *ctx)
 {
 	(void)ctx;
@@ -35,7 +48,7 @@ static void unlock_at_last(void *ctx)
 
 static const struct mpio_cache_lock hooks = {
 	.lock = no_hook,
-	.unlock = no_hook,
+	.unlock = unlock,
 	.wait = unlock_at_last,
 	.wake = no_hook,
 };
@@ -79,6 +92,7 @@ static void set_up(struct cached *cached)
 	map_blocks(cached->rig, 8, 4, 300);
 	map_blocks(cached->rig, 12, 52, 400);
 	cached->config.lock = &hooks;
+	cached->config.background_percent = 1;
 	cached_open(cached, 0, 16);
 	assert_int_equal(
 		mpio_cache_resize(&cached->file, cached->rig->queue, 16 * PAGE),
@@ -157,6 +171,33 @@ static void verify_does_not_wait_and_the_page_is_read_again(void **state)
 	use_page(cached, 0);
 	assert_int_equal(looks, 2);
 	assert_int_equal(waits, 1);
+	mpio_queue_close(another);
+}
+
+/* Its device could not say the first time that the page is there. */
+static void nor_where_a_page_is_waited_for_again(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached->rig->ops.verify = look_up_in_verify;
+	set_up(cached);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 1, MPIO_READ_AHEAD),
+			 1);
+	assert_int_equal(mpio_cache_grab(&cached->other, cached->rig->queue,
+					 LOOKED_UP, &page),
+			 0);
+	cached->rig->a.reap_error = -MPIO_EREMOTEIO;
+	assert_int_equal(mpio_cache_fill(page, cached->rig->queue, 0, PAGE),
+			 -MPIO_EREMOTEIO);
+	cached->rig->a.reap_error = 0;
+	assert_int_equal(mpio_cache_fill(page, cached->rig->queue, 0, PAGE), 0);
+	assert_int_equal(looks, 1);
+	assert_int_equal(first_result, -MPIO_EDEADLK);
+	assert_int_equal(waits, 0);
+	mpio_cache_release(page);
+	mpio_cache_release(locked);
 	mpio_queue_close(another);
 }
 
@@ -240,13 +281,90 @@ static void nor_is_a_walk(void **state)
 	mpio_queue_close(another);
 }
 
+/* ---- In the midst of a round of work ------------------------------------ */
+
+static int look_up_when_it_is_released(struct mpio_mapping *mapping,
+				       uint64_t pos, uint32_t length,
+				       struct mpio_queue *queue,
+				       uint64_t offset)
+{
+	(void)length, (void)queue, (void)offset;
+	if (mapping != &here->file.mapping || pos != 0)
+		return 0;
+	unlocks_left = 2;
+	return look_up_in_the_way();
+}
+
+/* A page of each file is dirty. */
+static void make_dirty(struct cached *cached)
+{
+	struct mpio_page *page;
+
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, LOOKED_UP,
+						PAGE, &page),
+			 0);
+	mpio_cache_write_end(page, LOOKED_UP, PAGE);
+}
+
+static int look_up_of_the_file(struct mpio_mapping *mapping, uint64_t pos,
+			       uint32_t length, struct mpio_queue *queue,
+			       uint64_t offset)
+{
+	(void)pos, (void)length, (void)queue, (void)offset;
+	return mapping == &here->file.mapping ? look_up_in_the_way() : 0;
+}
+
+/* Its page cannot end before this one has, for one bio has both. */
+static void with_another_file_of_it_nobody_sleeps(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	cached->rig->ops.written = look_up_of_the_file;
+	set_up(cached);
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, 4 * PAGE,
+						PAGE, &page),
+			 0);
+	mpio_cache_write_end(page, 4 * PAGE, PAGE);
+	assert_int_equal(write_blocks(cached, 12, 4), 0);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 -MPIO_EDEADLK);
+	assert_int_equal(first_result, -MPIO_EDEADLK);
+	assert_int_equal(waits, 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(waits, 1);
+	mpio_queue_close(another);
+}
+
+/* When it has tried to leave the round, in vain, it looks again. */
+static void what_happens_meanwhile_is_not_slept_through(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.written = look_up_when_it_is_released;
+	set_up(cached);
+	make_dirty(cached);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 2);
+	assert_int_equal(looks, 1);
+	assert_int_equal(first_result, 0);
+	assert_int_equal(waits, 0);
+	mpio_queue_close(another);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CACHED_TEST(written_does_not_wait_and_the_page_comes_again),
 		CACHED_TEST(verify_does_not_wait_and_the_page_is_read_again),
+		CACHED_TEST(nor_where_a_page_is_waited_for_again),
 		CACHED_TEST(a_page_is_not_waited_for),
 		CACHED_TEST(nor_is_a_walk),
+		CACHED_TEST(with_another_file_of_it_nobody_sleeps),
+		CACHED_TEST(what_happens_meanwhile_is_not_slept_through),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

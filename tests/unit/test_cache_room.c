@@ -136,6 +136,43 @@ static void a_page_that_is_put_meanwhile_is_room(void **state)
 	assert_int_equal(sync_file(cached), 0);
 }
 
+static void drop_other(struct rig *rig, uint64_t block)
+{
+	(void)block;
+	rig->before_map = NULL;
+	assert_int_equal(
+		mpio_cache_drop(&nesting->other, rig->other, 0, UINT64_MAX), 0);
+}
+
+/* So are pages that somebody drops, for who wants one more to be dirty. */
+static void fewer_that_are_dirty_are_room(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	nesting = cached;
+	cached->rig->two = true;
+	cached->config.limit_percent = 100;
+	mock_fail(&cached->rig->a, 100, 400, -MPIO_EIO)->op = 1u
+							      << MPIO_BIO_WRITE;
+	cached_open(cached, 200, 40);
+	for (uint32_t i = 0; i < 16; i++) {
+		assert_int_equal(write_blocks(cached, 4 * i, 4), 0);
+		assert_int_equal(mpio_cache_write_begin(
+					 &cached->other, cached->rig->queue,
+					 (20 + i) * PAGE, PAGE, &page),
+				 0);
+		mpio_cache_write_end(page, (20 + i) * PAGE, PAGE);
+	}
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 32);
+	cached->rig->before_map = drop_other;
+	assert_int_equal(write_blocks(cached, 160, 4), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 17);
+	cached->rig->a.fault_count = 0;
+	(void)sync_file(cached); /* tells that it has failed */
+	assert_int_equal(sync_file(cached), 0);
+}
+
 /* All are pinned, and nothing is read or written that it could wait for. */
 static void a_callback_gets_no_room_where_there_will_be_none(void **state)
 {
@@ -168,6 +205,7 @@ int main(void)
 		CACHED_TEST(a_file_that_is_walked_hides_no_other),
 		CACHED_TEST(a_callback_waits_for_pages_that_were_sent_before),
 		CACHED_TEST(a_page_that_is_put_meanwhile_is_room),
+		CACHED_TEST(fewer_that_are_dirty_are_room),
 		CACHED_TEST(a_callback_gets_no_room_where_there_will_be_none),
 	};
 
