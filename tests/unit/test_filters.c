@@ -715,18 +715,27 @@ static void a_part_outside_its_device_is_refused(void **state)
 	sim_rig_close(&rig);
 }
 
-static void devices_are_compared(void **state)
+/* Of the rig's device and another one. */
+static struct mpio_device *use_mirror(void)
 {
 	struct mpio_device *device;
-	char letters[5];
 
-	(void)state;
 	begin("");
 	assert_int_equal(mpio_filter_verify(rig.device,
 					    another(RIG_SECTORS * SECTOR),
 					    &config, &device),
 			 0);
 	use(device);
+	return device;
+}
+
+static void devices_are_compared(void **state)
+{
+	struct mpio_device *device;
+	char letters[5];
+
+	(void)state;
+	device = use_mirror();
 	assert_int_equal(sim_put(&rig, 1, 2, 'a'), 0);
 	assert_sim(&rig, ".aa.");
 	assert_other(0, ".aa.");
@@ -772,12 +781,7 @@ static void memory_that_is_named_twice_is_compared_whole(void **state)
 	char letters[2];
 
 	(void)state;
-	begin("");
-	assert_int_equal(mpio_filter_verify(rig.device,
-					    another(RIG_SECTORS * SECTOR),
-					    &config, &device),
-			 0);
-	use(device);
+	device = use_mirror();
 	for (uint32_t i = 0; i < 4; i++)
 		assert_int_equal(sim_put(&rig, i, 1, (char)('a' + i)), 0);
 	assert_int_equal(sim_flush(&rig), 0);
@@ -854,16 +858,10 @@ static void either_may_fail(void **state)
 /* Two writes of one sector are done in one order on both. */
 static void mirrors_stay_mirrors(void **state)
 {
-	struct mpio_device *device;
 	char letters[2];
 
 	(void)state;
-	begin("");
-	assert_int_equal(mpio_filter_verify(rig.device,
-					    another(RIG_SECTORS * SECTOR),
-					    &config, &device),
-			 0);
-	use(device);
+	(void)use_mirror();
 	for (int round = 0; round < 20; round++) {
 		sim_start(&rig, MPIO_BIO_WRITE, 0, 0, 1, 'a');
 		sim_start(&rig, MPIO_BIO_WRITE, 0, 0, 1, 'b');

@@ -605,19 +605,26 @@ static void a_disk_of_large_blocks_is_not_timed(void **state)
 	mpio_device_close(device);
 }
 
-static void of_a_large_file_only_what_the_device_has_is_timed(void **state)
+static void assert_gap(const struct mpio_posix_config *config,
+		       const char *words)
 {
-	const struct mpio_posix_config config = {.measure = true, .size = MIB};
 	struct mpio_device *device;
 	char text[400];
 
+	fake.file_system = 0xef53;
+	device = open_device(config);
+	describe(device, text, sizeof(text));
+	assert_non_null(strstr(text, words));
+	mpio_device_close(device);
+}
+
+static void of_a_large_file_only_what_the_device_has_is_timed(void **state)
+{
+	const struct mpio_posix_config config = {.measure = true, .size = MIB};
+
 	(void)state;
 	make_large_file();
-	fake.file_system = 0xef53;
-	device = open_device(&config);
-	describe(device, text, sizeof(text));
-	assert_non_null(strstr(text, "gap: assumed, too little to time\n"));
-	mpio_device_close(device);
+	assert_gap(&config, "gap: assumed, too little to time\n");
 }
 
 /* They are no part of a disk, and are read far too fast. */
@@ -656,19 +663,13 @@ static void of_two_runs_that_with_more_on_the_device_is_timed(void **state)
 {
 	const struct mpio_posix_config config = {.measure = true,
 						 .size = 41 * MIB};
-	struct mpio_device *device;
-	char text[400];
 
 	(void)state;
 	make_sparse_file(0, 18, 40 * (off_t)MIB);
 	add_data(40 * (off_t)MIB, 19);
 	if (!has_holes())
 		skip();
-	fake.file_system = 0xef53;
-	device = open_device(&config);
-	describe(device, text, sizeof(text));
-	assert_non_null(strstr(text, "gap: measured"));
-	mpio_device_close(device);
+	assert_gap(&config, "gap: measured");
 }
 
 /* ---- Bios --------------------------------------------------------------- */
