@@ -15,7 +15,8 @@ if(usable)
   set(example ${PROJECT_SOURCE_DIR}/examples/extfs)
   file(GLOB parts CONFIGURE_DEPENDS ${example}/*.c)
   list(REMOVE_ITEM parts ${example}/main.c)
-  target_sources(${target} PRIVATE ${parts} extfs/memory_io.c)
+  target_sources(${target} PRIVATE ${parts} extfs/memory_io.c
+    extfs/arena.c)
   if(LIBMPIO_FUZZ)
     set_source_files_properties(${parts} PROPERTIES
       COMPILE_OPTIONS -fsanitize=fuzzer-no-link)
@@ -25,6 +26,7 @@ if(usable)
     FUZZ_IMAGES="${CMAKE_CURRENT_SOURCE_DIR}/corpus/extfs.images")
   target_link_libraries(${target} PRIVATE PkgConfig::FUZZ_EXT2FS
     ${CMAKE_DL_LIBS})
+  target_link_options(${target} PRIVATE -Wl,--wrap=write)
   set(repeatable OFF) # who knows what libext2fs makes of anything
   set(environment ASAN_OPTIONS=detect_leaks=0)
 else()

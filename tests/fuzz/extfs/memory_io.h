@@ -12,4 +12,7 @@
 /** What the next image to be opened consists of; it stays the caller's. */
 void memory_io_show(const unsigned char *bytes, size_t size);
 
+/** All frames are free again: arena.c. */
+void arena_reset(void);
+
 #endif
