@@ -3,7 +3,9 @@
  * What the sources of the file layer share:
  *
  *     file.c            handles; bytes in and out of pages; sync; advice
- *     file_ahead.c      who reads where, and what is read ahead of them
+ *     file_reader.c     who reads where
+ *     file_ahead.c      what is read ahead of them
+ *     file_ledger.c     how much of that may be in vain
  *     file_straight.c   large reads that leave no page behind
  *
  * The file layer is built on public functions: those of the cache and, past
@@ -38,11 +40,14 @@ static inline uint64_t mpio__page_up(const struct mpio_file *file, uint64_t pos)
 	return mpio__add_sat(pos, mask) & ~mask;
 }
 
+/* Reads of a pattern, before its next ones are guessed. */
+#define MPIO__READS_SURE 3u
+
 /* Begin to read the pages of a range; up to where they are on their way. */
 uint64_t mpio__file_fetch(struct mpio_file *file, uint64_t start, uint64_t end,
 			  uint32_t flags);
 
-/* file_ahead.c */
+/* file_reader.c */
 
 /* Nobody reads yet. */
 void mpio__file_expect_nobody(struct mpio_file *file);
@@ -52,6 +57,21 @@ struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
 /* It is nobody's, and not all of it was there: somebody may have begun. */
 struct mpio_file_reader *mpio__file_begin(struct mpio_file *file, uint64_t pos,
 					  uint64_t length);
+/* Bytes that are read on a reader's way from one of its places to another. */
+uint64_t mpio__file_bytes_between(const struct mpio_file *file,
+				  const struct mpio_file_reader *reader,
+				  uint64_t from, uint64_t to);
+
+/* Bytes that a reader's read of a step takes. */
+static inline uint64_t
+mpio__file_step_bytes(const struct mpio_file *file,
+		      const struct mpio_file_reader *reader)
+{
+	return mpio__page_up(file, reader->length);
+}
+
+/* file_ahead.c */
+
 /*
  * Read ahead of somebody whose read has come to its last piece, which begins
  * at `pos`; nothing is behind `size`.
@@ -66,6 +86,22 @@ void mpio__file_look_ahead(struct mpio_file *file,
  */
 void mpio__file_look_further(struct mpio_file *file,
 			     struct mpio_file_reader *reader);
+
+/* file_ledger.c */
+
+/* So much was read ahead. */
+void mpio__file_note_ahead(struct mpio_file *file, uint64_t bytes);
+/* So much of what had been was wanted. */
+void mpio__file_note_wanted(struct mpio_file *file, uint64_t bytes);
+/* The largest window of which all may be in vain. */
+uint64_t mpio__file_may_waste(const struct mpio_file *file);
+/*
+ * The largest window that is allowed. A reader that has gone on for long may
+ * have a small one in any case: the longer, the more was in vain beyond what
+ * may be.
+ */
+uint64_t mpio__file_window_max(const struct mpio_file *file,
+			       const struct mpio_file_reader *reader);
 
 /* file_straight.c */
 
