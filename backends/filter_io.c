@@ -296,8 +296,9 @@ static unsigned char *copy_of(const struct filter_request *request,
 			      uint32_t part)
 {
 	const struct filter *filter = request->channel->filter;
-	size_t ahead =
-		-(uintptr_t)request->copy & (filter_alignment(filter) - 1);
+	size_t alignment = filter_alignment(filter);
+	size_t rest = (uintptr_t)request->copy & (alignment - 1);
+	size_t ahead = rest != 0 ? alignment - rest : 0;
 
 	return request->copy == NULL
 		       ? NULL

@@ -225,7 +225,7 @@ void mpio__disk_measure(struct mpio__hostfile *file)
 	void *memory;
 
 	/* As direct I/O wants it. */
-	data.start += -data.start & (little - 1);
+	data.start = (data.start + little - 1) & ~(uint64_t)(little - 1);
 	stride = data.start < data.end ? find_stride(data) : 0;
 	disk->too_little = stride == 0;
 	if (stride == 0 || file->unit > little ||

@@ -269,10 +269,14 @@ static void push(struct channel *channel)
 /* The kernel's thread may be asleep on what it was sent. */
 static int wake(struct channel *channel)
 {
+	int result;
+
 	if (!(channel->ring.flags & IORING_SETUP_SQPOLL) ||
 	    io_uring_sq_ready(&channel->ring) == 0)
 		return 0;
-	return io_uring_submit(&channel->ring);
+	result = io_uring_submit(&channel->ring);
+	note_taken(channel);
+	return result;
 }
 
 /* ---- Writing submissions ------------------------------------------------- */

@@ -124,8 +124,11 @@ static int move(struct mpio_file *file, unsigned char *memory, uint64_t pos,
 		if (straight->pending == 0)
 			break;
 		error = mpio_queue_wait(file->queue);
-		if (error < 0 && patience-- == 0)
+		if (error >= 0)
+			continue;
+		if (patience == 0)
 			return error;
+		patience--;
 	}
 	return 0;
 }

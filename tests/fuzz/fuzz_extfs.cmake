@@ -8,8 +8,8 @@ if(PkgConfig_FOUND AND CMAKE_SYSTEM_NAME STREQUAL Linux)
   pkg_check_modules(FUZZ_EXT2FS IMPORTED_TARGET ext2fs com_err)
   set(usable ${FUZZ_EXT2FS_FOUND})
 endif()
-if(NOT CMAKE_SIZEOF_VOID_P EQUAL 8)
-  set(usable OFF) # a library for the other kind of programs
+if(CMAKE_CROSSCOMPILING OR NOT CMAKE_SIZEOF_VOID_P EQUAL 8)
+  set(usable OFF) # a library for this machine's usual programs
 endif()
 if(usable)
   set(example ${PROJECT_SOURCE_DIR}/examples/extfs)
