@@ -20,7 +20,8 @@ struct mpio_queue;
 /* allocated by this very call; with MAPPED, and only when creating */
 #define MPIO_EXTENT_NEW (1u << 1)
 /* to map what follows the last block, get_block has to read metadata that
- * lies near by: send what is gathered before asking it */
+ * lies near by: what is gathered is sent before it is asked, if the last block
+ * itself is read or written (a hole, or one that is uptodate, is not) */
 #define MPIO_EXTENT_BOUNDARY (1u << 2)
 /* get_block has filled the page's bytes itself (inline data); reads only */
 #define MPIO_EXTENT_UPTODATE (1u << 3)
