@@ -140,6 +140,8 @@ static inline int small_run(const struct CMUnitTest *tests, size_t n,
 	return 0;
 }
 
+#define _cmocka_run_group_tests(name, tests, n, setup, teardown)               \
+	small_run(tests, n, setup, teardown)
 #define cmocka_run_group_tests(tests, setup, teardown)                         \
 	small_run(tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
 
