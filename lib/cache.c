@@ -375,7 +375,8 @@ int mpio_cache_attach(struct mpio_cache *cache, struct mpio_cache_mapping *file)
 	uint32_t block_size = file->mapping.block_size;
 	uint32_t page_size = (uint32_t)1 << cache->page_shift;
 
-	if (!mpio__is_power_of_two(block_size) || block_size > page_size ||
+	if (file->cache != NULL || !mpio__is_power_of_two(block_size) ||
+	    block_size > page_size ||
 	    block_size < page_size / MPIO_CACHE_BLOCKS_MAX ||
 	    file->mapping.ops == NULL || file->mapping.ops->get_block == NULL)
 		return -MPIO_EINVAL;
@@ -395,8 +396,11 @@ int mpio_cache_attach(struct mpio_cache *cache, struct mpio_cache_mapping *file)
 int mpio_cache_detach(struct mpio_cache_mapping *file, struct mpio_queue *queue)
 {
 	struct mpio_cache *cache = file->cache;
-	int error = mpio_cache_invalidate(file, queue, 0, UINT64_MAX);
+	int error;
 
+	if (cache == NULL)
+		return -MPIO_EINVAL;
+	error = mpio_cache_invalidate(file, queue, 0, UINT64_MAX);
 	if (error != 0)
 		return error;
 	mpio__cache_lock(cache);

@@ -75,7 +75,8 @@ int mpio_file_open(struct mpio_file *file, struct mpio_cache_mapping *mapping,
 	wanted.readahead_max = mpio__or_default(
 		wanted.readahead_max,
 		mpio__max_u32(wanted.readahead_min, READAHEAD_MAX));
-	if (wanted.readahead_min > wanted.readahead_max)
+	if (wanted.readahead_min > wanted.readahead_max ||
+	    mapping->cache == NULL)
 		return -MPIO_EINVAL;
 	*file = (struct mpio_file){
 		.mapping = mapping,

@@ -173,8 +173,8 @@ struct mpio_cache_lane {
  * `next_dirty`, `read_end` and `write_end`, which the cache has of its own and
  * does not call. They get `&mapping` of this struct. `mapping.size` is raised
  * by writes behind the end, and else changed by mpio_cache_resize() and
- * mpio_cache_renew() only; the engine's callbacks may read it, in one thread or
- * not at all.
+ * mpio_cache_renew() only. The engine's callbacks may read it where one thread
+ * uses the cache; where there are more, they ask mpio_cache_end().
  * `mapping.errors` is the sequence that handles of the file keep cursors in.
  * With a `seal` a page is one whole, however many blocks it has: before some of
  * it is written or cut off the rest is read, and then all of it is written
@@ -301,9 +301,9 @@ uint32_t mpio_cache_page_size(const struct mpio_cache *cache);
  * @param cache  must stay open until the file is detached
  * @param file   `mapping` set, all else zero; must not move
  * @return 0, or
- * @retval -MPIO_EINVAL  no `get_block`; a block size that is no power of two,
- *                       is larger than a page, or smaller than a page's
- *                       MPIO_CACHE_BLOCKS_MAXth part
+ * @retval -MPIO_EINVAL  it is attached already; no `get_block`; a block size
+ *                       that is no power of two, is larger than a page, or
+ *                       smaller than a page's MPIO_CACHE_BLOCKS_MAXth part
  */
 int mpio_cache_attach(struct mpio_cache *cache,
 		      struct mpio_cache_mapping *file);
@@ -314,6 +314,7 @@ int mpio_cache_attach(struct mpio_cache *cache,
  * @param file   the engine's again if this succeeds
  * @param queue  the calling thread's, to wait with
  * @return 0, or
+ * @retval -MPIO_EINVAL  it is not attached
  * @retval -MPIO_EBUSY   pages are pinned or dirty (see mpio_cache_sync(),
  *                       mpio_cache_drop()): the file is still attached
  * @retval other         as mpio_cache_wait()

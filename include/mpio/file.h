@@ -207,7 +207,7 @@ enum mpio_advice {
 				 * 1 MiB at most), with RANDOM of 64 KiB, or
 				 * more may go straight */
 	MPIO_ADVICE_WILLNEED,   /* begin to read the range now */
-	MPIO_ADVICE_DONTNEED,   /* write the range back, and forget its pages:
+	MPIO_ADVICE_DONTNEED    /* write the range back, and forget its pages:
 				 * those that lie in it whole */
 };
 
@@ -223,7 +223,8 @@ enum mpio_advice {
  *                 get_block names no queue: see mpio/cache.h
  * @param config   copied; NULL: all zero
  * @return 0, or
- * @retval -MPIO_EINVAL  readahead_min is more than readahead_max
+ * @retval -MPIO_EINVAL  readahead_min is more than readahead_max; `mapping` is
+ *                       attached to no cache
  */
 int mpio_file_open(struct mpio_file *file, struct mpio_cache_mapping *mapping,
 		   struct mpio_queue *queue,

@@ -42,8 +42,11 @@
  *
  * The names threads, libaio and io_uring are known if the program was linked
  * with the library that has them (mpio::threads, mpio::libaio,
- * mpio::io_uring); 'file:' takes what there is. Who has a backend of another
- * origin passes its scheme to mpio_device_open_with().
+ * mpio::io_uring, or by pkg-config). Who names the archives by hand has to ask
+ * for it as those do, or a linker leaves it out:
+ * -Wl,--undefined=mpio_libaio_open_uri, and so on. 'file:' takes what there is.
+ * Who has a backend of another origin passes its scheme to
+ * mpio_device_open_with().
  */
 #ifndef MPIO_OPEN_H
 #define MPIO_OPEN_H

@@ -38,7 +38,8 @@ struct mpio_queue;
  * The default takes about 410 KiB on a 64-bit machine, most of it for
  * `pages_max` and `segments_max`, and as much more as the device's gaps and
  * bounce memory ask for. { .bios = 2, .segments_max = 16,
- * .pages_max = 32, .walk_pages = 1 } takes about 3.5 KiB.
+ * .pages_max = 32, .walk_pages = 1 } takes less than 4 KiB, if the device asks
+ * for neither.
  */
 struct mpio_queue_config {
 	uint32_t bios;          /* large bios in the pool, and as many small

@@ -83,7 +83,9 @@ struct mpio_writeback_control {
  * file are zeroed in the page before it goes; blocks wholly past it are not
  * written, and a page wholly past it ends clean, unmapped. A page that cannot
  * be mapped or written stays dirty, with its error, and does not stop the
- * others (MPIO_SYNC_NONE: a page that cannot be mapped stops the walk).
+ * others (MPIO_SYNC_NONE: a page that cannot be mapped stops the walk; who
+ * makes room that way begins the next one behind that page, or cyclic, or all
+ * of them stop there).
  *
  * Blocks may be smaller than the device's: of those that a bio covers in part,
  * the rest is read first, and other queues have to leave them alone meanwhile

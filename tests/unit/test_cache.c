@@ -148,6 +148,18 @@ static void a_file_that_does_not_fit_is_refused(void **state)
 	assert_int_equal(mpio_cache_attach(cached->cache, &file), -MPIO_EINVAL);
 	file.mapping.block_size = 32;
 	assert_int_equal(mpio_cache_attach(cached->cache, &file), -MPIO_EINVAL);
+	assert_int_equal(mpio_cache_detach(&file, cached->rig->queue),
+			 -MPIO_EINVAL);
+}
+
+static void a_file_is_attached_once(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 8, 16);
+	assert_int_equal(mpio_cache_attach(cached->cache, &cached->file),
+			 -MPIO_EINVAL);
+	assert_ptr_equal(cached->file.cache, cached->cache);
 }
 
 static void files_do_not_share_pages(void **state)
@@ -228,6 +240,7 @@ int main(void)
 		CACHED_TEST(without_a_frame_none_is_taken),
 		CACHED_TEST(a_file_with_a_page_in_use_is_not_detached),
 		CACHED_TEST(a_file_that_does_not_fit_is_refused),
+		CACHED_TEST(a_file_is_attached_once),
 		CACHED_TEST(files_do_not_share_pages),
 		CACHED_TEST(what_is_dirty_or_pinned_is_not_invalidated),
 		CACHED_TEST(a_dropped_page_that_is_pinned_goes_when_it_is_put),

@@ -538,7 +538,7 @@ static void a_range_is_walked_as_far_as_it_goes(void **state)
 static void work_is_done_for_some_files_at_a_time(void **state)
 {
 	struct cached *cached = *state;
-	struct mpio_cache_mapping files[MANY];
+	struct mpio_cache_mapping files[MANY] = {0};
 	struct mpio_page *page;
 	int written = 0;
 

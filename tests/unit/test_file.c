@@ -205,6 +205,17 @@ static void handles_see_the_same_bytes(void **state)
 	assert_int_equal(handle_read(7 * BLOCK, 4), 2);
 }
 
+static void a_file_of_no_cache_is_refused(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_cache_mapping file = {0};
+
+	handle_open(cached, 8, 16, NULL);
+	assert_int_equal(
+		mpio_file_open(&handle, &file, cached->rig->queue, NULL),
+		-MPIO_EINVAL);
+}
+
 static void a_window_that_cannot_be_is_refused(void **state)
 {
 	struct mpio_file_config config = {
@@ -265,6 +276,7 @@ int main(void)
 		CACHED_TEST(a_slow_device_is_waited_for),
 		CACHED_TEST(only_if_all_pages_are_pinned_is_there_no_memory),
 		CACHED_TEST(handles_see_the_same_bytes),
+		CACHED_TEST(a_file_of_no_cache_is_refused),
 		CACHED_TEST(a_window_that_cannot_be_is_refused),
 		CACHED_TEST(a_handle_can_go_to_another_queue),
 	};
