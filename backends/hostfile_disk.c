@@ -14,6 +14,7 @@
  */
 #include "hostfile.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -133,18 +134,15 @@ struct range {
 #ifdef SEEK_DATA
 
 /*
- * The longest run of bytes that are on the disk: a hole is read without it, and
- * would be timed as a disk that is far too fast. Where there are very many, of
- * the first of them.
+ * The longest run of bytes that are on the disk; the first begins at `start`,
+ * if there is one. Where there are very many, of the first of them.
  */
-static struct range find_data(int fd, uint64_t size)
+static struct range longest_run(int fd, uint64_t size, off_t start)
 {
 	struct range longest = {0, 0};
-	off_t at = 0;
 
-	for (int i = 0; i < RUNS_MAX; i++) {
-		off_t start = lseek(fd, at, SEEK_DATA);
-		off_t end = start < 0 ? -1 : lseek(fd, start, SEEK_HOLE);
+	for (int i = 0; start >= 0 && i < RUNS_MAX; i++) {
+		off_t end = lseek(fd, start, SEEK_HOLE);
 
 		struct range run = {(uint64_t)start, (uint64_t)end};
 
@@ -154,24 +152,36 @@ static struct range find_data(int fd, uint64_t size)
 			run.end = size;
 		if (run.end - run.start > longest.end - longest.start)
 			longest = run;
-		at = end;
+		start = lseek(fd, end, SEEK_DATA);
 	}
 	return longest;
 }
 
-#else
+#endif
 
+/*
+ * What is to be read: no hole, which is read without the disk, and would be
+ * timed as one that is far too fast. What knows of no holes, as block devices
+ * do not, has none.
+ */
 static struct range find_data(int fd, uint64_t size)
 {
-	off_t end = lseek(fd, 0, SEEK_END);
-	struct range all = {0, end > 0 ? (uint64_t)end : 0};
+	struct range all = {0, 0};
+	off_t end;
 
+#ifdef SEEK_DATA
+	off_t start = lseek(fd, 0, SEEK_DATA);
+
+	if (start >= 0 || errno == ENXIO)
+		return longest_run(fd, size, start);
+#endif
+	end = lseek(fd, 0, SEEK_END);
+	if (end > 0)
+		all.end = (uint64_t)end;
 	if (all.end > size)
 		all.end = size;
 	return all;
 }
-
-#endif
 
 /*
  * How far apart reads of a range are to lie, so that no place is read twice; 0:

@@ -71,6 +71,8 @@ int __real_ftruncate64(int fd, off_t length);
 int __wrap_ftruncate64(int fd, off_t length);
 FILE *__real_fopen64(const char *path, const char *mode);
 FILE *__wrap_fopen64(const char *path, const char *mode);
+off_t __real_lseek64(int fd, off_t offset, int whence);
+off_t __wrap_lseek64(int fd, off_t offset, int whence);
 ssize_t __real_pread64(int fd, void *memory, size_t length, off_t offset);
 ssize_t __wrap_pread64(int fd, void *memory, size_t length, off_t offset);
 ssize_t __real_preadv64v2(int fd, const struct iovec *vecs, int count,
@@ -174,6 +176,11 @@ FILE *__wrap_fopen64(const char *path, const char *mode)
 	if (fake.sysfs == NULL || strncmp(path, "/sys/", 5) != 0)
 		return __real_fopen64(path, mode);
 	return fmemopen((void *)(uintptr_t)fake.sysfs, strlen(fake.sysfs), "r");
+}
+
+off_t __wrap_lseek64(int fd, off_t offset, int whence)
+{
+	return fails("lseek") ? -1 : __real_lseek64(fd, offset, whence);
 }
 
 ssize_t __wrap_pread64(int fd, void *memory, size_t length, off_t offset)
@@ -672,6 +679,31 @@ static void of_two_runs_that_with_more_on_the_device_is_timed(void **state)
 	assert_gap(&config, "gap: measured");
 }
 
+/* Not all that can be read knows of holes: block devices do not. */
+static void what_knows_of_no_holes_is_timed_as_a_whole(void **state)
+{
+	static const struct {
+		unsigned int at;
+		int error;
+		const char *words;
+	} cases[] = {
+		{1, EINVAL, "gap: measured"},
+		{1, EOPNOTSUPP, "gap: measured"},
+		{1, ENXIO, "gap: assumed, too little to time\n"}, /* no data */
+		{0, EINVAL, "gap: assumed, too little to time\n"},
+	};
+	const struct mpio_posix_config config = {.measure = true};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		reset(state);
+		make_large_file();
+		fake.call = "lseek";
+		fake.at = cases[i].at;
+		fake.error = cases[i].error;
+		assert_gap(&config, cases[i].words);
+	}
+}
+
 /* ---- Bios --------------------------------------------------------------- */
 
 static void a_discard_that_is_interrupted_is_repeated(void **state)
@@ -790,6 +822,7 @@ int main(void)
 		CALL_TEST(of_a_large_file_only_what_the_device_has_is_timed),
 		CALL_TEST(holes_are_not_timed),
 		CALL_TEST(of_two_runs_that_with_more_on_the_device_is_timed),
+		CALL_TEST(what_knows_of_no_holes_is_timed_as_a_whole),
 		CALL_TEST(a_discard_that_is_interrupted_is_repeated),
 		CALL_TEST(a_result_is_settled),
 		CALL_TEST(what_is_cut_but_not_at_the_end_is_not_read_directly),

@@ -4,6 +4,6 @@
 # wrappers of test_posix_calls.c.
 include(${CMAKE_CURRENT_LIST_DIR}/test_posix.cmake)
 foreach(call open64 fstat64 fcntl64 ioctl statx fstatfs64 ftruncate64 fopen64
-        pread64 preadv64v2 fallocate64 posix_memalign malloc)
+        lseek64 pread64 preadv64v2 fallocate64 posix_memalign malloc)
   target_link_options(${name} PRIVATE -Wl,--wrap=${call})
 endforeach()

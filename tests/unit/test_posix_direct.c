@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -195,6 +196,19 @@ static int attach_loop(char *name, size_t name_size, uint32_t sector)
 	return loop;
 }
 
+/* The same, or the test is skipped. */
+static int attach_loop_or_skip(char *name, size_t name_size, uint32_t sector)
+{
+	int loop = attach_loop(name, name_size, sector);
+
+	if (loop < 0) {
+		print_message("SKIPPED: no loop device to be had "
+			      "(are you root?)\n");
+		skip();
+	}
+	return loop;
+}
+
 static void block_device_io(const char *name, bool direct, uint32_t sector)
 {
 	const struct mpio_posix_config config = {.direct = direct};
@@ -229,17 +243,32 @@ static void a_block_device_has_the_size_and_sector_of_its_disk(void **state)
 		int loop;
 
 		make_file(PATH, LOOP_SIZE);
-		loop = attach_loop(name, sizeof(name), sectors[i]);
-		if (loop < 0) {
-			print_message("SKIPPED: no loop device to be had "
-				      "(are you root?)\n");
-			skip();
-		}
+		loop = attach_loop_or_skip(name, sizeof(name), sectors[i]);
 		assert_refused(name, &sized, -MPIO_EINVAL);
 		block_device_io(name, false, sectors[i]);
 		block_device_io(name, true, sectors[i]);
 		close(loop);
 	}
+}
+
+static void a_block_device_is_timed(void **state)
+{
+	const struct mpio_posix_config config = {.measure = true};
+	struct mpio_device *device = NULL;
+	char name[64];
+	char text[400];
+	int loop;
+
+	(void)state;
+	make_file(PATH, 0);
+	assert_int_equal(truncate(PATH, 24 * MIB), 0);
+	loop = attach_loop_or_skip(name, sizeof(name), 512);
+	assert_int_equal(mpio_posix_open(name, &config, &device), 0);
+	assert_in_range(mpio_device_describe(device, text, sizeof(text)), 1,
+			sizeof(text) - 1);
+	assert_non_null(strstr(text, "gap: measured"));
+	mpio_device_close(device);
+	close(loop);
 }
 
 int main(void)
@@ -252,6 +281,7 @@ int main(void)
 		TEST(direct_io_takes_what_is_not_aligned),
 		TEST(a_file_cut_behind_direct_io_fails_from_there_on),
 		TEST(a_block_device_has_the_size_and_sector_of_its_disk),
+		TEST(a_block_device_is_timed),
 	};
 
 	return cmocka_run_group_tests(tests, enter_directory, leave_directory);

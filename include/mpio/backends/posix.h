@@ -53,9 +53,9 @@ struct mpio_posix_config {
 	bool measure;  /* time a few reads of what there is, to find how
 			* large a gap is read as fast as another I/O is
 			* begun. That takes 18 MiB that are there, with
-			* no hole between them; with less, or without,
-			* 64 KiB are taken for a disk, and 0 for a file in
-			* memory */
+			* no hole between them (a block device has none);
+			* with less, or without, 64 KiB are taken for a
+			* disk, and 0 for a file in memory */
 };
 
 /**
