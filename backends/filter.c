@@ -68,6 +68,26 @@ static void tell(struct filter_request *request, enum mpio_sim_what what)
 	filter_unlock(filter);
 }
 
+/* ---- Requests that are free --------------------------------------------- */
+
+static struct filter_request *take_request(struct filter_channel *channel)
+{
+	struct filter_request *request = channel->free;
+
+	if (request != NULL)
+		channel->free = request->next;
+	return request;
+}
+
+static void free_request(struct filter_request *request)
+{
+	struct filter_channel *channel = request->channel;
+
+	request->bio = NULL;
+	request->next = channel->free;
+	channel->free = request;
+}
+
 /* ---- The end of an I/O -------------------------------------------------- */
 
 static void end(struct filter_request *request)
@@ -82,7 +102,7 @@ static void end(struct filter_request *request)
 	filter_free(channel->filter, request->copy,
 		    filter_copy_size(channel->filter, bio));
 	request->copy = NULL;
-	request->bio = NULL;
+	free_request(request);
 	channel->count--;
 	channel->ended++;
 	for (int i = 0; i <= twice; i++) {
@@ -187,6 +207,7 @@ static bool is_due(const struct filter_request *request)
 void mpio__filter_done(struct filter_request *request)
 {
 	request->stage = FILTER_DONE;
+	request->channel->sent--;
 	request->finish = request->channel->now;
 	mpio__filter_look(request);
 	tell(request, MPIO_SIM_DO);
@@ -224,15 +245,6 @@ static int ask_submit(struct filter *filter, struct filter_request *request)
 	return request->status;
 }
 
-static struct filter_request *free_request(struct filter_channel *channel)
-{
-	for (uint32_t i = 0; i < channel->depth; i++) {
-		if (channel->requests[i].bio == NULL)
-			return &channel->requests[i];
-	}
-	return NULL;
-}
-
 /* It is to end before submit returns, if it can. */
 static void wait_inside(struct filter_request *request)
 {
@@ -249,7 +261,7 @@ static int filter_submit(struct mpio_device *device, void *ctx,
 {
 	struct filter *filter = filter_of(device);
 	struct filter_channel *channel = ctx;
-	struct filter_request *request = free_request(channel);
+	struct filter_request *request = take_request(channel);
 	int error;
 
 	if (request == NULL)
@@ -263,7 +275,7 @@ static int filter_submit(struct mpio_device *device, void *ctx,
 			 request);
 	filter_unlock(filter);
 	if (error != 0) {
-		request->bio = NULL;
+		free_request(request);
 		return error;
 	}
 	bio->backend[0] = (uintptr_t)(request - channel->requests);
@@ -286,6 +298,8 @@ static struct filter_request *earliest(struct filter_channel *channel)
 {
 	struct filter_request *first = NULL;
 
+	if (channel->sent == channel->count)
+		return NULL; /* as it is if nothing makes them wait */
 	for (uint32_t i = 0; i < channel->depth; i++) {
 		struct filter_request *request = &channel->requests[i];
 
@@ -316,16 +330,6 @@ static void go_on(struct filter_channel *channel)
 	}
 }
 
-static bool is_busy_below(const struct filter_channel *channel)
-{
-	for (uint32_t i = 0; i < channel->depth; i++) {
-		if (channel->requests[i].bio != NULL &&
-		    channel->requests[i].stage == FILTER_SENT)
-			return true;
-	}
-	return false;
-}
-
 /* Why there is nothing to wait for. */
 static int stuck(const struct filter_channel *channel)
 {
@@ -343,7 +347,7 @@ static int wait_once(struct filter_channel *channel)
 	struct filter_request *request;
 	int result = 0;
 
-	if (is_busy_below(channel))
+	if (channel->sent != 0)
 		result = mpio_queue_wait(channel->queues[0]);
 	if (result > 0)
 		return 0;
@@ -490,6 +494,10 @@ static int filter_channel_open(struct mpio_device *device, uint32_t depth,
 	channel->depth = depth;
 	channel->queues =
 		(struct mpio_queue **)(void *)&channel->requests[depth];
+	for (uint32_t i = depth; i > 0; i--) {
+		channel->requests[i - 1].channel = channel;
+		free_request(&channel->requests[i - 1]);
+	}
 	error = open_queues(channel);
 	if (error != 0) {
 		free_channel(channel);

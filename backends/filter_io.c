@@ -357,6 +357,7 @@ void mpio__filter_start(struct filter_request *request)
 	const struct mpio_bio *bio = request->bio;
 
 	request->stage = FILTER_SENT;
+	request->channel->sent++;
 	request->pending = 1;
 	request->moved = bio->length;
 	/* The device below moves whole blocks. */

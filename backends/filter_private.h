@@ -27,7 +27,8 @@ enum filter_stage {
 
 /* An I/O in flight. */
 struct filter_request {
-	struct mpio_bio *bio; /* NULL: none */
+	struct mpio_bio *bio;        /* NULL: none */
+	struct filter_request *next; /* that is free, if this one is */
 	struct filter_channel *channel;
 	struct mpio_bio *sent; /* one below, if it is the only one */
 	uint64_t id;
@@ -47,10 +48,12 @@ struct filter_channel {
 	struct filter_channel *next;
 	struct filter *filter;
 	struct mpio_queue **queues; /* one for each part */
+	struct filter_request *free;
 	uint64_t now;
 	uint64_t last; /* the id of the newest */
 	uint32_t depth;
 	uint32_t count; /* in flight */
+	uint32_t sent;  /* of those, with the devices below */
 	uint32_t ended; /* counted up */
 	struct filter_request requests[];
 };
