@@ -44,7 +44,8 @@ static int open_bio(struct mpio__build *build, struct mpio_queue *queue,
 
 /*
  * Bios begin small, so that a few pages do not take the memory of many. One
- * that is full is moved to a large one. False: it is large, or none is free.
+ * that is full is moved to a large one. False: it is large, or none is free; a
+ * guess does not wait for one.
  */
 static bool enlarge(struct mpio__build *build)
 {
@@ -53,7 +54,9 @@ static bool enlarge(struct mpio__build *build)
 
 	if (!bio->small)
 		return false;
-	large = mpio__bio_get_wait(bio->queue, true);
+	large = build->flags & MPIO_BIO_READAHEAD
+			? mpio__bio_get(bio->queue, true)
+			: mpio__bio_get_wait(bio->queue, true);
 	if (large == NULL)
 		return false;
 	mpio__bio_move(large, bio);

@@ -33,10 +33,11 @@ extern "C" {
  * with that error, and its neighbours are read all the same.
  *
  * Waits for the device while `in_flight_max` bios are on it and while no bio is
- * free; with MPIO_READ_AHEAD not for the first bio of a page on `queue`. Where
- * none comes free, since nothing is in flight or the device fails to say what
- * has ended, a page for which there is none ends with -MPIO_ENOMEM, whatever
- * the device's error is.
+ * free; with MPIO_READ_AHEAD not for the first bio of a page on `queue`, nor
+ * for a large one: while all of those are in use I/Os are small. Where none
+ * comes free, since nothing is in flight or the device fails to say what has
+ * ended, a page for which there is none ends with -MPIO_ENOMEM, whatever the
+ * device's error is.
  *
  * @param queue    where extents lie that name no queue of their own
  * @param mapping  whose pages

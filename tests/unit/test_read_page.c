@@ -292,6 +292,40 @@ static void readahead_takes_no_page_for_which_no_bio_is_free(void **state)
 	assert_int_equal(read_pages(rig, 4, 6, MPIO_READ_AHEAD), 4);
 }
 
+static void readahead_does_not_wait_for_a_large_bio(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 16, 100);
+	add_pages(rig, 0, 1, 16);
+	rig->config.bios = 3;
+	rig->watch = WATCH_IO | WATCH_CALLS;
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	for (uint64_t i = 0; i < 3; i++)
+		start_io(rig, rig->queue, MPIO_BIO_READ, 0, 500 + i, 1);
+	assert_trace(rig, "read 500+1, commit, read 501+1, commit, "
+			  "read 502+1, commit");
+	/* Small ones take eight pages each. */
+	assert_int_equal(read_all(rig, MPIO_READ_AHEAD), 16);
+	assert_trace(rig, "read 100+8, read 108+8, commit");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_page(rig, 15, "a115");
+}
+
+static void readahead_takes_a_large_bio_that_is_free(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 8, 100);
+	map_blocks(rig, 8, 8, 108);
+	add_pages(rig, 0, 1, 16);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, MPIO_READ_AHEAD), 16);
+	assert_trace(rig, "map 0+16, map 8+8, read 100+16");
+}
+
 static void another_read_waits_for_bios(void **state)
 {
 	struct rig *rig = *state;
@@ -598,6 +632,8 @@ int main(void)
 		RIG_TEST(the_error_of_get_block_is_the_pages),
 		RIG_TEST(a_page_half_mapped_waits_for_its_ios),
 		RIG_TEST(readahead_takes_no_page_for_which_no_bio_is_free),
+		RIG_TEST(readahead_does_not_wait_for_a_large_bio),
+		RIG_TEST(readahead_takes_a_large_bio_that_is_free),
 		RIG_TEST(another_read_waits_for_bios),
 		RIG_TEST(a_page_with_no_bio_to_be_had_at_all_ends_with_enomem),
 		RIG_TEST(flags_of_the_call_are_flags_of_the_bios),
