@@ -193,6 +193,9 @@ int mpio_queue_close_by(struct mpio_queue *queue,
 /**
  * Begin to gather bios instead of sending them. Nests.
  *
+ * For a stretch of calls, not to sleep under: but for those that wait, nothing
+ * need end before the plug is removed (mpio_queue_event_fd()).
+ *
  * @param queue  the calling thread's
  */
 void mpio_queue_plug(struct mpio_queue *queue);
@@ -268,6 +271,11 @@ int mpio_queue_flush(struct mpio_queue *queue);
  *             epoll_wait(epoll, &event, 1, -1);
  *             mpio_queue_poll(queue);
  *     }
+ *
+ * Not under a plug: remove it before sleeping. What is plugged is not on the
+ * device, and a flush or a fua write, though sent, and then `in_flight`, may be
+ * begun by it only at mpio_queue_unplug() or the next mpio_queue_poll(); until
+ * then the descriptor is silent about them.
  *
  * @param queue  the calling thread's
  * @return a descriptor that is readable while mpio_queue_poll() would end
