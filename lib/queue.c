@@ -112,7 +112,10 @@ static inline int reap_some(struct mpio_queue *queue)
 	return n == 0 && mpio__queue_is_late(queue) ? -MPIO_ETIMEDOUT : n;
 }
 
-/* How long the last piece is follows from the length of the bio. */
+/*
+ * How long the last piece is follows from the length of the bio. What may be
+ * parted where units of the device begin is to be aligned there, too.
+ */
 static bool is_aligned(const struct mpio_queue *queue,
 		       const struct mpio_bio *bio)
 {
@@ -120,6 +123,8 @@ static bool is_aligned(const struct mpio_queue *queue,
 
 	if (queue->memory_alignment == 1)
 		return true;
+	if (bio->op == MPIO_BIO_WRITE && (bio->flags & MPIO_BIO_ATOMIC))
+		bits = (uintptr_t)bio->offset;
 	for (uint32_t i = 0; i < bio->vec_count; i++) {
 		bits |= (uintptr_t)bio->vecs[i].base;
 		if (i + 1 < bio->vec_count)

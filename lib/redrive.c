@@ -12,6 +12,9 @@
  *     medium error     isolation: halve the window, down to one unit, and give
  *                      up only on those units that fail alone
  *
+ * Where pages are not to tear, units are atomic ones of the device, and lie
+ * where it has them.
+ *
  * Isolation visits the nodes of a binary tree over the bio's units, depth
  * first. No stack is kept: the next window after one that is settled is the
  * largest node of the tree that begins where it ended, and after one that
@@ -42,6 +45,17 @@ static uint32_t device_unit(const struct mpio_bio *bio)
 }
 
 /*
+ * What is not to tear, if anything is: it is only taken apart where atomic
+ * units of the device begin. Memory is aligned there, or the bio bounces.
+ */
+static uint32_t atom(const struct mpio_bio *bio)
+{
+	uint32_t unit = bio->queue->device->limits.atomic_unit;
+
+	return unit != 0 && (bio->flags & MPIO_BIO_ATOMIC) ? unit : 1;
+}
+
+/*
  * Bytes that are not taken apart any further: a block of the mapping. But a
  * limit in bytes may have cut the bio out of the middle of a block; then such
  * units would straddle the blocks of two pages.
@@ -54,10 +68,10 @@ static uint32_t smallest(const struct mpio_bio *bio)
 	if (bio->bounce != NULL)
 		wanted = mpio__min_u32(wanted, bio->queue->bounce_size);
 	if (bio->bounce != NULL && mpio__bio_is_odd(bio))
-		return mpio__min_u32(wanted, unit);
-	return mpio__is_aligned(bio->offset, wanted)
-		       ? mpio__max_u32(wanted, unit)
-		       : unit;
+		unit = mpio__min_u32(wanted, unit);
+	else if (mpio__is_aligned(bio->offset, wanted))
+		unit = mpio__max_u32(wanted, unit);
+	return mpio__max_u32(unit, atom(bio));
 }
 
 static bool is_windowed(const struct mpio_bio *bio)
@@ -183,23 +197,32 @@ static bool try_again(struct mpio_queue *queue, const struct mpio_bio *bio)
 
 /* ---- The tree of isolation -------------------------------------------- */
 
+/* How much of what is not to tear lies before a byte of the device. */
+static uint32_t skew_of(const struct mpio_bio *bio, uint64_t offset)
+{
+	return (uint32_t)(offset & (atom(bio) - 1));
+}
+
 /*
  * The largest node of the tree over a part that begins at `start` and is
  * smaller than `below`; its end, in bytes. A node ends at a multiple of the
- * unit, or where the part does.
+ * unit, or where the part does. The first unit may have begun before the part,
+ * which `skew` tells.
  */
 static uint32_t node_end(const struct mpio_bio *bio, uint32_t start,
 			 uint32_t below)
 {
 	struct part part = part_of(bio, start);
 	uint32_t shift = mpio__log2(bio->unit);
-	uint64_t at = (start - part.start) >> shift;
+	uint32_t skew = skew_of(bio, bio->full_offset + part.start);
+	uint64_t at = ((uint64_t)start - part.start + skew) >> shift;
 	uint64_t from = 0;
-	uint64_t to = mpio__bytes_to_blocks_up(part.end - part.start, shift);
+	uint64_t to = mpio__bytes_to_blocks_up(
+		(uint64_t)part.end - part.start + skew, shift);
 
 	for (;;) {
-		uint64_t end =
-			mpio__min_u64(part.start + (to << shift), part.end);
+		uint64_t end = mpio__min_u64(part.start + (to << shift) - skew,
+					     part.end);
 
 		if ((from == at && end - start < below) || to - from <= 1)
 			return (uint32_t)end;
@@ -221,8 +244,7 @@ static bool is_isolated(const struct mpio_queue *queue,
 			const struct mpio_bio *bio)
 {
 	return !(queue->flags & MPIO_QUEUE_NO_ISOLATION) &&
-	       mpio__segment_count(bio) != 0 &&
-	       !(bio->flags & MPIO_BIO_ATOMIC) && is_medium_error(bio->status);
+	       mpio__segment_count(bio) != 0 && is_medium_error(bio->status);
 }
 
 /*
@@ -263,7 +285,7 @@ static bool advance(struct mpio_queue *queue, struct mpio_bio *bio)
 static bool is_divisible(const struct mpio_bio *bio)
 {
 	if (!is_windowed(bio))
-		return bio->length > smallest(bio);
+		return bio->length > smallest(bio) - skew_of(bio, bio->offset);
 	return node_end(bio, bio->window_start, bio->length) < bio->window_end;
 }
 
@@ -312,8 +334,7 @@ static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 
 	if (bio->bounce == NULL || !mpio__bio_is_odd(bio))
 		moved &= ~(unit - 1);
-	if (bio->flags & MPIO_BIO_ATOMIC)
-		moved = 0;
+	moved -= mpio__min_u32(moved, skew_of(bio, bio->offset + moved));
 	if (is_stuck(bio, moved)) {
 		bio->status = -MPIO_EIO;
 		return failed(queue, bio);
@@ -324,8 +345,9 @@ static bool came_short(struct mpio_queue *queue, struct mpio_bio *bio)
 		uint32_t start = bio->window_start + moved;
 
 		bio->tries = 0;
-		if (!mpio__is_aligned(moved, bio->unit))
-			bio->unit = mpio__min_u32(bio->unit, unit); /* finer */
+		if (!mpio__is_aligned(moved, bio->unit)) /* then finer */
+			bio->unit = mpio__max_u32(
+				mpio__min_u32(bio->unit, unit), atom(bio));
 		if (bio->op == MPIO_BIO_READ)
 			mpio__segments_good(bio, bio->window_start, moved);
 		start = behind_gap(bio, start);

@@ -52,7 +52,8 @@ enum mpio_bio_op {
 #define MPIO_BIO_META (1u << 4)
 /* nobody waits for it */
 #define MPIO_BIO_BACKGROUND (1u << 5)
-/* carries pages that must not tear */
+/* carries pages that must not tear: is only taken apart where atomic units of
+ * the device begin */
 #define MPIO_BIO_ATOMIC (1u << 6)
 
 /** A piece of memory; laid out as POSIX's struct iovec. */

@@ -47,7 +47,9 @@ struct mpio_mapping;
 /* named by the sweep of a tagged walk */
 #define MPIO_PAGE_TOWRITE (1u << 6)
 /* must be written by one bio, inside one atomic unit of the device; if that
- * cannot be, its write fails with -MPIO_EINVAL and the page stays dirty */
+ * cannot be, its write fails with -MPIO_EINVAL and the page stays dirty. What
+ * failed or came short of such a bio is tried again in whole units: a bad block
+ * fails the pages that share its unit, and no others. */
 #define MPIO_PAGE_ATOMIC (1u << 7)
 
 struct mpio_page {

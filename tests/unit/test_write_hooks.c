@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Writing: the engine's hooks, when each is called and with what; and pages
- * that must not tear.
- */
+/* Writing: the engine's hooks, when each is called and with what. */
 #include "mock.h"
 
 /* ---- New blocks --------------------------------------------------------- */
@@ -333,171 +330,7 @@ static void a_page_that_cannot_be_sealed_stays_dirty(void **state)
 	assert_int_equal(rig->frames[0].writes, 1);
 }
 
-/* ---- Pages that must not tear ------------------------------------------- */
-
-/* Pages of 4 blocks on a device that writes 4, or more, without tearing. */
-static void open_atomic(struct rig *rig, uint32_t unit_blocks, uint64_t block,
-			uint32_t pages)
-{
-	rig->a.device.limits.atomic_unit = unit_blocks * BLOCK;
-	map_blocks(rig, 0, 4 * (uint64_t)pages, block);
-	add_pages(rig, 0, 4, pages);
-	for (uint32_t i = 0; i < pages; i++) {
-		dirty_page(rig, i);
-		page_at(rig, i)->flags |= MPIO_PAGE_ATOMIC;
-	}
-	rig_open(rig);
-}
-
-static void a_page_inside_an_atomic_unit_is_written_by_one_bio(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->watch = WATCH_IO | WATCH_FLAGS;
-	open_atomic(rig, 4, 100, 1);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "write 100+4 sync atomic");
-	assert_disk(&rig->a, 100, "f0 f1 f2 f3");
-}
-
-static void a_bio_never_ends_inside_an_atomic_page(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->config.bytes_max = 10 * BLOCK;
-	rig->watch = WATCH_IO;
-	open_atomic(rig, 4, 100, 5);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "write 100+8, write 108+8, write 116+4");
-	assert_int_equal(mpio_queue_stats(rig->queue)->cuts[MPIO_CUT_ATOMIC],
-			 2);
-}
-
-static void an_atomic_page_across_two_units_is_refused_unwritten(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->watch = WATCH_IO;
-	open_atomic(rig, 4, 102, 1);
-	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
-	assert_trace(rig, "");
-	assert_flags(rig, 0, "uptodate dirty error atomic");
-}
-
-static void a_unit_may_hold_several_atomic_pages(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->watch = WATCH_IO;
-	open_atomic(rig, 16, 104, 2);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "write 104+8");
-}
-
-static void an_atomic_page_needs_a_device_that_can(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->watch = WATCH_IO;
-	open_atomic(rig, 0, 100, 1);
-	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
-	assert_trace(rig, "");
-}
-
-static void a_scattered_atomic_page_is_refused_unwritten(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->a.device.limits.atomic_unit = 16 * BLOCK;
-	map_blocks(rig, 0, 2, 96);
-	map_blocks(rig, 2, 2, 100);
-	add_pages(rig, 0, 4, 1);
-	dirty_page(rig, 0);
-	page_at(rig, 0)->flags |= MPIO_PAGE_ATOMIC;
-	rig->watch = WATCH_IO;
-	rig_open(rig);
-	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
-	assert_trace(rig, "");
-}
-
-static void an_atomic_page_in_touching_extents_is_written(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->a.device.limits.atomic_unit = 4 * BLOCK;
-	map_blocks(rig, 0, 1, 100);
-	map_blocks(rig, 1, 3, 101);
-	add_pages(rig, 0, 4, 1);
-	dirty_page(rig, 0);
-	page_at(rig, 0)->flags |= MPIO_PAGE_ATOMIC;
-	rig->watch = WATCH_IO;
-	rig_open(rig);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "write 100+4");
-}
-
-static void an_atomic_page_may_end_at_a_boundary(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->ops.boundary = rig_boundary;
-	open_atomic(rig, 4, 100, 2);
-	rig->map[0].count = 4;
-	rig->map[0].flags |= MPIO_EXTENT_BOUNDARY;
-	map_blocks(rig, 4, 4, 108);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "alloc 0+8, write 100+4, boundary 104, alloc 4+4, "
-			  "write 108+4");
-}
-
-static void an_atomic_page_larger_than_a_bio_is_refused_unwritten(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->config.bytes_max = 2 * BLOCK;
-	rig->watch = WATCH_IO;
-	open_atomic(rig, 4, 100, 1);
-	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
-	assert_trace(rig, "");
-}
-
-/* Whatever is tried again: a part of the page alone would tear it. */
-static void a_bad_block_does_not_tear_an_atomic_page(void **state)
-{
-	struct rig *rig = *state;
-
-	mock_fail(&rig->a, 105, 1, -MPIO_EIO);
-	open_atomic(rig, 4, 100, 3);
-	assert_int_equal(sync_all(rig), -MPIO_EIO);
-	assert_disk(&rig->a, 104, "a104 a105 a106 a107");
-	assert_flags(rig, 1, "uptodate dirty error atomic");
-}
-
-static void a_short_transfer_does_not_tear_an_atomic_page(void **state)
-{
-	struct rig *rig = *state;
-	struct mock_fault *fault = mock_fail(&rig->a, 100, 4, 0);
-
-	fault->done = 2 * BLOCK;
-	fault->times = 1;
-	rig->watch = WATCH_IO;
-	open_atomic(rig, 4, 100, 1);
-	assert_int_equal(sync_all(rig), 0);
-	assert_trace(rig, "write 100+4, write 100+4");
-}
-
-static void a_plain_page_next_to_an_atomic_one_may_be_cut(void **state)
-{
-	struct rig *rig = *state;
-
-	rig->config.bytes_max = 6 * BLOCK;
-	rig->watch = WATCH_IO;
-	open_atomic(rig, 4, 100, 2);
-	page_at(rig, 1)->flags &= ~MPIO_PAGE_ATOMIC;
-	assert_int_equal(sync_all(rig), 0);
-	assert_disk(&rig->a, 100, "f0 f1 f2 f3 f4 f5 f6 f7 a108");
-	assert_int_equal(mpio_queue_stats(rig->queue)->writes, 2);
-}
+/* ---- Other --------------------------------------------------------------- */
 
 /* Their pages follow each other in position, and on the device. */
 static void of_two_mappings_in_one_io_each_is_told_its_own(void **state)
@@ -554,18 +387,6 @@ int main(void)
 		RIG_TEST(each_of_many_pages_is_sealed),
 		RIG_TEST(dirty_blocks_come_from_the_shadow_too),
 		RIG_TEST(a_page_that_cannot_be_sealed_stays_dirty),
-		RIG_TEST(a_page_inside_an_atomic_unit_is_written_by_one_bio),
-		RIG_TEST(a_bio_never_ends_inside_an_atomic_page),
-		RIG_TEST(an_atomic_page_across_two_units_is_refused_unwritten),
-		RIG_TEST(a_unit_may_hold_several_atomic_pages),
-		RIG_TEST(an_atomic_page_needs_a_device_that_can),
-		RIG_TEST(a_scattered_atomic_page_is_refused_unwritten),
-		RIG_TEST(an_atomic_page_in_touching_extents_is_written),
-		RIG_TEST(an_atomic_page_may_end_at_a_boundary),
-		RIG_TEST(an_atomic_page_larger_than_a_bio_is_refused_unwritten),
-		RIG_TEST(a_bad_block_does_not_tear_an_atomic_page),
-		RIG_TEST(a_short_transfer_does_not_tear_an_atomic_page),
-		RIG_TEST(a_plain_page_next_to_an_atomic_one_may_be_cut),
 		RIG_TEST(of_two_mappings_in_one_io_each_is_told_its_own),
 		RIG_TEST(new_blocks_need_not_be_told),
 	};
