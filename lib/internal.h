@@ -7,6 +7,7 @@
  *     read.c, write.c   the verbs: cut pages into runs      struct mpio__walk
  *     writeback.c       which dirty pages are written, in which order
  *     reread.c          read from another copy what could not be read
+ *     settle.c          pages that end without I/O, one after the other
  *     page.c            set a page up; which of its blocks are in what state
  *     map.c             ask get_block, remember its answer  struct mpio__map
  *     build.c           gather runs into bios as planned    struct mpio__build
@@ -53,6 +54,10 @@ static inline int mpio__error(int status)
 
 /* Private page flags, above the public ones. */
 #define MPIO__PAGE_DEVICE (1u << 16) /* bytes of it came from a device */
+/* What ended without I/O, as the page waits in a list to be told. */
+#define MPIO__PAGE_READ (1u << 17)
+#define MPIO__PAGE_KNOWN (1u << 18) /* a read of what was uptodate */
+#define MPIO__PAGE_WRITTEN (1u << 19)
 #define MPIO__PAGE_ATTEMPT_SHIFT 24u /* rereads so far, in the top bits */
 #define MPIO__PAGE_ATTEMPT_MAX 255u
 
@@ -224,7 +229,10 @@ struct mpio_queue {
 	struct mpio_bio *ended; /* first to be finished */
 	struct mpio_bio **ended_tail;
 	struct mpio_page *rereads; /* pages to be read from elsewhere */
-	struct mpio_bio *bios;     /* all there are */
+	struct mpio_page
+		*settled; /* that ended without I/O: first to be told */
+	struct mpio_page **settled_tail;
+	struct mpio_bio *bios; /* all there are */
 	uint32_t bio_count;
 
 	struct mpio_bounce *free_bounces;
@@ -589,6 +597,16 @@ size_t mpio__write_many(struct mpio__walk *walk, struct mpio_page *const *pages,
 
 /* A page has no run in flight any more. */
 void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page);
+/* It was uptodate: there was nothing to be read. */
+void mpio__read_known_end(struct mpio_page *page);
+void mpio__write_page_end(struct mpio_page *page);
+/* A page has ended without I/O (MPIO__PAGE_*): now, or after the callback. */
+void mpio__settle(struct mpio_queue *queue, struct mpio_page *page,
+		  uint32_t how);
+/* End the first that waits to be told; false: none does. */
+bool mpio__settle_next(struct mpio_queue *queue);
+/* End all of a group; how many. */
+int mpio__settle_group(struct mpio_queue *queue);
 /* The next bio that reads a page from another copy, to be sent; or NULL. */
 struct mpio_bio *mpio__reread(struct mpio_queue *queue);
 

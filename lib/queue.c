@@ -368,7 +368,8 @@ static int finish_all(struct mpio_queue *queue)
 		while (queue->rereads != NULL &&
 		       (bio = mpio__reread(queue)) != NULL)
 			reread(queue, bio);
-	} while (queue->ended != NULL);
+	} while (queue->ended != NULL ||
+		 (inner == 0 && mpio__settle_next(queue)));
 	queue->care &= ~(MPIO__CARE_FINISHING ^ inner);
 	return n;
 }
@@ -387,7 +388,8 @@ static int finish_and_push(struct mpio_queue *queue)
 
 static inline bool is_to_finish(const struct mpio_queue *queue)
 {
-	return (queue->ended != NULL || queue->rereads != NULL) &&
+	return (queue->ended != NULL || queue->rereads != NULL ||
+		queue->settled != NULL) &&
 	       !(queue->care & MPIO__CARE_FINISHING);
 }
 
@@ -600,6 +602,8 @@ int mpio_queue_poll(struct mpio_queue *queue)
 			error = result;
 		other = other->group;
 	} while (other != queue || has_ended(queue));
+	if (n == 0)
+		n = mpio__settle_group(queue);
 	return n != 0 ? n : error;
 }
 
@@ -629,7 +633,9 @@ int mpio__group_wait(struct mpio_queue *queue)
 
 int mpio_queue_wait(struct mpio_queue *queue)
 {
-	return mpio__group_wait(queue);
+	int n = mpio__group_wait(queue);
+
+	return n != 0 ? n : mpio__settle_group(queue);
 }
 
 int mpio__queue_drain_here(struct mpio_queue *queue)

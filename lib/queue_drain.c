@@ -18,7 +18,8 @@ int mpio_queue_drain(struct mpio_queue *queue)
 			last = other;
 		}
 		other = other->group;
-	} while (other != last);
+	} while (other != last ||
+		 (first == 0 && mpio__settle_group(queue) != 0));
 	return first;
 }
 

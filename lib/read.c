@@ -57,20 +57,6 @@ void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page)
 	finish(page);
 }
 
-/* A page has one run less to wait for. */
-static void put_page(struct mpio_queue *queue, struct mpio_page *page)
-{
-	const struct mpio_mapping_ops *ops;
-
-	if (--page->pending != 0)
-		return;
-	ops = page->mapping->ops;
-	if (ops->verify != NULL || ops->reread != NULL)
-		mpio__read_page_end(queue, page);
-	else
-		finish(page);
-}
-
 static void note_uptodate(const struct mpio_segment *segment)
 {
 	mpio__whole_uptodate(segment->page, segment->offset, segment->length);
@@ -114,7 +100,9 @@ void mpio__verify_end_io(struct mpio_bio *bio)
 		if (page->blocks != NULL && bio->status == 0 &&
 		    page->mapping->ops->verify == NULL)
 			note_uptodate(segment);
-		put_page(bio->queue, page);
+		page->pending--;
+		if (page->pending == 0)
+			mpio__read_page_end(bio->queue, page);
 	}
 	mpio_bio_put(bio);
 }
@@ -246,8 +234,8 @@ static bool read_blocks(struct mpio__walk *walk, struct mpio_page *page,
 	return mapped;
 }
 
-/* There is nothing to be read; the page may well be under write-back. */
-static void end_at_once(struct mpio_page *page)
+/* There was nothing to be read; the page may well be under write-back. */
+void mpio__read_known_end(struct mpio_page *page)
 {
 	struct mpio_mapping *mapping = page->mapping;
 
@@ -261,7 +249,7 @@ MPIO__APART static void read_page(struct mpio__walk *walk,
 				  int error)
 {
 	if (page->flags & MPIO_PAGE_UPTODATE) {
-		end_at_once(page);
+		mpio__settle(walk->queue, page, MPIO__PAGE_KNOWN);
 		return;
 	}
 	page->pending = 1;
@@ -277,7 +265,9 @@ MPIO__APART static void read_page(struct mpio__walk *walk,
 		if (mapped)
 			page->flags |= MPIO_PAGE_MAPPED;
 	}
-	put_page(walk->queue, page);
+	if (--page->pending != 0)
+		return; /* the last of its runs to end finishes it */
+	mpio__settle(walk->queue, page, MPIO__PAGE_READ);
 }
 
 /* ---- A batch ---------------------------------------------------------- */

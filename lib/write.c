@@ -43,6 +43,11 @@ static inline void finish(struct mpio_page *page)
 		mapping->ops->write_end(mapping, page, error);
 }
 
+void mpio__write_page_end(struct mpio_page *page)
+{
+	finish(page);
+}
+
 /* The engine was not told of some bytes, or refused: they stay dirty. */
 static void redirty(const struct mpio_segment *segment,
 		    const struct mpio_segment *end, int error)
@@ -441,7 +446,7 @@ int mpio__write_one(struct mpio__walk *walk, struct mpio__ahead *ahead,
 	if (page->error == 0)
 		page->error = error;
 	if (--page->pending == 0)
-		finish(page);
+		mpio__settle(walk->queue, page, MPIO__PAGE_WRITTEN);
 	return error;
 }
 

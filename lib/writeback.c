@@ -56,7 +56,7 @@ static uint32_t bio_flags(const struct mpio_writeback_control *wbc)
 static int wait_for_page(struct mpio__walk *walk, const struct mpio_page *page)
 {
 	while (page->flags & (MPIO_PAGE_LOCKED | MPIO_PAGE_WRITEBACK)) {
-		int n = mpio__group_wait(walk->queue);
+		int n = mpio_queue_wait(walk->queue);
 
 		if (n < 0)
 			return n;
@@ -314,6 +314,7 @@ static int sync_end(struct walker *walker)
 		disown(walker);
 		break;
 	}
+	(void)mpio__settle_group(walker->walk.queue);
 	if (since == NULL)
 		since = &walker->since;
 	told = mpio_errseq_check_and_advance(&mapping->errors, since);

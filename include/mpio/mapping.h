@@ -11,6 +11,11 @@
  * library is half changed while they run: they may start more I/O on any
  * queue of their thread and may wait for it, but may not close the queue or
  * free the mapping that they are called on.
+ *
+ * What a page's end starts on the same queue ends after it has returned, or
+ * while it waits, be it I/O or a hole, which needs none. So a chain of pages
+ * each of which hands in the next uses constant stack; not one of callbacks
+ * each of which waits.
  */
 #ifndef MPIO_MAPPING_H
 #define MPIO_MAPPING_H

@@ -49,7 +49,8 @@ extern "C" {
  * @param flags    MPIO_READ_* flags
  * @par Ownership
  *   The pages that were taken are the library's until their `read_end`, which
- *   may come before this returns.
+ *   may come before this returns. Called from a callback of a page or bio that
+ *   has ended, it comes after that has returned, or while it waits.
  * @par Callbacks
  *   `get_block` and `still_valid` run inside the call; `read_end` there too,
  *   or wherever the queue's I/Os end.
