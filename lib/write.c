@@ -286,7 +286,8 @@ MPIO__APART static int write_run(struct mpio__walk *walk,
 
 /*
  * A page that must not tear: all of it is mapped before any of it is
- * gathered, for it must be one run inside one atomic unit. The run is not
+ * gathered, for it must be one run inside one atomic unit. So a boundary inside
+ * it is none: what follows that on the device is the page. The run is not
  * empty.
  */
 MPIO__APART static int write_atomic(struct mpio__walk *walk,
@@ -316,7 +317,6 @@ MPIO__APART static int write_atomic(struct mpio__walk *walk,
 		else
 			return -MPIO_EINVAL;
 		rest.block += n;
-		mpio__map_note_boundary(&walk->map, rest.block);
 	} while (rest.block < rest.end);
 	unit = whole.queue->device->limits.atomic_unit;
 	if (unit == 0 ||
@@ -324,9 +324,11 @@ MPIO__APART static int write_atomic(struct mpio__walk *walk,
 		return -MPIO_EINVAL;
 	whole.whole = true;
 	error = mpio__build_add(&walk->build, &whole);
-	if (error == 0)
-		mark(walk, page, run.block, run.end, false);
-	return error;
+	if (error != 0)
+		return error;
+	mark(walk, page, run.block, run.end, false);
+	mpio__map_note_boundary(&walk->map, run.end);
+	return 0;
 }
 
 static bool is_last_run(const struct mpio__walk *walk,

@@ -125,7 +125,9 @@ struct mpio_mapping_ops {
 
 	/**
 	 * What lies before a boundary was sent: the moment to write the
-	 * metadata block that follows it on the device, in order.
+	 * metadata block that follows it on the device, in order. Not for a
+	 * boundary inside an atomic page, which its own bytes follow, nor for
+	 * one behind an atomic page that cannot be written.
 	 */
 	void (*boundary)(struct mpio_mapping *mapping, struct mpio_queue *queue,
 			 uint64_t block);

@@ -122,6 +122,36 @@ static void an_atomic_page_may_end_at_a_boundary(void **state)
 			  "write 108+4");
 }
 
+/* What follows such a boundary is the page, and no metadata. */
+static void a_boundary_inside_an_atomic_page_is_none(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.boundary = rig_boundary;
+	open_atomic(rig, 4, 100, 1);
+	rig->map[0].count = 2;
+	rig->map[0].flags |= MPIO_EXTENT_BOUNDARY;
+	map_blocks(rig, 2, 2, 102);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "alloc 0+4, alloc 2+2, write 100+4");
+	/* Nor if the page is refused. */
+	rig->map[1].block = 200;
+	dirty_page(rig, 0);
+	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	assert_trace(rig, "alloc 0+4, alloc 2+2");
+}
+
+static void the_boundary_behind_a_refused_page_is_not_told(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.boundary = rig_boundary;
+	open_atomic(rig, 4, 102, 1);
+	rig->map[0].flags |= MPIO_EXTENT_BOUNDARY;
+	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
+	assert_trace(rig, "alloc 0+4");
+}
+
 static void an_atomic_page_larger_than_a_bio_is_refused_unwritten(void **state)
 {
 	struct rig *rig = *state;
@@ -378,6 +408,8 @@ int main(void)
 		RIG_TEST(a_scattered_atomic_page_is_refused_unwritten),
 		RIG_TEST(an_atomic_page_in_touching_extents_is_written),
 		RIG_TEST(an_atomic_page_may_end_at_a_boundary),
+		RIG_TEST(a_boundary_inside_an_atomic_page_is_none),
+		RIG_TEST(the_boundary_behind_a_refused_page_is_not_told),
 		RIG_TEST(an_atomic_page_larger_than_a_bio_is_refused_unwritten),
 		RIG_TEST(a_bad_block_does_not_tear_an_atomic_page),
 		RIG_TEST(a_short_transfer_does_not_tear_an_atomic_page),
