@@ -48,7 +48,8 @@ struct mpio_writeback_control {
 				* locked, or under write-back already */
 	uint64_t range_start;  /* bytes; rounded down to a page */
 	uint64_t range_end;    /* bytes, inclusive, rounded up to a page; 0: to
-				* the end */
+				* the end; before `range_start`: nothing lies in
+				* the range, and no page is rounded to */
 	bool range_cyclic;     /* the range does not count: start where the last
 			    * cyclic walk of this mapping stopped, go to the
 			    * end, and let the next start at 0 */

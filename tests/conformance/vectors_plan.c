@@ -137,7 +137,8 @@ bool vectors_in_walk(const struct vectors_scenario *s,
 		return false;
 	if (wbc->cyclic)
 		return page->index >= wbc->index;
-	return page->index >= wbc->start / s->page_size &&
+	return wbc->start <= wbc->end &&
+	       page->index >= wbc->start / s->page_size &&
 	       page->index <= wbc->end / s->page_size;
 }
 

@@ -34,6 +34,7 @@ static void a_range_is_rounded_out_to_whole_pages(void **state)
 		{32 * BLOCK, 0, ""},
 		{UINT64_MAX, UINT64_MAX, ""},
 		{12 * BLOCK, 3, ""},
+		{2, 1, ""}, /* nothing lies in it: there is nothing to round */
 	};
 	struct rig *rig = *state;
 
