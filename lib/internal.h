@@ -244,6 +244,8 @@ struct mpio_queue {
 	struct mpio_bio **plugged;
 	uint32_t plugged_count;
 	uint32_t plugged_changes; /* of those, that are no reads */
+	uint64_t plugged_start;   /* bytes; none of them lies before it */
+	uint64_t plugged_end;     /* or behind it */
 	uint32_t plugged_max;
 	uint32_t plug_depth;
 

@@ -146,6 +146,8 @@ static void send_all(struct mpio_queue *queue)
 
 	queue->plugged_count = 0;
 	queue->plugged_changes = 0;
+	queue->plugged_start = UINT64_MAX;
+	queue->plugged_end = 0;
 	if (!is_sorted(bios, n))
 		sort(bios, n);
 	for (uint32_t i = 0; i < n;) {
@@ -172,6 +174,14 @@ void mpio__plug_flush(struct mpio_queue *queue)
 	mpio__queue_commit(queue);
 }
 
+/* Before or behind all that is plugged, as what is written in order does. */
+static bool lies_apart(const struct mpio_queue *queue,
+		       const struct mpio_bio *bio)
+{
+	return bio->offset >= queue->plugged_end ||
+	       bio->offset + bio->length <= queue->plugged_start;
+}
+
 bool mpio__plug_takes(const struct mpio_queue *queue,
 		      const struct mpio_bio *bio)
 {
@@ -179,6 +189,8 @@ bool mpio__plug_takes(const struct mpio_queue *queue,
 
 	/* Reads do not mind each other. */
 	if (bio->op == MPIO_BIO_READ && queue->plugged_changes == 0)
+		return n < queue->plugged_max;
+	if (lies_apart(queue, bio))
 		return n < queue->plugged_max;
 	for (uint32_t i = 0; i < n; i++) {
 		if (conflicts(queue->plugged[i], bio))
@@ -189,8 +201,13 @@ bool mpio__plug_takes(const struct mpio_queue *queue,
 
 void mpio__plug_add(struct mpio_queue *queue, struct mpio_bio *bio)
 {
+	uint64_t end = bio->offset + bio->length;
+
 	bio->state = MPIO__BIO_PLUGGED;
 	queue->plugged[queue->plugged_count++] = bio;
+	queue->plugged_start = mpio__min_u64(queue->plugged_start, bio->offset);
+	if (end > queue->plugged_end)
+		queue->plugged_end = end;
 	queue->plugged_changes += bio->op != MPIO_BIO_READ;
 }
 

@@ -311,6 +311,7 @@ static void fill(struct mpio_queue *queue, const struct shape *shape,
 		queue->care |= MPIO__CARE_PICKY;
 	queue->ended_tail = &queue->ended;
 	queue->settled_tail = &queue->settled;
+	queue->plugged_start = UINT64_MAX;
 	queue->scrap.data = aligned(queue, block + shape->scrap_at);
 	queue->scrap.pending = 1;
 	note_scrap(queue->scrap.data, queue->limits.gap_max);
