@@ -230,23 +230,28 @@ static int x_shm_unmap(sqlite3_file *file, int remove)
 
 /*
  * With mmap the default VFS does everything, as another process would. From
- * then on and back again, each sees what the other has left. A raw device cannot
- * be mapped.
+ * then on and back again, each sees what the other has left: in the middle of a
+ * transaction, too, which loses nothing if it cannot be written back now. A
+ * limit below 0 only asks. A raw device cannot be mapped.
  */
 static int set_mapped(struct connection *connection, void *argument)
 {
-	sqlite3_int64 limit = -1;
-	int rc;
+	sqlite3_int64 limit = *(sqlite3_int64 *)argument;
+	int rc = SQLITE_OK;
 
 	if (connection->database != NULL &&
 	    connection->database->ops == &raw_ops) {
 		*(sqlite3_int64 *)argument = 0;
 		return SQLITE_OK;
 	}
-	if (enter(connection)) {
-		connection_publish(connection);
+	if (limit > 0 && enter(connection)) {
+		if (connection->database->writer == connection)
+			rc = connection_sync(connection, 0);
 		leave(connection);
 	}
+	if (rc != SQLITE_OK)
+		return rc;
+	limit = -1;
 	rc = real_methods(connection)
 		     ->xFileControl(connection->real, SQLITE_FCNTL_MMAP_SIZE,
 				    argument);

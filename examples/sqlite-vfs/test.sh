@@ -356,6 +356,33 @@ if mount -t tmpfs -o size=6m none full 2>/dev/null; then
 	EOF
 	grep -q 'full' errors && grep -q '^rows|1' log ||
 		fail 'a full disk is told to another connection' log errors
+	# Where mmap is asked for, or about, in a transaction, nothing of it is
+	# lost, though there is no room to write it back.
+	for limit in '' =1000000; do
+		for mode in delete memory; do
+			rm -f full/*
+			cat <<-EOF | ours full/f.db || :
+			.bail off
+			PRAGMA journal_mode=$mode;
+			PRAGMA cache_size=20;
+			CREATE TABLE t(n INTEGER PRIMARY KEY, v);
+			BEGIN;
+			INSERT INTO t(v) SELECT randomblob(1500)
+				FROM generate_series(1, 1000);
+			.shell dd if=/dev/zero of=full/fill bs=4k 2>/dev/null
+			.shell dd if=/dev/zero of=full/rest bs=1 2>/dev/null
+			PRAGMA mmap_size$limit;
+			.shell rm full/fill full/rest
+			INSERT INTO t(v) SELECT randomblob(1500)
+				FROM generate_series(1, 20);
+			COMMIT;
+			SELECT 'rows', count(*) FROM t;
+			EOF
+			grep -q '^rows|1020' log ||
+				fail "a full disk, mmap$limit, $mode" log errors
+			whole full/f.db "a full disk, mmap$limit, $mode"
+		done
+	done
 	# A checkpoint, whole or in part, that finds no room leaves the log as it
 	# is, also where SQLite syncs nothing.
 	for old in 'SELECT 1' 'BEGIN; SELECT 1 FROM t'; do
