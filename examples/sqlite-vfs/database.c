@@ -247,24 +247,38 @@ static bool is_mixed_up(const struct database *database,
 	return false;
 }
 
-static int make(const struct stat *st, int fd, bool writable,
-		const struct options *options, struct database **made)
+/* To write, if that can be: others may come who want to. */
+static bool open_file(struct database *database, int at)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", at);
+	database->fd = open(name, O_RDWR | O_CLOEXEC);
+	database->writable = database->fd >= 0;
+	if (database->fd < 0)
+		database->fd = open(name, O_RDONLY | O_CLOEXEC);
+	return database->fd >= 0;
+}
+
+static int make(const struct stat *st, int at, const struct options *options,
+		struct database **made)
 {
 	struct database *database = calloc(1, sizeof(*database));
 	int error;
 
-	if (database == NULL) {
-		close(fd);
+	if (database == NULL)
 		return SQLITE_NOMEM;
+	if (!open_file(database, at)) {
+		sqlite3_log(SQLITE_CANTOPEN, "mpio: cannot open: %s",
+			    strerror(errno));
+		free(database);
+		return SQLITE_NOTFOUND;
 	}
 	pthread_mutex_init(&database->lock, NULL);
 	database->dev = st->st_dev;
 	database->ino = st->st_ino;
 	database->process = getpid();
 	memcpy(database->name, options->device, sizeof(database->name));
-	database->fd = fd;
-	database->spare = -1;
-	database->writable = writable;
 	database->next = list;
 	list = database;
 	*made = database;
@@ -299,44 +313,31 @@ static void unmake(struct database *database)
 	if (database->device != NULL)
 		shut(database);
 	close(database->fd);
-	if (database->spare >= 0)
-		close(database->spare);
 	pthread_mutex_destroy(&database->lock);
 	free(database);
 }
 
-/* With the list locked. The file is opened only if it is not open yet. */
+/*
+ * With the list locked. The name is looked up once: what is opened is what was
+ * not open yet, whoever replaces it. Closing what only stands for a path, and
+ * opens no file, drops no locks.
+ */
 static int find_or_make(const char *path, const struct options *options,
 			struct database **database)
 {
+	int at = open(path, O_PATH | O_CLOEXEC);
+	int rc = SQLITE_NOTFOUND;
 	struct stat st;
-	bool writable = true;
-	int fd;
 
-	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+	if (at < 0)
 		return SQLITE_NOTFOUND;
-	*database = find(&st);
-	if (*database != NULL)
-		return SQLITE_OK;
-	/* To write, if that can be: others may come who want to. */
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
-		writable = false;
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fstat(at, &st) == 0 && S_ISREG(st.st_mode)) {
+		*database = find(&st);
+		rc = *database != NULL ? SQLITE_OK
+				       : make(&st, at, options, database);
 	}
-	if (fd < 0)
-		return SQLITE_NOTFOUND;
-	if (fstat(fd, &st) != 0) {
-		close(fd);
-		return SQLITE_NOTFOUND;
-	}
-	*database = find(&st);
-	if (*database == NULL)
-		return make(&st, fd, writable, options, database);
-	/* Replaced in between, by one that is open. */
-	if ((*database)->spare < 0)
-		(*database)->spare = fd;
-	return SQLITE_OK;
+	close(at);
+	return rc;
 }
 
 /* Close what nobody uses, now or when locks are gone. */

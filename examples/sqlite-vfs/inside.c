@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the sqlite3 program does not do: several connections of one process by
- * different VFSs, fork() with databases open, and a default VFS without shared
- * memory. Other processes look by the sqlite3 program.
+ * different VFSs, fork() with databases open, files that are replaced while they
+ * are opened, and a default VFS without shared memory. Other processes look by
+ * the sqlite3 program.
  *
  *     mpiovfs-inside DIRECTORY
  */
@@ -10,6 +11,9 @@
 
 #include <sqlite3.h>
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,15 +176,72 @@ static void test_exit(void)
 
 /* ---- Another VFS below -------------------------------------------------- */
 
+static void put_below(sqlite3_vfs *vfs)
+{
+	sqlite3_vfs_unregister(sqlite3_vfs_find("mpio"));
+	sqlite3_vfs_register(vfs, 1);
+	if (mpiovfs_register(1) != SQLITE_OK)
+		fail(vfs->zName);
+}
+
+static int count_files(void)
+{
+	DIR *listing = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (listing != NULL && readdir(listing) != NULL)
+		count++;
+	if (listing != NULL)
+		(void)closedir(listing);
+	return count;
+}
+
+/* One name is that of the one file and of the other, by turns. */
+static _Noreturn void take_turns(void)
+{
+	for (;;)
+		(void)renameat2(AT_FDCWD, "turns.db", AT_FDCWD, "next.db",
+				RENAME_EXCHANGE);
+}
+
+/* No descriptor is left, whichever of them is met by whom. */
+static void test_turns(void)
+{
+	sqlite3 *held = open_at("file:held.db?vfs=mpio");
+	sqlite3 *db = open_at("file:free.db?vfs=mpio");
+	pid_t child;
+	int before;
+
+	run(held, "CREATE TABLE t(v)");
+	run(db, "CREATE TABLE t(v)");
+	sqlite3_close(db);
+	if (link("held.db", "turns.db") != 0 || link("free.db", "next.db") != 0)
+		fail("link");
+	before = count_files();
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		take_turns();
+	for (int i = 0; i < 3000; i++) {
+		if (sqlite3_open_v2("turns.db", &db, SQLITE_OPEN_READWRITE,
+				    "mpio") == SQLITE_OK)
+			(void)sqlite3_exec(db, "SELECT * FROM t", NULL, NULL,
+					   NULL);
+		sqlite3_close(db);
+	}
+	(void)kill(child, SIGKILL);
+	(void)waitpid(child, NULL, 0);
+	if (count_files() > before)
+		fail("descriptors are left of files that took turns");
+	sqlite3_close(held);
+	puts("ok - files that are replaced while they are opened");
+}
+
 static void test_dotfile(void)
 {
-	sqlite3_vfs *ours = sqlite3_vfs_find("mpio");
 	sqlite3 *db;
 
-	sqlite3_vfs_unregister(ours);
-	sqlite3_vfs_register(sqlite3_vfs_find("unix-dotfile"), 1);
-	if (mpiovfs_register(1) != SQLITE_OK)
-		fail("on unix-dotfile");
+	put_below(sqlite3_vfs_find("unix-dotfile"));
 	db = open_at("d.db");
 	run(db, "CREATE TABLE t(v); INSERT INTO t VALUES(1); PRAGMA "
 		"journal_mode=wal; PRAGMA mmap_size=1000000; SELECT * FROM t");
@@ -208,6 +269,7 @@ int main(int argc, char **argv)
 		test_fork(names[i]);
 	test_exit();
 	puts("ok - fork() with databases open");
+	test_turns();
 	test_dotfile();
 	return 0;
 }

@@ -102,9 +102,7 @@ struct database {
 	unsigned int users; /* connections */
 	pthread_mutex_t lock;
 
-	int fd;        /* of the plain file, or of what stands for the device
-			 */
-	int spare;     /* a descriptor that may not be closed yet; or -1 */
+	int fd;        /* of the plain file, or of what stands for the device */
 	bool writable; /* the device is */
 	bool lent;     /* the device is the program's */
 
