@@ -184,6 +184,53 @@ static void put_below(sqlite3_vfs *vfs)
 		fail(vfs->zName);
 }
 
+static sqlite3_vfs stock;
+
+/* Another file takes its name when the database has just been opened. */
+static int open_and_replace(sqlite3_vfs *vfs, const char *name,
+			    sqlite3_file *file, int flags, int *flags_out)
+{
+	int rc = stock.xOpen(vfs, name, file, flags, flags_out);
+
+	if (flags & SQLITE_OPEN_MAIN_DB)
+		(void)rename("new.db", "old.db");
+	return rc;
+}
+
+static int is_old(void *right, int n, char **values, char **names)
+{
+	(void)names;
+	*(bool *)right = n == 1 && strcmp(values[0], "old") == 0;
+	return 0;
+}
+
+/* What is read is what is locked. */
+static void test_replaced(void)
+{
+	sqlite3_vfs *unix_vfs = sqlite3_vfs_find("unix"), replacing;
+	bool right = false;
+	sqlite3 *db;
+
+	db = open_at("file:old.db?vfs=unix");
+	run(db, "CREATE TABLE t(v); INSERT INTO t VALUES('old')");
+	sqlite3_close(db);
+	db = open_at("file:new.db?vfs=unix");
+	run(db, "CREATE TABLE t(v); INSERT INTO t VALUES('new')");
+	sqlite3_close(db);
+	stock = replacing = *unix_vfs;
+	replacing.zName = "replacing";
+	replacing.xOpen = open_and_replace;
+	put_below(&replacing);
+	db = open_at("file:old.db?vfs=mpio");
+	if (sqlite3_exec(db, "SELECT v FROM t", is_old, &right, NULL) !=
+		    SQLITE_OK ||
+	    !right)
+		fail("a database that is replaced while it is opened");
+	sqlite3_close(db);
+	put_below(unix_vfs);
+	sqlite3_vfs_unregister(&replacing);
+}
+
 static int count_files(void)
 {
 	DIR *listing = opendir("/proc/self/fd");
@@ -269,6 +316,7 @@ int main(int argc, char **argv)
 		test_fork(names[i]);
 	test_exit();
 	puts("ok - fork() with databases open");
+	test_replaced();
 	test_turns();
 	test_dotfile();
 	return 0;

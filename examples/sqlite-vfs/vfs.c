@@ -15,6 +15,34 @@ static sqlite3_vfs *below; /* the VFS that was the default */
 _Static_assert(sizeof(struct connection) <= FILE_ROOM,
 	       "a file of ours has that");
 
+/* Whether the file below is not the one of that name any more: then the name
+ * may have led to another one, which its locks do not keep. */
+static bool is_replaced(const struct connection *connection)
+{
+	sqlite3_file *real = connection->real;
+	int moved = 0;
+
+	return real->pMethods->xFileControl(real, SQLITE_FCNTL_HAS_MOVED,
+					    &moved) == SQLITE_OK &&
+	       moved != 0;
+}
+
+/* The database of the file that is open by the VFS below. */
+static int open_same(struct connection *connection, const char *name, int flags,
+		     const struct options *options)
+{
+	int rc = database_open(name, (flags & SQLITE_OPEN_READWRITE) != 0,
+			       options, &connection->database);
+
+	if (rc != SQLITE_OK || !is_replaced(connection))
+		return rc;
+	sqlite3_log(SQLITE_WARNING, "mpio: replaced while it was opened: %s",
+		    name);
+	database_close(connection->database);
+	connection->database = NULL;
+	return SQLITE_NOTFOUND;
+}
+
 /* The file is open by the VFS below: open it by libmpio, too. */
 static int join(struct connection *connection, const char *name, int flags)
 {
@@ -23,8 +51,7 @@ static int join(struct connection *connection, const char *name, int flags)
 
 	if (!options_read(&options, name))
 		return SQLITE_CANTOPEN;
-	rc = database_open(name, (flags & SQLITE_OPEN_READWRITE) != 0, &options,
-			   &connection->database);
+	rc = open_same(connection, name, flags, &options);
 	if (rc == SQLITE_NOTFOUND && options.device[0] == '\0')
 		return SQLITE_OK;
 	if (rc != SQLITE_OK)
