@@ -376,7 +376,7 @@ int disk_open(struct disk *disk, const char *name, int flags)
 	return error;
 }
 
-void disk_close(struct disk *disk)
+static void close_layers(struct disk *disk)
 {
 	disk_report(disk);
 	(void)mpio_queue_drain(disk->queue);
@@ -384,6 +384,13 @@ void disk_close(struct disk *disk)
 	if (mpio_cache_detach(&disk->file, disk->queue) == 0)
 		mpio_cache_close(disk->cache);
 	close_device(disk);
+}
+
+/* A child that got no queue of its own leaves its parent's alone. */
+void disk_close(struct disk *disk)
+{
+	if (!disk->forked)
+		close_layers(disk);
 	failed_clear(&disk->failed);
 	free_names(disk);
 }

@@ -114,9 +114,7 @@ static errcode_t e2io_close(io_channel io)
 		return EXT2_ET_MAGIC_IO_CHANNEL;
 	if (--io->refcount > 0)
 		return 0;
-	result = errcode_of(disk_wake(channel->disk));
-	if (result == 0)
-		result = channel_settle(channel);
+	result = channel_settle(channel);
 	place = &channel->disk->channels;
 	while (*place != channel)
 		place = &(*place)->next;

@@ -83,6 +83,50 @@ static void test_fork_to_read(void)
 	puts("ok - a child that only reads undoes nothing");
 }
 
+/* The child gets no queue of its own, and has to do without. */
+static _Noreturn void close_what_is_gone(io_channel io)
+{
+	char away[4096];
+	errcode_t result;
+
+	alarm(20);
+	snprintf(away, sizeof(away), "%s.away", tested_name);
+	if (rename(tested_name, away) != 0)
+		_exit(1);
+	if (io_channel_set_options(io, "cache=off") == 0)
+		_exit(2);
+	result = io_channel_close(io);
+	_exit(rename(away, tested_name) == 0 && result != 0 ? 0 : 3);
+}
+
+/* It leaves its parent's alone. */
+static void test_fork_in_vain(const char *settings)
+{
+	unsigned char data[BLOCK];
+	int status = 1;
+	io_channel io;
+	pid_t child;
+
+	tested_make();
+	setenv("MPIO_E2IO", settings, 1);
+	io = tested_open(NULL, IO_FLAG_RW);
+	unsetenv("MPIO_E2IO");
+	CHECK(io_channel_read_blk64(io, 1, 1, data) == 0);
+	child = fork();
+	if (child == 0)
+		close_what_is_gone(io);
+	CHECK(child > 0 && waitpid(child, &status, 0) == child);
+	CHECK(status == 0);
+	tested_fill(data, 40, 1);
+	CHECK(io_channel_write_blk64(io, 40, 1, data) == 0);
+	CHECK(io_channel_flush(io) == 0);
+	CHECK(io_channel_read_blk64(io, BLOCKS - 1, 1, data) == 0);
+	CHECK(tested_is_filled(data, BLOCKS - 1, 0));
+	CHECK(io_channel_close(io) == 0);
+	tested_look(40, data);
+	CHECK(tested_is_filled(data, 40, 1));
+}
+
 static void test_exit(void)
 {
 	unsigned char data[BLOCK];
@@ -108,6 +152,9 @@ int main(int argc, char **argv)
 	tested_begin(argc, argv);
 	test_fork();
 	test_fork_to_read();
+	test_fork_in_vain("backend=threads");
+	test_fork_in_vain("backend=file");
+	puts("ok - a child that finds nothing to go on with closes its own");
 	test_exit();
 	tested_end();
 	return 0;

@@ -369,11 +369,15 @@ errcode_t channel_write_back(struct channel *channel, uint64_t start,
 
 errcode_t channel_settle(struct channel *channel)
 {
-	int error = disk_write_back(channel->disk, 0, 0);
+	struct disk *disk = channel->disk;
+	int error = disk_wake(disk);
 	errcode_t result;
 
+	if (error != 0)
+		return errcode_of(error);
+	error = disk_write_back(disk, 0, 0);
 	if (error == 0)
-		return errcode_of(channel->disk->lost);
+		return errcode_of(disk->lost);
 	result = tell_failed(channel, error);
 	return result != 0 ? result : errcode_of(error);
 }
