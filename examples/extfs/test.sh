@@ -411,6 +411,27 @@ remove out
 expect 'a directory twice' 5 'second time' get -r loop.img / out
 check 'and the rest is there' cmp out/fragmented tree/fragmented
 
+# Of a chain of directories the paths, all together, have half a gigabyte.
+if (ulimit -v 200000 && "$tool" --version) >/dev/null 2>&1; then
+	mkdir chain
+	check 'make' make_image chain.img chain 4M -t ext2 -b 1024 -N 2200
+	name=$(text 255 1 | tr -c a-z a)
+	i=0
+	while [ $i -lt 2000 ]; do
+		printf 'mkdir %s\ncd %s\n' "$name" "$name"
+		i=$((i + 1))
+	done >chain.script
+	debugfs -w -f chain.script chain.img >/dev/null 2>&1
+	in_little() { # ARGUMENTS...
+		(ulimit -v 200000 && timeout 60 "$tool" --json "$@") \
+			>little.json 2>little.log &&
+			[ "$(number directories little.json)" -ge 2000 ]
+	}
+	check 'a deep chain' in_little check chain.img
+else
+	echo 'skipped: a deep chain in little memory'
+fi
+
 echo "== damaged images"
 # What the tool does with a cache is what it does without, message by message.
 as_without() { # IMAGE OPTIONS...

@@ -8,7 +8,9 @@
  * each file is made new in it. The list of directories only grows; it is
  * worked off from the front (which may add to it) and, for the permissions,
  * from the back, so that a read-only directory is filled first. A directory
- * that the image reaches a second time is damage, or it would have no end.
+ * that the image reaches a second time is damage, or it would have no end. Each
+ * has its name and its parent's place on the list, and no path of its own: of a
+ * deep chain all paths together would be far longer than the image.
  *
  * Holes stay holes. A file that cannot be read in full is kept, with zeros
  * for what is missing (one that cannot be read at all is left out), and the
@@ -154,7 +156,8 @@ int tree_get_file(struct job *job, const struct node *node, const char *path,
 struct directory {
 	ext2_ino_t ino;
 	mode_t mode;
-	char *path; /* in the image; '' is its root */
+	size_t parent; /* its place on the list */
+	char *name;    /* of the first: its path in the image; '' is its root */
 };
 
 struct tree {
@@ -164,6 +167,7 @@ struct tree {
 	int first;     /* exit code of the first failure */
 	struct directory *list;
 	size_t count, room;
+	size_t at;           /* whose turn it is */
 	unsigned char *seen; /* one bit for each inode: a directory in list */
 	size_t seen_size;
 };
@@ -193,13 +197,13 @@ static bool first_visit(struct tree *tree, ext2_ino_t ino)
 	return true;
 }
 
-/* Put a directory on the list. */
+/* Put a directory on the list, below the one whose turn it is. */
 static int remember(struct tree *tree, const struct node *node,
-		    const char *path)
+		    const char *name)
 {
 	struct directory *list = tree->list;
 	size_t room = tree->room ? 2 * tree->room : 64;
-	char *copy = strdup(path);
+	char *copy = strdup(name);
 
 	if (copy && tree->count == tree->room) {
 		list = realloc(tree->list, room * sizeof(*list));
@@ -213,16 +217,42 @@ static int remember(struct tree *tree, const struct node *node,
 		errno = ENOMEM;
 		return -1;
 	}
-	list[tree->count++] = (struct directory){
-		.ino = node->ino, .mode = mode_of(node), .path = copy};
+	list[tree->count++] = (struct directory){.ino = node->ino,
+						 .mode = mode_of(node),
+						 .parent = tree->at,
+						 .name = copy};
 	return 0;
 }
 
 static void forget_all(struct tree *tree)
 {
 	while (tree->count > 0)
-		free(tree->list[--tree->count].path);
+		free(tree->list[--tree->count].name);
+	tree->at = 0;
 	memset(tree->seen, 0, tree->seen_size);
+}
+
+/* The path in the image of the i-th directory. */
+static char *path_of(const struct tree *tree, size_t i)
+{
+	const struct directory *list = tree->list;
+	size_t length = strlen(list[0].name), at, n;
+	char *path;
+
+	for (at = i; at != 0; at = list[at].parent)
+		length += strlen(list[at].name) + 1;
+	path = malloc(length + 1);
+	if (!path)
+		return NULL;
+	path[length] = '\0';
+	for (at = i; at != 0; at = list[at].parent) {
+		n = strlen(list[at].name);
+		length -= n;
+		memcpy(path + length, list[at].name, n);
+		path[--length] = '/';
+	}
+	memcpy(path, list[0].name, length);
+	return path;
 }
 
 static char *join(const char *directory, const char *name)
@@ -267,7 +297,7 @@ static void make_directory(struct tree *tree, int parent,
 			       "second time; it is left out");
 		failed(tree, DAMAGED);
 	} else if ((parent >= 0 && mkdirat(parent, name, 0700) < 0) ||
-		   remember(tree, node, path) < 0) {
+		   remember(tree, node, name) < 0) {
 		host_failed(tree, path, "make the directory");
 	} else {
 		tree->job->report.directories++;
@@ -352,7 +382,7 @@ static void measure(struct tree *tree, int parent, const struct entry *entry,
 	if (LINUX_S_ISREG(node.raw.i_mode))
 		tree->job->report.total += node.size;
 	else if (LINUX_S_ISDIR(node.raw.i_mode) && first_visit(tree, node.ino))
-		remember(tree, &node, path);
+		remember(tree, &node, entry->name);
 }
 
 static int by_inode(const void *a, const void *b)
@@ -365,18 +395,17 @@ static int by_inode(const void *a, const void *b)
 typedef void deal_fn(struct tree *tree, int parent, const struct entry *entry,
 		     const char *path);
 
-/* Deal with all that is in one directory of the image. */
-static void visit(struct tree *tree, const struct directory *directory,
-		  int parent, deal_fn *deal)
+/* Deal with all that is in the directory whose turn it is. */
+static void visit(struct tree *tree, const char *path, int parent,
+		  deal_fn *deal)
 {
-	/* The list may move while entries are dealt with. */
-	const char *path = directory->path;
 	struct entries entries = {0};
 	struct node node;
 	size_t i;
 	int code;
 
-	code = image_node(&tree->job->image, directory->ino, path, &node);
+	code = image_node(&tree->job->image, tree->list[tree->at].ino, path,
+			  &node);
 	if (!code)
 		code = image_list(&tree->job->image, &node, path, &entries);
 	if (code)
@@ -397,6 +426,27 @@ static void visit(struct tree *tree, const struct directory *directory,
 	entries_free(&entries);
 }
 
+/* It is the turn of the i-th directory: do something with it. */
+static void turn_to(struct tree *tree, size_t i,
+		    void (*act)(struct tree *tree, const char *path))
+{
+	char *path = path_of(tree, i);
+
+	tree->at = i;
+	if (path) {
+		act(tree, path);
+	} else {
+		errno = ENOMEM;
+		host_failed(tree, tree->list[i].name, "go through the tree");
+	}
+	free(path);
+}
+
+static void measure_one(struct tree *tree, const char *path)
+{
+	visit(tree, path, -1, measure);
+}
+
 /* For the progress line: go through the tree once for its size. */
 static void measure_all(struct tree *tree, const struct node *node,
 			const char *path)
@@ -408,50 +458,57 @@ static void measure_all(struct tree *tree, const struct node *node,
 	first_visit(tree, node->ino);
 	remember(tree, node, path);
 	for (i = 0; i < tree->count; i++)
-		visit(tree, &tree->list[i], -1, measure);
+		turn_to(tree, i, measure_one);
 	forget_all(tree);
 	report->silent = false;
 	report->failed = 0;
 	tree->first = DONE;
 }
 
+static void make_one(struct tree *tree, const char *path)
+{
+	int parent = -1;
+
+	if (tree->out >= 0) {
+		parent = open_below(tree, path);
+		if (parent < 0) {
+			host_failed(tree, path, "open the directory again");
+			return;
+		}
+	}
+	visit(tree, path, parent, make);
+	if (parent >= 0)
+		close(parent);
+}
+
 static void make_all(struct tree *tree, const struct node *node,
 		     const char *path)
 {
-	int parent = -1;
 	size_t i;
 
 	first_visit(tree, node->ino);
 	if (remember(tree, node, path) < 0)
 		host_failed(tree, path, "make the directory");
-	for (i = 0; i < tree->count && !tree->job->reader.broken; i++) {
-		if (tree->out >= 0) {
-			parent = open_below(tree, tree->list[i].path);
-			if (parent < 0) {
-				host_failed(tree, tree->list[i].path,
-					    "open the directory again");
-				continue;
-			}
-		}
-		visit(tree, &tree->list[i], parent, make);
-		if (parent >= 0)
-			close(parent);
-	}
+	for (i = 0; i < tree->count && !tree->job->reader.broken; i++)
+		turn_to(tree, i, make_one);
+}
+
+static void set_mode(struct tree *tree, const char *path)
+{
+	int fd = open_below(tree, path);
+
+	if (fd < 0 || fchmod(fd, tree->list[tree->at].mode) < 0)
+		host_failed(tree, path, "set the permissions");
+	if (fd >= 0)
+		close(fd);
 }
 
 static void set_modes(struct tree *tree)
 {
 	size_t i;
-	int fd;
 
-	for (i = tree->count; i-- > 0;) {
-		fd = open_below(tree, tree->list[i].path);
-		if (fd < 0 || fchmod(fd, tree->list[i].mode) < 0)
-			host_failed(tree, tree->list[i].path,
-				    "set the permissions");
-		if (fd >= 0)
-			close(fd);
-	}
+	for (i = tree->count; i-- > 0;)
+		turn_to(tree, i, set_mode);
 }
 
 /* The output: a new directory, or an empty one. */
