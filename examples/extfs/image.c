@@ -56,6 +56,8 @@ int image_open(struct image *image, const char *path, struct report *report)
 		image_close(image);
 		return NO_IMAGE;
 	}
+	/* Of few blocks a bitmap is small, however large the file system. */
+	image->fs->default_bitmap_type = EXT2FS_BMAP64_RBTREE;
 	if (ext2fs_has_feature_journal_needs_recovery(image->fs->super))
 		report_problem(report, path,
 			       "warning: the journal was not replayed, recent "
@@ -185,6 +187,49 @@ static int list_one(ext2_ino_t dir, int kind, struct ext2_dir_entry *dirent,
 	return 0;
 }
 
+/* The blocks of a directory. */
+struct blocks {
+	ext2fs_block_bitmap seen;
+	bool twice; /* one of them comes again */
+};
+
+/* A block that cannot be is where the listing ends, too, and says so. */
+static int see_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t number,
+		     blk64_t pointers, int slot, void *ctx)
+{
+	struct blocks *blocks = ctx;
+
+	(void)number, (void)pointers, (void)slot;
+	if (*block < fs->super->s_first_data_block ||
+	    *block >= ext2fs_blocks_count(fs->super))
+		return BLOCK_ABORT;
+	blocks->twice = ext2fs_mark_block_bitmap2(blocks->seen, *block) != 0;
+	return blocks->twice ? BLOCK_ABORT : 0;
+}
+
+/* A directory that has a block twice has perhaps no end: a few blocks may
+ * stand for millions, and each of its names would be kept. */
+static errcode_t check_blocks(ext2_filsys fs, const struct node *node,
+			      bool *twice)
+{
+	struct blocks blocks = {.twice = false};
+	errcode_t error;
+
+	*twice = false;
+	if (node->raw.i_flags & EXT4_INLINE_DATA_FL)
+		return 0;
+	error = ext2fs_allocate_subcluster_bitmap(fs, "blocks of a directory",
+						  &blocks.seen);
+	if (error)
+		return error;
+	(void)ext2fs_block_iterate3(fs, node->ino,
+				    BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY,
+				    NULL, see_block, &blocks);
+	ext2fs_free_block_bitmap(blocks.seen);
+	*twice = blocks.twice;
+	return 0;
+}
+
 int image_list(struct image *image, const struct node *node, const char *path,
 	       struct entries *entries)
 {
@@ -194,13 +239,22 @@ int image_list(struct image *image, const struct node *node, const char *path,
 	};
 	const char *refusal = image_refusal(node);
 	errcode_t error;
+	bool twice;
 
 	if (refusal) {
 		report_problem(image->report, path, "%s", refusal);
 		return REFUSED;
 	}
-	error = ext2fs_dir_iterate2(image->fs, node->ino, 0, NULL, list_one,
-				    &listing);
+	error = check_blocks(image->fs, node, &twice);
+	if (!error && twice) {
+		report_problem(image->report, path,
+			       "damaged: this directory has a block twice; it "
+			       "is not listed");
+		return DAMAGED;
+	}
+	if (!error)
+		error = ext2fs_dir_iterate2(image->fs, node->ino, 0, NULL,
+					    list_one, &listing);
 	if (listing.no_memory)
 		error = ENOMEM;
 	if (error) {

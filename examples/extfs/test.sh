@@ -411,6 +411,38 @@ remove out
 expect 'a directory twice' 5 'second time' get -r loop.img / out
 check 'and the rest is there' cmp out/fragmented tree/fragmented
 
+# A directory whose blocks are one and the same, 65536 times: names, a block of
+# pointers to them, and one of pointers to that.
+repeat() { # TIMES OCTAL-BYTES
+	repeated=0
+	while [ $repeated -lt "$1" ]; do
+		printf "$2"
+		repeated=$((repeated + 1))
+	done
+}
+pointer_to() { # FILE-IN-THE-IMAGE
+	debugfs -R "bmap /$1 0" wide.img 2>/dev/null | awk '{
+		printf "\\%o\\%o\\%o\\%o", $1 % 256, int($1 / 256) % 256,
+			int($1 / 65536) % 256, int($1 / 16777216)
+	}'
+}
+mkdir wide
+mkdir wide/wide
+check 'make' make_image wide.img wide 1M -t ext2 -b 1024 -O ^dir_index
+{
+	repeat 84 '\013\0\0\0\014\0\001\002a\0\0\0'
+	repeat 1 '\013\0\0\0\020\0\001\002a\0\0\0\0\0\0\0'
+} >names
+debugfs -w -R 'write names names' wide.img >/dev/null 2>&1
+repeat 256 "$(pointer_to names)" >pointers
+debugfs -w -R 'write pointers pointers' wide.img >/dev/null 2>&1
+repeat 256 "$(pointer_to pointers)" >more
+debugfs -w -R 'write more more' wide.img >/dev/null 2>&1
+more=$(debugfs -R 'bmap /more 0' wide.img 2>/dev/null)
+debugfs -w -R "sif /wide block[DIND] $more" wide.img >/dev/null 2>&1
+expect 'a block twice' 5 'has a block twice' ls wide.img /wide
+expect 'and the rest is there' 5 'read in full: 3, failures: 1' check wide.img
+
 # Of a chain of directories the paths, all together, have half a gigabyte.
 if (ulimit -v 200000 && "$tool" --version) >/dev/null 2>&1; then
 	mkdir chain
