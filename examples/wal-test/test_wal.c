@@ -149,6 +149,40 @@ static void an_error_is_told_and_loses_nothing(void **state)
 	assert_true(writes > TRANSACTIONS);
 }
 
+/* How many bios a queue has left. */
+static unsigned bios_left(struct mpio_queue *queue)
+{
+	struct mpio_bio *bios[64];
+	unsigned n = 0, count;
+
+	while (n < 64 &&
+	       (bios[n] = mpio_bio_get(queue, MPIO_BIO_WRITE, 0)) != NULL)
+		n++;
+	for (count = n; n > 0; n--)
+		mpio_bio_put(bios[n - 1]);
+	return count;
+}
+
+/* The disk ends behind the second record: the third is not even begun. */
+static void what_is_refused_gives_its_bio_back(void **state)
+{
+	struct mpio_device *device = open_disk("sim:10K?seed=1");
+	struct wal_change changes[WAL_CHANGES_MAX];
+	struct wal wal;
+	unsigned before;
+
+	(void)state;
+	assert_int_equal(wal_open(&wal, device), 0);
+	before = bios_left(wal.queue);
+	assert_int_equal(wal_commit(&wal, changes, changes_of(1, changes)), 0);
+	assert_int_equal(wal_commit(&wal, changes, changes_of(2, changes)), 0);
+	assert_int_not_equal(wal_commit(&wal, changes, changes_of(3, changes)),
+			     0);
+	assert_int_equal(bios_left(wal.queue), before);
+	wal_close(&wal);
+	mpio_device_close(device);
+}
+
 /* ---- Power cuts ---------------------------------------------------------- */
 
 /* One state that the cut may have left; the disk is as it was afterwards. */
@@ -236,6 +270,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_is_told_and_loses_nothing),
+		cmocka_unit_test(what_is_refused_gives_its_bio_back),
 		cmocka_unit_test(no_power_cut_loses_what_was_promised),
 	};
 	const struct CMUnitTest one[] = {cmocka_unit_test(the_one_state)};

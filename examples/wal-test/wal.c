@@ -79,8 +79,11 @@ static int transfer(struct wal *wal, enum mpio_bio_op op, uint64_t offset,
 	error = mpio_bio_add(bio, data, size);
 	if (error == 0)
 		error = mpio_bio_submit(bio);
-	if (error == 0)
-		error = mpio_queue_drain(wal->queue);
+	if (error != 0) {
+		mpio_bio_put(bio);
+		return error;
+	}
+	error = mpio_queue_drain(wal->queue);
 	return error != 0 ? error : status;
 }
 
