@@ -196,14 +196,18 @@ static bool read_again(struct mpio_file *file,
 	const struct mpio_stats *stats = mpio_queue_stats(file->queue);
 	uint64_t pages = stats->pages_read;
 	uint64_t from = page_end(file, reader, reader->end);
-	uint64_t to = mpio__min_u64(reader->window,
-				    mpio__file_window_max(file, reader));
+	uint64_t most = mpio__file_window_max(file, reader);
+	uint32_t window = (uint32_t)mpio__min_u64(reader->window, most);
+	uint64_t to;
 	uint64_t bytes;
 
-	if (to < file->page_size)
-		to = file->page_size;
-	to = mpio__min_u64(reader->ahead, mpio__add_sat(from, to));
-	if (reader->stride != 0 || from >= to)
+	if (reader->stride != 0)
+		return false;
+	window = mpio__max_u32(window, file->page_size);
+	/* The file may have shrunk meanwhile. */
+	to = window_end(file, reader, from, window, mpio_file_size(file));
+	to = mpio__min_u64(to, reader->ahead);
+	if (from >= to)
 		return false;
 	(void)start_row(file, reader, from, to, from);
 	bytes = (stats->pages_read - pages) << file->page_shift;

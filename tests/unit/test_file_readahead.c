@@ -297,6 +297,22 @@ static void an_end_that_moves_up_is_followed(void **state)
 	ahead_rig_close(rig);
 }
 
+/* Nor again, when the cache needed what was read ahead. */
+static void nothing_is_read_behind_an_end_that_moved_down(void **state)
+{
+	struct ahead_rig *rig = ahead_rig_open(2048, 0, NULL);
+	uint64_t ahead;
+
+	(void)state;
+	ahead_read_run(rig, 0, MIB, 16 * KIB);
+	assert_int_equal(mpio_file_truncate(&rig->file, MIB + 2 * PAGE), 0);
+	mpio_file_advise(&rig->file, 0, 0, MPIO_ADVICE_DONTNEED);
+	ahead = ahead_read(rig, MIB, PAGE);
+	assert_int_equal(ahead, PAGE);
+	assert_int_equal(mpio_cache_stats(rig->cache).ahead, 1);
+	ahead_rig_close(rig);
+}
+
 /* ---- Advice -------------------------------------------------------------- */
 
 static void sequential_has_larger_windows_from_the_first_read_on(void **state)
@@ -355,6 +371,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_read_behind_the_end),
 		cmocka_unit_test(nor_in_steps_or_backwards),
 		cmocka_unit_test(an_end_that_moves_up_is_followed),
+		cmocka_unit_test(nothing_is_read_behind_an_end_that_moved_down),
 		cmocka_unit_test(
 			sequential_has_larger_windows_from_the_first_read_on),
 		cmocka_unit_test(
