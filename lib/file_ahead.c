@@ -222,6 +222,8 @@ void mpio__file_look_further(struct mpio_file *file,
 	uint64_t before;
 	uint64_t more;
 
+	if (file->advice == MPIO_ADVICE_RANDOM)
+		return;
 	take_share(file, reader);
 	before = windows_more(reader);
 	if (read_again(file, reader) || !reader->covered ||

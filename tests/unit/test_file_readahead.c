@@ -350,6 +350,21 @@ static void random_reads_nothing_ahead_and_normal_does_again(void **state)
 	ahead_rig_close(rig);
 }
 
+/* Nor again what was read ahead before. */
+static void so_it_is_from_the_next_read_on(void **state)
+{
+	struct ahead_rig *rig = ahead_rig_open(2048, 0, NULL);
+
+	(void)state;
+	ahead_read_run(rig, 0, MIB, 16 * KIB);
+	mpio_file_advise(&rig->file, 0, 0, MPIO_ADVICE_RANDOM);
+	mpio_file_advise(&rig->file, 0, 0, MPIO_ADVICE_DONTNEED);
+	ahead_forget_counts(rig);
+	assert_int_equal(ahead_read(rig, MIB, PAGE), 0);
+	assert_int_equal(rig->bytes, PAGE);
+	ahead_rig_close(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +391,7 @@ int main(void)
 			sequential_has_larger_windows_from_the_first_read_on),
 		cmocka_unit_test(
 			random_reads_nothing_ahead_and_normal_does_again),
+		cmocka_unit_test(so_it_is_from_the_next_read_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
