@@ -74,6 +74,12 @@ static int put_off(struct mpio_page *page, int error)
 	return error;
 }
 
+/*
+ * The block of a hole behind the end, by which it is known as none that the
+ * engine answered with. (Of a hole of its own there the engine is asked anew.)
+ */
+#define BEHIND UINT64_MAX
+
 static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 		     uint64_t block, uint32_t flags, struct mpio_extent *extent)
 {
@@ -85,8 +91,10 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 	if (!(flags & MPIO_MAP_CREATE)) {
 		end = mpio__bytes_to_blocks_up(mpio_cache_end(file),
 					       file->block_shift);
-		if (block >= end)
+		if (block >= end) {
+			extent->block = BEHIND;
 			return 0;
+		}
 		extent->count = mpio__min_u64(extent->count, end - block);
 	} else {
 		mpio__cache_lock(file->cache);
@@ -108,12 +116,14 @@ static int get_block(struct mpio_mapping *mapping, struct mpio_page *page,
 	return error;
 }
 
+/* Only what the engine answered: where the end was, its blocks may be now. */
 static bool still_valid(struct mpio_mapping *mapping,
 			const struct mpio_extent *extent)
 {
 	struct mpio_cache_mapping *file = mpio__file_of(mapping);
 
-	return file->mapping.ops->still_valid(&file->mapping, extent);
+	return extent->block != BEHIND &&
+	       file->mapping.ops->still_valid(&file->mapping, extent);
 }
 
 static void new_blocks(struct mpio_mapping *mapping, struct mpio_queue *queue,

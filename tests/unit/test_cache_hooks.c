@@ -111,6 +111,25 @@ static void an_answer_that_is_stale_is_asked_for_again(void **state)
 	assert_true(is_cached(cached, 1));
 }
 
+/* A cookie may be a pointer, and the engine gave none for what is there. */
+static void a_hole_behind_the_end_is_no_answer_of_the_engine(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.still_valid = rig_still_valid;
+	cached->rig->watch = WATCH_MAP | WATCH_HOOKS;
+	cached_open(cached, 8, 16);
+	cached->rig->map[0].cookie = 5;
+	cached->file.mapping.size = 4 * PAGE;
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 7, 0),
+			 7);
+	/* The holes before the end are the engine's; of two pages. */
+	assert_trace(cached->rig, "map 0+16, valid? 5, valid? 5, map 8+8, "
+				  "valid? 0, valid? 0");
+	assert_int_equal(read_byte(cached, 6 * PAGE), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +138,7 @@ int main(void)
 		CACHED_TEST(metadata_behind_a_boundary_is_asked_for),
 		CACHED_TEST(what_is_sealed_is_written_in_place_of_the_page),
 		CACHED_TEST(an_answer_that_is_stale_is_asked_for_again),
+		CACHED_TEST(a_hole_behind_the_end_is_no_answer_of_the_engine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
