@@ -72,6 +72,16 @@ static uint32_t pieces(const struct mpio_bio *a, const struct mpio_bio *b)
 	return a->vec_count + b->vec_count - (joins ? 1 : 0);
 }
 
+/*
+ * Pages of a bio end one after the other. What a `verify` or `reread` waits for
+ * may need a page of another file to end: that one is not to come behind it.
+ */
+static bool may_end_together(const struct mpio_bio *a, const struct mpio_bio *b)
+{
+	return a->end_io != mpio__verify_end_io ||
+	       a->segments->page->mapping == b->segments->page->mapping;
+}
+
 /* Bios of pages that end the same way: only those can be made one. */
 static bool can_merge(const struct mpio_queue *queue, const struct mpio_bio *a,
 		      const struct mpio_bio *b)
@@ -84,7 +94,8 @@ static bool can_merge(const struct mpio_queue *queue, const struct mpio_bio *a,
 	       a->ctx == b->ctx && b->length <= limits->bytes_max - a->length &&
 	       pieces(a, b) <= limits->pieces_max &&
 	       mpio__segment_count(a) + mpio__segment_count(b) <=
-		       limits->segments_max;
+		       limits->segments_max &&
+	       may_end_together(a, b);
 }
 
 static bool has_room(const struct mpio_bio *a, const struct mpio_bio *b)

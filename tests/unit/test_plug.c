@@ -348,6 +348,43 @@ static void bios_that_end_in_other_ways_are_not_merged(void **state)
 	assert_trace(rig, "read 100+1, read 101+1, read 102+1, read 103+1");
 }
 
+/* Page i is the other file's; each is read by a call of its own. */
+static void read_one(struct rig *rig, struct mpio_mapping *mapping, uint32_t i)
+{
+	struct mpio_page *page = page_at(rig, i);
+
+	page->mapping = mapping;
+	page->flags = MPIO_PAGE_LOCKED;
+	rig->frames[i].handed++;
+	assert_int_equal(mpio_readahead(rig->queue, mapping, &page, 1, 0), 1);
+}
+
+/*
+ * What the verify of one waits for may need a page of the other to end, and
+ * pages of one bio end one after the other.
+ */
+static void reads_of_two_files_that_verify_are_not_merged(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_mapping other;
+
+	open_watching(rig, WATCH_IO);
+	map_blocks(rig, 0, 64, 100);
+	add_pages(rig, 0, 1, 4);
+	other = rig->mapping;
+	rig->ops.verify = find_well;
+	for (uint32_t i = 0; i < 4; i++)
+		read_one(rig, i < 2 ? &rig->mapping : &other, i);
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "read 100+2, read 102+2");
+	mpio_queue_plug(rig->queue);
+	rig->ops.verify = NULL;
+	for (uint32_t i = 0; i < 4; i++)
+		read_one(rig, i < 2 ? &rig->mapping : &other, i);
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "read 100+4");
+}
+
 static void bios_with_other_flags_are_not_merged(void **state)
 {
 	struct rig *rig = *state;
@@ -595,6 +632,7 @@ int main(void)
 		RIG_TEST(a_read_and_a_write_are_not_merged),
 		RIG_TEST(bios_with_other_flags_are_not_merged),
 		RIG_TEST(bios_that_end_in_other_ways_are_not_merged),
+		RIG_TEST(reads_of_two_files_that_verify_are_not_merged),
 		RIG_TEST(dirty_pages_written_one_by_one_are_merged),
 		RIG_TEST(a_sync_under_a_plug_waits_for_what_was_merged),
 		RIG_TEST(a_sync_waits_for_a_bio_that_another_walk_began),
