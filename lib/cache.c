@@ -34,6 +34,7 @@ static void ring_update(struct mpio_cache_mapping *file)
 		file->dirty_prev = head->dirty_prev;
 		file->dirty_prev->dirty_next = file;
 		head->dirty_prev = file;
+		cache->dirty_count++;
 	} else if (file->dirty == 0) {
 		if (head == file)
 			cache->dirty_files = file->dirty_next == file
@@ -43,6 +44,7 @@ static void ring_update(struct mpio_cache_mapping *file)
 		file->dirty_next->dirty_prev = file->dirty_prev;
 		file->dirty_next = NULL;
 		file->dirty_prev = NULL;
+		cache->dirty_count--;
 	}
 }
 

@@ -274,6 +274,7 @@ struct mpio_cache {
 	uint64_t events;  /* counted while somebody waits */
 	uint64_t cleaned; /* frames that were written */
 	struct mpio_cache_mapping *dirty_files; /* a ring */
+	uint32_t dirty_count;                   /* of files in it */
 	struct mpio_cache_mapping *walks;       /* files somebody walks */
 	struct mpio__handing *handings;         /* calls going on */
 	struct mpio_cache_stats stats;

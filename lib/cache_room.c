@@ -65,27 +65,12 @@ struct mpio_cache_mapping *mpio__cache_next_file(struct mpio_cache *cache,
 	return file;
 }
 
-/* Files with dirty pages. */
-static uint32_t dirty_files(const struct mpio_cache *cache)
-{
-	const struct mpio_cache_mapping *file = cache->dirty_files;
-	uint32_t n = 0;
-
-	if (file == NULL)
-		return 0;
-	do {
-		file = file->dirty_next;
-		n++;
-	} while (file != cache->dirty_files);
-	return n;
-}
-
 /* Whether pages of any file could be written, a few of each or all. */
 MPIO__APART static bool write_any(struct mpio_cache *cache,
 				  struct mpio_queue *queue, bool all)
 {
 	uint64_t cleaned = cache->cleaned;
-	uint32_t tries = dirty_files(cache);
+	uint32_t tries = cache->dirty_count;
 
 	/* A cyclic walk begins at 0 when it came to the end: try twice. */
 	if (!all)

@@ -68,6 +68,8 @@
  * These leave out a file that was last written or synced with a queue to
  * another struct mpio_device: so each device wants a mpio_cache_work() of its
  * own, and where all frames hold dirty pages of others there is -MPIO_ENOMEM.
+ * (They pass over all such files, one by one: where thousands are dirty, a
+ * cache for each device is quicker.)
  * Not left out is a file whose get_block named a queue when it was last asked
  * where to write; that must be one of the group of whatever queue calls have. A
  * get_block that names queues does so in each answer to MPIO_MAP_CREATE. If it
