@@ -590,8 +590,8 @@ static bool has_ended(const struct mpio_queue *queue)
 int mpio_queue_poll(struct mpio_queue *queue)
 {
 	struct mpio_queue *other = queue;
+	int n = mpio__settle_group(queue);
 	int error = 0;
-	int n = 0;
 
 	do {
 		int result = step(other, false);
@@ -602,8 +602,6 @@ int mpio_queue_poll(struct mpio_queue *queue)
 			error = result;
 		other = other->group;
 	} while (other != queue || has_ended(queue));
-	if (n == 0)
-		n = mpio__settle_group(queue);
 	return n != 0 ? n : error;
 }
 
@@ -633,9 +631,9 @@ int mpio__group_wait(struct mpio_queue *queue)
 
 int mpio_queue_wait(struct mpio_queue *queue)
 {
-	int n = mpio__group_wait(queue);
+	int n = mpio__settle_group(queue);
 
-	return n != 0 ? n : mpio__settle_group(queue);
+	return n != 0 ? n : mpio__group_wait(queue);
 }
 
 int mpio__queue_drain_here(struct mpio_queue *queue)

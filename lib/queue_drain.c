@@ -18,8 +18,7 @@ int mpio_queue_drain(struct mpio_queue *queue)
 			last = other;
 		}
 		other = other->group;
-	} while (other != last ||
-		 (first == 0 && mpio__settle_group(queue) != 0));
+	} while (other != last || mpio__settle_group(queue) != 0);
 	return first;
 }
 

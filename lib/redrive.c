@@ -52,7 +52,10 @@ static uint32_t atom(const struct mpio_bio *bio)
 {
 	uint32_t unit = bio->queue->device->limits.atomic_unit;
 
-	return unit != 0 && (bio->flags & MPIO_BIO_ATOMIC) ? unit : 1;
+	return unit != 0 && bio->op == MPIO_BIO_WRITE &&
+			       (bio->flags & MPIO_BIO_ATOMIC)
+		       ? unit
+		       : 1;
 }
 
 /*

@@ -5,7 +5,7 @@
  * Their callbacks may hand in the next such page, and that one's the next. So
  * they are told as those of bios are: in a loop, by the outermost call. A page
  * that ends in a call of a callback waits in a list until that has returned; or
- * until it waits, and there is nothing else to wait for.
+ * until it waits, or polls.
  *
  * Who waits for a free bio does not come by here: a long list of pages, each of
  * which wants one, would be as many calls deep.
@@ -27,9 +27,10 @@ void mpio__settle(struct mpio_queue *queue, struct mpio_page *page,
 	if (queue->care & MPIO__CARE_FINISHING)
 		return;
 	queue->care |= MPIO__CARE_FINISHING;
-	while (mpio__settle_next(queue))
-		;
+	(void)mpio__settle_next(queue);
 	queue->care &= ~MPIO__CARE_FINISHING;
+	/* What its callback has begun, and what they begin. */
+	mpio__queue_finish(queue);
 }
 
 bool mpio__settle_next(struct mpio_queue *queue)

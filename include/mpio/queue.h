@@ -221,9 +221,9 @@ void mpio_queue_unplug(struct mpio_queue *queue);
  * End what the device has finished, without waiting.
  *
  * @param queue  the calling thread's; callbacks run inside
- * @return how many bios ended, on all queues of its group; if none, how many
- *         pages did that needed no I/O and were handed in by the callback that
- *         polls; if none, 0 or a negative errno of a device
+ * @return how many bios ended, on all queues of its group, and pages that
+ *         needed no I/O and were handed in by the callback that polls; if none,
+ *         0 or a negative errno of a device
  */
 int mpio_queue_poll(struct mpio_queue *queue);
 
@@ -232,9 +232,9 @@ int mpio_queue_poll(struct mpio_queue *queue);
  *
  * @param queue  the calling thread's; callbacks run inside. When nothing is
  *               in flight on it, the others of its group are waited for.
- * @return how many bios ended, or, if none is in flight, how many pages did
- *         that needed no I/O and were handed in by the callback that waits; 0:
- *         there is nothing to wait for; or a negative errno of the device
+ * @return how many pages ended that needed no I/O and were handed in by the
+ *         callback that waits; if none, how many bios ended; 0: there is
+ *         nothing to wait for; or a negative errno of the device
  */
 int mpio_queue_wait(struct mpio_queue *queue);
 

@@ -246,6 +246,68 @@ static void a_callback_can_wait_for_them(void **state)
 	}
 }
 
+static void wait_for_holes_alone(struct rig *rig)
+{
+	assert_int_equal(read_pages(rig, 1, 3, 0), 3);
+	assert_int_equal(mpio_queue_wait(rig->queue), 3);
+	trace(rig, WATCH_END, "done");
+}
+
+static void drain_in_vain(struct rig *rig)
+{
+	assert_int_equal(read_pages(rig, 1, 3, 0), 3);
+	rig->a.reap_error = -MPIO_EREMOTEIO;
+	assert_int_equal(mpio_queue_drain(rig->queue), -MPIO_EREMOTEIO);
+	rig->a.reap_error = 0;
+	trace(rig, WATCH_END, "done");
+}
+
+/* Page 4 is in flight, and may be so for long. */
+static void they_end_whatever_bios_do(void **state)
+{
+	void (*const steps[])(struct rig *) = {wait_for_holes_alone,
+					       drain_in_vain};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	map_blocks(rig, 16, 4, 100);
+	start(rig, 5, NULL);
+	for (size_t i = 0; i < COUNT_OF(steps); i++) {
+		for (uint32_t j = 0; j < 5; j++)
+			page_at(rig, j)->flags = 0;
+		assert_int_equal(read_pages(rig, 4, 1, 0), 1);
+		step = steps[i];
+		assert_int_equal(read_pages(rig, 0, 1, 0), 1);
+		assert_trace(rig, "read_end 0, read_end 1, read_end 2, "
+				  "read_end 3, done");
+		assert_int_equal(mpio_queue_drain(rig->queue), 0);
+		assert_trace(rig, "read_end 4");
+	}
+}
+
+static void write_something(struct rig *rig, struct frame *frame)
+{
+	struct mpio_bio *bio = mpio_bio_get(rig->queue, MPIO_BIO_WRITE, 0);
+
+	assert_non_null(bio);
+	assert_int_equal(mpio_bio_add(bio, frame->page.data, BLOCK), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+}
+
+/* There are more of them than bios. */
+static void what_an_end_begins_is_finished_before_the_next(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 2;
+	rig->after_end = write_something;
+	add_pages(rig, 0, 4, 12);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 12);
+	assert_int_equal(mpio_queue_stats(rig->queue)->writes, 12);
+}
+
 /* The other queue of the group, in its turn. */
 static void wait_on_the_other(struct rig *rig)
 {
@@ -349,6 +411,8 @@ int main(void)
 		RIG_TEST(they_end_at_once_where_nothing_nests),
 		RIG_TEST(after_a_page_that_a_bio_brought),
 		RIG_TEST(a_callback_can_wait_for_them),
+		RIG_TEST(they_end_whatever_bios_do),
+		RIG_TEST(what_an_end_begins_is_finished_before_the_next),
 		RIG_TEST(waiting_on_another_queue_of_the_group_does),
 		RIG_TEST(a_page_that_is_written_and_read),
 		RIG_TEST(who_waits_for_a_write_sees_it_end),
