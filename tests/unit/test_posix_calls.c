@@ -685,14 +685,17 @@ static void what_knows_of_no_holes_is_timed_as_a_whole(void **state)
 	static const struct {
 		unsigned int at;
 		int error;
+		uint64_t size; /* of the device; 0: all of the file */
 		const char *words;
 	} cases[] = {
-		{1, EINVAL, "gap: measured"},
-		{1, EOPNOTSUPP, "gap: measured"},
-		{1, ENXIO, "gap: assumed, too little to time\n"}, /* no data */
-		{0, EINVAL, "gap: assumed, too little to time\n"},
+		{1, EINVAL, 0, "gap: measured"},
+		{1, EOPNOTSUPP, 0, "gap: measured"},
+		{1, EINVAL, MIB, "gap: assumed, too little to time\n"},
+		/* There is no data. */
+		{1, ENXIO, 0, "gap: assumed, too little to time\n"},
+		{0, EINVAL, 0, "gap: assumed, too little to time\n"},
 	};
-	const struct mpio_posix_config config = {.measure = true};
+	struct mpio_posix_config config = {.measure = true};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		reset(state);
@@ -700,6 +703,7 @@ static void what_knows_of_no_holes_is_timed_as_a_whole(void **state)
 		fake.call = "lseek";
 		fake.at = cases[i].at;
 		fake.error = cases[i].error;
+		config.size = cases[i].size;
 		assert_gap(&config, cases[i].words);
 	}
 }
