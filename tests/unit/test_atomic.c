@@ -7,18 +7,23 @@
 
 /* ---- What can be written ------------------------------------------------ */
 
-/* Pages of 4 blocks on a device that writes 4, or more, without tearing. */
-static void open_atomic(struct rig *rig, uint32_t unit_blocks, uint64_t block,
-			uint32_t pages)
+/* Pages of 4 blocks, mapped before, on a device that writes so many at once. */
+static void open_mapped(struct rig *rig, uint32_t unit_blocks, uint32_t pages)
 {
 	rig->a.device.limits.atomic_unit = unit_blocks * BLOCK;
-	map_blocks(rig, 0, 4 * (uint64_t)pages, block);
 	add_pages(rig, 0, 4, pages);
 	for (uint32_t i = 0; i < pages; i++) {
 		dirty_page(rig, i);
 		page_at(rig, i)->flags |= MPIO_PAGE_ATOMIC;
 	}
 	rig_open(rig);
+}
+
+static void open_atomic(struct rig *rig, uint32_t unit_blocks, uint64_t block,
+			uint32_t pages)
+{
+	map_blocks(rig, 0, 4 * (uint64_t)pages, block);
+	open_mapped(rig, unit_blocks, pages);
 }
 
 static void a_page_inside_an_atomic_unit_is_written_by_one_bio(void **state)
@@ -80,14 +85,10 @@ static void a_scattered_atomic_page_is_refused_unwritten(void **state)
 {
 	struct rig *rig = *state;
 
-	rig->a.device.limits.atomic_unit = 16 * BLOCK;
 	map_blocks(rig, 0, 2, 96);
 	map_blocks(rig, 2, 2, 100);
-	add_pages(rig, 0, 4, 1);
-	dirty_page(rig, 0);
-	page_at(rig, 0)->flags |= MPIO_PAGE_ATOMIC;
 	rig->watch = WATCH_IO;
-	rig_open(rig);
+	open_mapped(rig, 16, 1);
 	assert_int_equal(sync_all(rig), -MPIO_EINVAL);
 	assert_trace(rig, "");
 }
@@ -96,14 +97,10 @@ static void an_atomic_page_in_touching_extents_is_written(void **state)
 {
 	struct rig *rig = *state;
 
-	rig->a.device.limits.atomic_unit = 4 * BLOCK;
 	map_blocks(rig, 0, 1, 100);
 	map_blocks(rig, 1, 3, 101);
-	add_pages(rig, 0, 4, 1);
-	dirty_page(rig, 0);
-	page_at(rig, 0)->flags |= MPIO_PAGE_ATOMIC;
 	rig->watch = WATCH_IO;
-	rig_open(rig);
+	open_mapped(rig, 4, 1);
 	assert_int_equal(sync_all(rig), 0);
 	assert_trace(rig, "write 100+4");
 }

@@ -353,14 +353,19 @@ static void a_page_that_is_written_and_read(void **state)
 	assert_flags(rig, 1, "uptodate");
 }
 
-static void write_and_wait(struct rig *rig)
+static void sync_one(struct rig *rig)
 {
 	struct mpio_writeback_control wbc = {.sync_mode = MPIO_SYNC_ALL};
-	struct mpio_page *page = page_at(rig, 1);
 
-	page->flags = MPIO_PAGE_UPTODATE | MPIO_PAGE_DIRTY;
-	assert_int_equal(mpio_write_page(rig->queue, &rig->mapping, page, &wbc),
+	assert_int_equal(mpio_write_page(rig->queue, &rig->mapping,
+					 page_at(rig, 1), &wbc),
 			 0);
+}
+
+static void write_and_wait(struct rig *rig)
+{
+	page_at(rig, 1)->flags = MPIO_PAGE_UPTODATE | MPIO_PAGE_DIRTY;
+	sync_one(rig);
 	assert_flags(rig, 1, "uptodate");
 	trace(rig, WATCH_END, "done");
 }
@@ -377,13 +382,9 @@ static void who_waits_for_a_write_sees_it_end(void **state)
 
 static void read_then_write(struct rig *rig)
 {
-	struct mpio_writeback_control wbc = {.sync_mode = MPIO_SYNC_ALL};
-	struct mpio_page *page = page_at(rig, 1);
-
-	page->flags = MPIO_PAGE_UPTODATE | MPIO_PAGE_DIRTY;
+	page_at(rig, 1)->flags = MPIO_PAGE_UPTODATE | MPIO_PAGE_DIRTY;
 	assert_int_equal(read_pages(rig, 1, 1, 0), 1);
-	assert_int_equal(mpio_write_page(rig->queue, &rig->mapping, page, &wbc),
-			 0);
+	sync_one(rig);
 	trace(rig, WATCH_END, "done");
 }
 
