@@ -57,9 +57,13 @@ for engine in $engines; do
 		"$(theirs "$engine" write 128K 32 \
 			--fdatasync=$((mib * 8 - 1)))"
 	for depth in 4 32; do
-		row "$engine 1M / one a page, depth $depth" 5 0 \
+		row "$engine 1M / fio, a page each, depth $depth" 5 0 \
 			"$(ours "$engine" read --depth $depth)" \
-			"$(ours "$engine" read --depth $depth --one)"
+			"$(theirs "$engine" read 4K $depth)"
 	done
+	# For information: pages that the library sends one by one.
+	row "$engine 1M / ours, a page each, depth 32" 0 0 \
+		"$(ours "$engine" read --depth 32)" \
+		"$(ours "$engine" read --depth 32 --one)"
 done
 finish
