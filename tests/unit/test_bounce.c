@@ -387,6 +387,20 @@ static void windows_do_not_tear_atomic_units(void **state)
 	assert_int_equal(io->status, 0);
 }
 
+/* It tears nothing, so no unit of the device is in its way. */
+static void a_read_that_says_it_is_atomic_is_parted_as_any(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	rig->a.device.limits.atomic_unit = 4 * BLOCK;
+	open_bouncing(rig, 1, 0);
+	mock_fail(&rig->a, 105, 1, 0)->done = BLOCK;
+	io = start_odd(rig, MPIO_BIO_READ, MPIO_BIO_ATOMIC, 105, 3);
+	assert_trace(rig, "read 105+3, read 106+2");
+	assert_int_equal(io->status, 0);
+}
+
 static void units_are_whole_in_larger_slots_too(void **state)
 {
 	struct rig *rig = *state;
@@ -631,6 +645,7 @@ int main(void)
 		RIG_TEST(a_flush_waits_for_those_that_wait_for_a_slot),
 		RIG_TEST(a_fua_write_may_wait_for_a_slot),
 		RIG_TEST(windows_do_not_tear_atomic_units),
+		RIG_TEST(a_read_that_says_it_is_atomic_is_parted_as_any),
 		RIG_TEST(units_are_whole_in_larger_slots_too),
 		RIG_TEST(as_many_bounce_at_once_as_there_are_slots),
 		RIG_TEST(polling_is_enough),
