@@ -274,6 +274,10 @@ int mpio_queue_flush(struct mpio_queue *queue);
  *             mpio_queue_poll(queue);
  *     }
  *
+ * Where there is none (-1: a simulated disk, say, or one with rules) such a
+ * loop would sleep for ever: it calls mpio_queue_poll() by a timer, or
+ * mpio_queue_wait().
+ *
  * Not under a plug: remove it before sleeping. What is plugged is not on the
  * device, and a flush or a fua write, though sent, and then `in_flight`, may be
  * begun by it only at mpio_queue_unplug() or the next mpio_queue_poll(); until
