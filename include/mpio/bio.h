@@ -215,7 +215,9 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  *         still being the caller's,
  * @retval -MPIO_EINVAL  empty, past the device's end, or parts of the device's
  *                       blocks that are to be discarded, or for which the
- *                       queue has no memory to bounce through
+ *                       queue has no memory to bounce through; or the bio was
+ *                       submitted before, and has not ended: then it is not
+ *                       the caller's
  * @retval -MPIO_ETIMEDOUT  by an `end_io` inside mpio_queue_close_by(), when
  *                       the deadline is over
  */

@@ -546,7 +546,7 @@ bool mpio_cache_is_uptodate(struct mpio_page *page, uint32_t offset,
  * @param queue   the calling thread's; waits for the device
  * @param offset  bytes, in the page
  * @param length  bytes; `offset + length` is at most the page's size
- * @return 0, or a negative errno of reading
+ * @return 0, or a negative errno of reading, or as mpio_cache_wait()
  */
 int mpio_cache_fill(struct mpio_page *page, struct mpio_queue *queue,
 		    uint32_t offset, uint32_t length);

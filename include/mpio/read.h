@@ -60,9 +60,10 @@ extern "C" {
  * @retval -MPIO_EINVAL  the first page is unfit: not locked, out of order, of
  *                       another mapping, its `pos` or `size` not a multiple
  *                       of the block size, past the end of what can be
- *                       addressed; or the mapping's block size is no power of
- *                       two or, on a queue without memory to bounce through,
- *                       less than the device's logical block
+ *                       addressed, half known and under write-back; or the
+ *                       mapping has no `get_block`, or a block size that is no
+ *                       power of two or, on a queue without memory to bounce
+ *                       through, less than the device's logical block
  */
 int mpio_readahead(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		   struct mpio_page *const *pages, size_t n, uint32_t flags);

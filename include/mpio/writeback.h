@@ -114,11 +114,11 @@ struct mpio_writeback_control {
  * @retval -MPIO_EUCLEAN  `get_block` gave an answer that cannot be
  * @retval -MPIO_EDEADLK  a page is locked, or under write-back, and nothing
  *                        is in flight that could end it; it was skipped
- * @retval -MPIO_EINVAL   no `next_dirty`, a block size that is no power of two
- *                        or, on a queue without memory to bounce through, less
- *                        than the device's logical block, or `next_dirty`
- *                        named a page that is out of order or unfit (the walk
- *                        stops)
+ * @retval -MPIO_EINVAL   no `next_dirty` or `get_block`, a block size that is
+ *                        no power of two or, on a queue without memory to
+ *                        bounce through, less than the device's logical
+ *                        block, or `next_dirty` named a page that is out of
+ *                        order or unfit (the walk stops)
  */
 int mpio_writepages(struct mpio_queue *queue, struct mpio_mapping *mapping,
 		    struct mpio_writeback_control *wbc);

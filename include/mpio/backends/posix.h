@@ -76,6 +76,7 @@ struct mpio_posix_config {
  * @retval -MPIO_EEXIST  create, by a symbolic link to what is not there: a file
  *                       that cannot be removed by its path is not made; or
  *                       another has made it in this moment
+ * @retval -MPIO_ESTALE  the path names another file than a moment ago
  * @retval -MPIO_ENOMEM  no memory
  * @retval other         as open(2) has it: -MPIO_ENOENT, -MPIO_EACCES, ...
  */
