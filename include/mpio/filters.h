@@ -24,6 +24,8 @@
  *
  * Of several devices between '|', at most 16, none can be such a filter itself.
  * Filters know no options: those behind a '?' are of the device at the end.
+ * Times are numbers of ns, or have us, ms or s behind them, and each is below
+ * 4.3 s; a rule of `fault` may delay for longer.
  *
  * Freestanding. A filter has a queue of its own on each device below, for each
  * queue that is opened on it; so what comes short there is driven on, and what
@@ -85,7 +87,8 @@ struct mpio_filter_part {
  *                     mpio_device_close(). Untouched on failure, and then
  *                     `lower` stays the caller's, whatever the flags say
  * @return 0, or
- * @retval -MPIO_EINVAL  no allocator, no device, or what the function says
+ * @retval -MPIO_EINVAL  no allocator, no device, one without bytes or submit,
+ *                       or what the function says
  * @retval -MPIO_ENOMEM  no memory
  */
 int mpio_filter_trace(struct mpio_device *lower,
