@@ -48,8 +48,9 @@
  * write that was done and has not ended counts as ended for a power cut.)
  *
  * Threads: with a lock, a disk may be shared, and each queue used by a thread
- * of its own; the order of their I/Os is then theirs. All functions but open,
- * close, device and of take the lock, and none may be called from the hook.
+ * of its own; the order of their I/Os is then theirs. All functions but
+ * mpio_sim_open(), mpio_sim_device() and mpio_sim_of() take the lock, and none
+ * may be called from the hook.
  */
 #ifndef MPIO_SIMDISK_H
 #define MPIO_SIMDISK_H
@@ -435,7 +436,7 @@ size_t mpio_sim_entry_print(const struct mpio_sim_entry *entry, char *text,
 /**
  * Write the one line that opens the same disk again, by mpio_device_open():
  *
- *     sim:1M?seed=7&rules=write:nth=7:errno=EIO:sticky
+ *     sim:1048576?seed=7&rules=write:nth=7:errno=EIO:sticky
  *
  * It has the configuration, but for hook, lock, journal and allocator, and all
  * rules that the disk has now, with the state that they began in; those that
