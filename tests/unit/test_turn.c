@@ -27,6 +27,17 @@ static void open_later(struct rig *rig, uint32_t bounce_bytes)
 	open_coarse(rig, bounce_bytes);
 }
 
+/* Of slots there is one, and whole blocks need none: any memory does. */
+static void open_single(struct rig *rig)
+{
+	mock_asynchronous(&rig->a);
+	rig->a.reap_max = 1;
+	rig->a.device.limits.logical_block_size = SECTOR;
+	rig->config.bounce_bytes = SECTOR;
+	rig->watch |= WATCH_IO;
+	rig_open(rig);
+}
+
 static const struct mpio_stats *stats(const struct rig *rig)
 {
 	return mpio_queue_stats(rig->queue);
@@ -435,6 +446,130 @@ static void who_comes_waits_behind_those_that_still_do(void **state)
 	assert_int_equal(stats(rig)->turns, 4);
 }
 
+/* Its device's last block is no less whole than others. */
+static void what_ends_with_the_device_keeps_no_place(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.size = 14 * BLOCK;
+	open_later(rig, 0);
+	start(rig, 12, 2);
+	start(rig, 12, 2);
+	assert_trace(rig, "write 12+2, write 12+2");
+	assert_int_equal(stats(rig)->turns, 0);
+	drain(rig);
+}
+
+static void what_only_begins_inside_a_block_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	start(rig, 6, 4);
+	start(rig, 8, 4);
+	assert_trace(rig, "read 4+8");
+	drain(rig);
+	assert_trace(rig, "write 4+8, write 8+4");
+	assert_disk(&rig->a, 4, "a4 a5 f6 f7 f8 f9 f10 f11");
+	assert_int_equal(stats(rig)->turns, 1);
+}
+
+/* Both what it has not come to yet, and what it has left behind. */
+static void one_that_goes_in_parts_is_waited_for_as_a_whole(void **state)
+{
+	struct rig *rig = *state;
+
+	open_single(rig);
+	start(rig, 5, 9);
+	assert_int_equal(mpio_queue_poll(rig->queue), 0);
+	assert_trace(rig, "read 4+4, write 4+4");
+	start(rig, 12, 4);
+	assert_int_equal(mpio_queue_poll(rig->queue), 0);
+	assert_trace(rig, "write 8+4");
+	start(rig, 4, 4);
+	drain(rig);
+	assert_trace(rig, "read 12+4, write 12+4, write 12+4, write 4+4");
+	assert_int_equal(stats(rig)->turns, 2);
+}
+
+static void what_is_still_being_flushed_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.features = MPIO_DEVICE_FLUSH;
+	open_later(rig, 0);
+	start_io(rig, rig->queue, MPIO_BIO_WRITE, MPIO_BIO_PREFLUSH, 4, 5);
+	start(rig, 4, 4);
+	assert_trace(rig, "flush");
+	drain(rig);
+	assert_trace(rig, "read 8+4, write 4+8, write 4+4");
+}
+
+/* It is no longer the device's, but what comes next of it is to be sent. */
+static void what_a_reap_has_ended_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	struct deed deed = {.rig = rig};
+
+	open_later(rig, 0);
+	rig->a.reap_max = 0;
+	start(rig, 5, 1);
+	do_soon(&deed);
+	drain(rig);
+	assert_trace(rig, "read 4+4, read 32+4, write 4+4, read 4+4, "
+			  "write 4+4");
+	assert_disk(&rig->a, 4, "f4 f5 a6 a7");
+}
+
+static void who_needs_no_slot_waits_for_none(void **state)
+{
+	struct rig *rig = *state;
+
+	open_single(rig);
+	start(rig, 5, 1); /* has the only one, */
+	start(rig, 20, 4);
+	start(rig, 4, 8);
+	start(rig, 17, 1); /* and this gets it next */
+	start(rig, 8, 4);
+	assert_trace(rig, "read 4+4, write 20+4");
+	drain(rig);
+	assert_trace(rig, "write 4+4, write 4+8, read 16+4, write 8+4, "
+			  "write 16+4");
+}
+
+static void a_place_is_kept_when_others_have_ended(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	start(rig, 5, 1);
+	start(rig, 9, 1);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "read 4+4, read 8+4, write 4+4, write 8+4");
+	start(rig, 8, 4);
+	assert_trace(rig, "");
+	drain(rig);
+	assert_trace(rig, "write 8+4");
+	assert_int_equal(stats(rig)->turns, 1);
+}
+
+/* Those had none, but were waited for. */
+static void a_place_is_kept_when_whole_blocks_have_ended(void **state)
+{
+	struct rig *rig = *state;
+
+	open_later(rig, 0);
+	start(rig, 4, 4);
+	start(rig, 5, 1);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "write 4+4, read 4+4");
+	start(rig, 4, 4);
+	assert_trace(rig, "");
+	drain(rig);
+	assert_trace(rig, "write 4+4, write 4+4");
+	assert_int_equal(stats(rig)->turns, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +591,14 @@ int main(void)
 		RIG_TEST(what_only_ends_inside_a_block_is_waited_for),
 		RIG_TEST(the_last_of_those_that_wait_may_go_first),
 		RIG_TEST(who_comes_waits_behind_those_that_still_do),
+		RIG_TEST(what_ends_with_the_device_keeps_no_place),
+		RIG_TEST(what_only_begins_inside_a_block_is_waited_for),
+		RIG_TEST(one_that_goes_in_parts_is_waited_for_as_a_whole),
+		RIG_TEST(what_is_still_being_flushed_is_waited_for),
+		RIG_TEST(what_a_reap_has_ended_is_waited_for),
+		RIG_TEST(who_needs_no_slot_waits_for_none),
+		RIG_TEST(a_place_is_kept_when_others_have_ended),
+		RIG_TEST(a_place_is_kept_when_whole_blocks_have_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
