@@ -117,6 +117,24 @@ static void each_piece_of_memory_is_looked_at(void **state)
 	assert_data(memory + 1 + 4 * BLOCK, "a102");
 }
 
+/* So it may be a constant, as this is. */
+static void memory_that_is_written_from_stays_as_it_is(void **state)
+{
+	static const unsigned char zeros[BLOCK + 1];
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	open_bouncing(rig, 512, SMALL_POOL);
+	io = make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 100, 1);
+	mpio_bio_reset(io->bio, MPIO_BIO_WRITE, 0);
+	assert_int_equal(
+		mpio_bio_add(io->bio, (void *)(uintptr_t)(zeros + 1), BLOCK),
+		0);
+	submit_io(io);
+	assert_int_equal(stats(rig)->bounces, 1);
+	assert_disk(&rig->a, 99, "a99 0 a101");
+}
+
 static void memory_that_is_aligned_does_not_bounce(void **state)
 {
 	struct rig *rig = *state;
@@ -630,6 +648,7 @@ int main(void)
 		RIG_TEST(a_device_that_takes_any_memory_gets_it),
 		cmocka_unit_test(the_largest_device_is_read_to_its_end),
 		RIG_TEST(each_piece_of_memory_is_looked_at),
+		RIG_TEST(memory_that_is_written_from_stays_as_it_is),
 		RIG_TEST(memory_that_is_aligned_does_not_bounce),
 		RIG_TEST(a_slot_is_the_window),
 		RIG_TEST(a_block_may_be_less_than_the_alignment),

@@ -141,6 +141,8 @@ static void the_last_block_may_be_cut_by_the_devices_end(void **state)
 	assert_trace(rig, "read 28+4, write 28+10788B");
 	assert_int_equal(write_bytes(rig, size - 2596, 2596), 0);
 	assert_trace(rig, "write 36+2596B");
+	assert_int_equal(write_bytes(rig, size - 2700, 2700), 0);
+	assert_trace(rig, "read 32+4, write 32+6692B");
 	assert_int_equal(write_bytes(rig, 0, (uint32_t)size - 1), 0);
 	assert_trace(rig, "read 36+2596B, write 0+39460B");
 }
