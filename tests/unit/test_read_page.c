@@ -439,6 +439,29 @@ static void a_page_may_be_handed_in_again_where_it_ends(void **state)
 	assert_trace(rig, "read 100+4, read 100+4, read 100+4");
 }
 
+/* The first hands in two at its end, each of which hands in another. */
+static void read_next(struct rig *rig, struct frame *frame)
+{
+	uint32_t index = index_of(rig, &frame->page);
+
+	if (index == 0)
+		assert_int_equal(read_pages(rig, 1, 2, 0), 2);
+	else if (index <= 2)
+		assert_int_equal(read_pages(rig, index + 2, 1, 0), 1);
+}
+
+static void holes_that_hand_in_holes_are_all_told(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->after_end = read_next;
+	add_pages(rig, 0, 4, 5);
+	rig_open(rig);
+	assert_int_equal(read_pages(rig, 0, 1, 0), 1);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(rig->frames[i].reads, 1);
+}
+
 static void memory_that_the_device_cannot_take_is_no_error(void **state)
 {
 	struct rig *rig = *state;
@@ -640,6 +663,7 @@ int main(void)
 		RIG_TEST(one_page_on_a_device_that_works_at_once_is_one_submit),
 		RIG_TEST(the_ios_of_a_batch_are_pushed_together),
 		RIG_TEST(a_page_may_be_handed_in_again_where_it_ends),
+		RIG_TEST(holes_that_hand_in_holes_are_all_told),
 		RIG_TEST(memory_that_the_device_cannot_take_is_no_error),
 		RIG_TEST(a_page_that_is_not_locked_is_refused),
 		RIG_TEST(a_page_of_another_mapping_is_refused),
