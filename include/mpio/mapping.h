@@ -69,7 +69,10 @@ struct mpio_mapping_ops {
 	 * A page's read has ended: the engine's moment to publish it.
 	 *
 	 * The page is the engine's again, unlocked; UPTODATE if `status` is
-	 * 0, else ERROR. It may be freed here, or handed in again.
+	 * 0, else ERROR. It may be freed here, or handed in again, as may
+	 * others: the bio that ends is free only when this has returned, so a
+	 * queue should have more bios than pages that follow each other so
+	 * (mpio/read.h).
 	 */
 	void (*read_end)(struct mpio_mapping *mapping, struct mpio_page *page,
 			 int status);
