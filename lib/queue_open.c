@@ -24,8 +24,8 @@
 #define GAP_PERCENT 75u
 #define BOUNCE (1u << 18)
 #define BOUNCE_SLOTS 4u
-#define SLOT_MAX (1u << 20) /* bytes; an I/O across gaps goes through one */
-#define BOUNCE_OF_A_DISK (BOUNCE_SLOTS * SLOT_MAX)
+#define SLOT_MAX (1u << 19) /* bytes; an I/O across gaps goes through one */
+#define BOUNCE_OF_A_DISK (8 * SLOT_MAX)
 
 #if defined(__has_feature) && !defined(__SANITIZE_THREAD__)
 #if __has_feature(thread_sanitizer)

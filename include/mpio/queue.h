@@ -72,14 +72,14 @@ struct mpio_queue_config {
 	uint32_t gap_percent;  /* most of an I/O that may be gaps, as it is
 				* when one is crossed; 0: 75 */
 	uint32_t gap_io_bytes; /* no gap is crossed by an I/O that would be
-				* larger than this behind it; 0: 1 MiB or
+				* larger than this behind it; 0: 512 KiB or
 				* eight gaps of the largest, whichever is
 				* more; clamped to bytes_max */
 	/*
 	 * Memory that bios go through whose own is not aligned as the device
 	 * asks, or that begin or end inside its blocks, piece by piece. Part
 	 * of the queue's memory. It is cut into slots, four or more if it can
-	 * be, of a power of two and at most 1 MiB each: so many bios bounce
+	 * be, of a power of two and at most 512 KiB each: so many bios bounce
 	 * at once. If the device asks for alignment, a read of 16 or more
 	 * pieces that are 2 KiB or less on average (32 KiB if it goes across
 	 * gaps) goes through a free slot too: a copy costs less than so many
