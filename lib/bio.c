@@ -37,16 +37,37 @@ struct mpio_bio *mpio__bio_get(struct mpio_queue *queue, bool large)
 	return bio;
 }
 
+/*
+ * While a callback waits, pages that end are told when it has returned: theirs
+ * would hand in the next ones, and wait for a bio each inside the one before,
+ * none of which is free until its callbacks have returned.
+ */
+static void crowd(struct mpio_queue *queue)
+{
+	if (queue->care & MPIO__CARE_FINISHING) {
+		queue->crowds++;
+		queue->care |= MPIO__CARE_CROWDED;
+	}
+}
+
+static void uncrowd(struct mpio_queue *queue)
+{
+	if ((queue->care & MPIO__CARE_FINISHING) && --queue->crowds == 0)
+		queue->care &= ~MPIO__CARE_CROWDED;
+}
+
 struct mpio_bio *mpio__bio_get_wait(struct mpio_queue *queue, bool large)
 {
 	struct mpio_bio *bio;
 
+	crowd(queue);
 	while ((bio = mpio__bio_get(queue, large)) == NULL) {
 		if (!mpio__queue_is_busy(queue))
-			return NULL;
+			break;
 		if (mpio__group_wait(queue) <= 0)
-			return NULL;
+			break;
 	}
+	uncrowd(queue);
 	return bio;
 }
 

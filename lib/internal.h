@@ -209,6 +209,7 @@ void mpio__turn_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 #define MPIO__CARE_PLUGGED (1u << 2)
 #define MPIO__CARE_FINISHING (1u << 3) /* an outer call runs the callbacks */
 #define MPIO__CARE_TURNS (1u << 4)     /* some writes are not to be passed */
+#define MPIO__CARE_CROWDED (1u << 5)   /* a callback waits for a free bio */
 
 struct mpio_queue {
 	struct mpio_device *device;
@@ -220,6 +221,7 @@ struct mpio_queue {
 	uint32_t in_flight_known; /* so many were never too many */
 	uint32_t flags;           /* MPIO_QUEUE_* flags */
 	uint32_t care;            /* MPIO__CARE_* flags */
+	uint32_t crowds;          /* callbacks that wait for a free bio */
 	bool uncommitted;         /* submits that commit has not pushed yet */
 	/* While it is closed by one, nobody waits for the device. */
 	const struct mpio_deadline *deadline;
@@ -229,8 +231,7 @@ struct mpio_queue {
 	struct mpio_bio *ended; /* first to be finished */
 	struct mpio_bio **ended_tail;
 	struct mpio_page *rereads; /* pages to be read from elsewhere */
-	struct mpio_page
-		*settled; /* that ended without I/O: first to be told */
+	struct mpio_page *settled; /* to be told after a callback: the first */
 	struct mpio_page **settled_tail;
 	struct mpio_bio *bios; /* all there are */
 	uint32_t bio_count;
@@ -605,10 +606,25 @@ void mpio__write_page_end(struct mpio_page *page);
 /* A page has ended without I/O (MPIO__PAGE_*): now, or after the callback. */
 void mpio__settle(struct mpio_queue *queue, struct mpio_page *page,
 		  uint32_t how);
+/* A page has ended inside a callback: after it. */
+void mpio__settle_later(struct mpio_queue *queue, struct mpio_page *page,
+			uint32_t how);
 /* End the first that waits to be told; false: none does. */
 bool mpio__settle_next(struct mpio_queue *queue);
 /* End all of a group; how many. */
 int mpio__settle_group(struct mpio_queue *queue);
+/* The last I/O of a page has ended. */
+static inline void mpio__settle_io(struct mpio_queue *queue,
+				   struct mpio_page *page, uint32_t how)
+{
+	if (queue->care & MPIO__CARE_CROWDED)
+		mpio__settle_later(queue, page, how);
+	else if (how == MPIO__PAGE_READ)
+		mpio__read_page_end(queue, page);
+	else
+		mpio__write_page_end(page);
+}
+
 /* The next bio that reads a page from another copy, to be sent; or NULL. */
 struct mpio_bio *mpio__reread(struct mpio_queue *queue);
 

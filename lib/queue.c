@@ -12,7 +12,8 @@
  * ended ones, and no callback runs there. The outermost call then finishes the
  * list in a loop; calls made by the callbacks only add to it. So the stack
  * stays as it is, however long a chain of I/Os that start each other. Only a
- * callback that waits finishes the list itself, below its own frame.
+ * callback that waits finishes the list itself, below its own frame; where it
+ * does so for a free bio, it tells no pages (settle.c).
  */
 #include "internal.h"
 
@@ -332,11 +333,20 @@ static inline void hand_back(struct mpio_bio *bio)
 		mpio_bio_put(bio);
 }
 
-/* A try has ended: finish the bio, or drive it again. 1 if it is finished. */
-static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
+/* A try has ended, and somebody wants more than that it be finished. */
+MPIO__APART static void look_at(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_END, bio, bio->status);
+	if (queue->care & MPIO__CARE_CROWDED)
+		bio->plain = false; /* its pages are not told one by one */
+}
+
+/* A try has ended: finish the bio, or drive it again. 1 if it is finished. */
+static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (queue->care & (MPIO__CARE_HOOK | MPIO__CARE_CROWDED))
+		look_at(queue, bio);
 	if (!is_done(bio) && !is_over(queue, bio))
 		return 0;
 	if (bio->status != 0)

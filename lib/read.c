@@ -57,54 +57,37 @@ void mpio__read_page_end(struct mpio_queue *queue, struct mpio_page *page)
 	finish(page);
 }
 
-static void note_uptodate(const struct mpio_segment *segment)
-{
-	mpio__whole_uptodate(segment->page, segment->offset, segment->length);
-}
-
-/* The general way to end a bio without verification. */
-static void end_segments(const struct mpio_bio *bio)
+/* The general way to end a bio. */
+void mpio__verify_end_io(struct mpio_bio *bio)
 {
 	const struct mpio_segment *segment = bio->segments;
+	struct mpio_queue *queue = bio->queue;
 
 	for (; segment < bio->segments_end; segment++) {
 		struct mpio_page *page = segment->page;
 
-		if (page->blocks != NULL && bio->status == 0)
-			note_uptodate(segment);
+		/* What is to be verified is not uptodate before that. */
+		if (page->blocks != NULL && bio->status == 0 &&
+		    page->mapping->ops->verify == NULL)
+			mpio__whole_uptodate(page, segment->offset,
+					     segment->length);
 		if (--page->pending == 0)
-			finish(page);
+			mpio__settle_io(queue, page, MPIO__PAGE_READ);
 	}
+	mpio__bio_free(bio);
 }
 
 void mpio__read_end_io(struct mpio_bio *bio)
 {
 	const struct mpio_mapping_ops *ops = bio->segments->page->mapping->ops;
 
-	if (bio->plain && bio->status == 0 && ops->read_end != NULL)
-		mpio__row_end(bio, ops->read_end,
-			      MPIO_PAGE_LOCKED | MPIO_PAGE_UPTODATE);
-	else
-		end_segments(bio);
-	mpio__bio_free(bio);
-}
-
-/* Blocks of a page that is to be verified are not uptodate before that. */
-void mpio__verify_end_io(struct mpio_bio *bio)
-{
-	const struct mpio_segment *segment = bio->segments;
-
-	for (; segment < bio->segments_end; segment++) {
-		struct mpio_page *page = segment->page;
-
-		if (page->blocks != NULL && bio->status == 0 &&
-		    page->mapping->ops->verify == NULL)
-			note_uptodate(segment);
-		page->pending--;
-		if (page->pending == 0)
-			mpio__read_page_end(bio->queue, page);
+	if (!bio->plain || bio->status != 0 || ops->read_end == NULL) {
+		mpio__verify_end_io(bio);
+		return;
 	}
-	mpio_bio_put(bio);
+	mpio__row_end(bio, ops->read_end,
+		      MPIO_PAGE_LOCKED | MPIO_PAGE_UPTODATE);
+	mpio__bio_free(bio);
 }
 
 /* ---- One page --------------------------------------------------------- */

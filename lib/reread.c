@@ -66,7 +66,7 @@ MPIO__APART static void fill(struct mpio_bio *bio, struct mpio_page *page,
 static void give_up(struct mpio_queue *queue, struct mpio_page *page)
 {
 	page->flags |= MPIO__PAGE_ATTEMPT_MAX << MPIO__PAGE_ATTEMPT_SHIFT;
-	mpio__read_page_end(queue, page);
+	mpio__settle_io(queue, page, MPIO__PAGE_READ);
 }
 
 struct mpio_bio *mpio__reread(struct mpio_queue *queue)

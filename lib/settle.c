@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Settle: pages that end without I/O, such as holes.
+ * Settle: pages that end inside a callback that does not wait for them.
  *
- * Their callbacks may hand in the next such page, and that one's the next. So
- * they are told as those of bios are: in a loop, by the outermost call. A page
- * that ends in a call of a callback waits in a list until that has returned; or
- * until it waits, or polls.
+ * Pages that end without I/O, such as holes, may hand in the next such page in
+ * their callback, and that one the next. Pages that end while a callback waits
+ * for a free bio may do so, and wait in turn. So both are told as those of bios
+ * are: in a loop, by the outermost call. Until the callback that runs has
+ * returned they wait in a list; or until it waits, or polls.
  *
  * Who waits for a free bio does not come by here: a long list of pages, each of
  * which wants one, would be as many calls deep.
  */
 #include "internal.h"
 
-void mpio__settle(struct mpio_queue *queue, struct mpio_page *page,
-		  uint32_t how)
+void mpio__settle_later(struct mpio_queue *queue, struct mpio_page *page,
+			uint32_t how)
 {
 	const uint32_t listed =
 		MPIO__PAGE_READ | MPIO__PAGE_KNOWN | MPIO__PAGE_WRITTEN;
@@ -24,6 +25,12 @@ void mpio__settle(struct mpio_queue *queue, struct mpio_page *page,
 		queue->settled_tail = &page->next;
 	}
 	page->flags |= how;
+}
+
+void mpio__settle(struct mpio_queue *queue, struct mpio_page *page,
+		  uint32_t how)
+{
+	mpio__settle_later(queue, page, how);
 	if (queue->care & MPIO__CARE_FINISHING)
 		return;
 	queue->care |= MPIO__CARE_FINISHING;

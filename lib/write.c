@@ -107,8 +107,10 @@ static void end_segments(const struct mpio_bio *bio)
 
 	tell_written(bio);
 	for (; segment < bio->segments_end; segment++) {
-		if (--segment->page->pending == 0)
-			finish(segment->page);
+		struct mpio_page *page = segment->page;
+
+		if (--page->pending == 0)
+			mpio__settle_io(bio->queue, page, MPIO__PAGE_WRITTEN);
 	}
 }
 

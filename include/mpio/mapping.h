@@ -70,9 +70,7 @@ struct mpio_mapping_ops {
 	 *
 	 * The page is the engine's again, unlocked; UPTODATE if `status` is
 	 * 0, else ERROR. It may be freed here, or handed in again, as may
-	 * others: the bio that ends is free only when this has returned, so a
-	 * queue should have more bios than pages that follow each other so
-	 * (mpio/read.h).
+	 * others (mpio/read.h).
 	 */
 	void (*read_end)(struct mpio_mapping *mapping, struct mpio_page *page,
 			 int status);

@@ -37,9 +37,9 @@ extern "C" {
  * for a large one: while all of those are in use I/Os are small. Where none
  * comes free, since nothing is in flight or the device fails to say what has
  * ended, a page for which there is none ends with -MPIO_ENOMEM, whatever the
- * device's error is. A bio is in use until the callbacks of its pages have
- * returned: where these hand in pages, there are to be more bios than pages
- * that follow each other so, or each waits inside the one before.
+ * device's error is. A callback of a page may hand in the next ones, however
+ * many do so at once: if it has to wait for a bio, pages that end meanwhile are
+ * told after it has returned, and stay the library's until then.
  *
  * @param queue    where extents lie that name no queue of their own
  * @param mapping  whose pages
