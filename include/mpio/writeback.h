@@ -20,8 +20,9 @@ extern "C" {
 enum mpio_sync_mode {
 	MPIO_SYNC_NONE, /* get rid of some dirty pages */
 	MPIO_SYNC_ALL   /* every page of the range that is dirty now, and wait
-			 * for those; pages that an earlier walk has sent, and
-			 * that are clean since, are not waited for */
+			 * for those; pages that another walk has sent, earlier
+			 * or out of a callback meanwhile, and that are clean
+			 * since, are not waited for (but by a flush) */
 };
 
 enum mpio_writeback_reason {
