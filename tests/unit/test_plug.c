@@ -560,6 +560,19 @@ static void overlapping_reads_may_change_places(void **state)
 	assert_trace(rig, "read 4+2, read 5+3");
 }
 
+static void nor_do_they_mind_a_write_elsewhere(void **state)
+{
+	struct rig *rig = *state;
+
+	open_watching(rig, WATCH_IO);
+	start_write(rig, 0, 20, 1);
+	start_read(rig, 5, 3);
+	start_read(rig, 4, 2);
+	assert_trace(rig, "");
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "read 4+2, read 5+3, write 20+1");
+}
+
 static void neighbours_do_not_overlap(void **state)
 {
 	struct rig *rig = *state;
@@ -648,6 +661,7 @@ int main(void)
 		RIG_TEST(one_of_three_is_put_in_order),
 		RIG_TEST(a_fua_write_is_pushed_by_unplug),
 		RIG_TEST(a_write_over_any_that_is_held_sends_them),
+		RIG_TEST(nor_do_they_mind_a_write_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

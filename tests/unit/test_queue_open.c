@@ -169,6 +169,20 @@ static void impossible_configurations_are_refused(void **state)
 	assert_impossible(rig);
 }
 
+/* Who leaves it to reap to send has to have one. */
+static void a_device_that_cannot_send_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue *queue = (struct mpio_queue *)rig;
+
+	rig->a.device.ops.reap_sends = true;
+	rig->a.device.ops.reap = NULL;
+	assert_int_equal(mpio_queue_open(&rig->a.device, &rig->config, &queue),
+			 -MPIO_EINVAL);
+	assert_ptr_equal(queue, rig);
+	assert_int_equal(rig->allocated_bytes, 0);
+}
+
 static void a_size_that_no_machine_has_is_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -607,6 +621,26 @@ static void a_refusal_while_closing_is_sat_out(void **state)
 	assert_int_equal(rig->ios[1].status, 0);
 }
 
+/* More often than an error that passes is tried, and though it is too late. */
+static void nor_is_one_an_error_while_the_device_gets_on(void **state)
+{
+	struct patience patience = {.left = 1};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.reap_max = 1;
+	rig_open(rig);
+	for (uint32_t i = 0; i < 14; i++)
+		start_io(rig, rig->queue, MPIO_BIO_READ, 0, 3 * i, 1);
+	mpio_queue_plug(rig->queue);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 99, 1);
+	rig->a.refuse = 12;
+	rig->a.refusal = -MPIO_EAGAIN;
+	assert_int_equal(close_by(rig, &patience), 0);
+	for (uint32_t i = 0; i < 15; i++)
+		assert_int_equal(rig->ios[i].status, 0);
+}
+
 static uint32_t agains;
 static int refused;
 
@@ -762,6 +796,8 @@ int main(void)
 		RIG_TEST(after_that_all_queues_are_waited_for_again),
 		RIG_TEST(a_disk_has_room_to_bounce_through),
 		RIG_TEST(nor_for_another_queue_of_the_group),
+		RIG_TEST(a_device_that_cannot_send_is_refused),
+		RIG_TEST(nor_is_one_an_error_while_the_device_gets_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

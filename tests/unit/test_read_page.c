@@ -249,6 +249,21 @@ static void the_error_of_get_block_is_the_pages(void **state)
 	assert_flags(rig, 0, "uptodate mapped");
 }
 
+/* The first run was read before get_block was asked for the last. */
+static void the_first_error_of_a_page_is_its_own(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 2, 100);
+	map_blocks(rig, 2, 1, 300);
+	map_blocks(rig, 3, 1, 0)->error = -MPIO_ENODATA;
+	mock_fail(&rig->a, 100, 2, -MPIO_EIO);
+	add_pages(rig, 0, 4, 1);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_status(rig, 0, -MPIO_EIO);
+}
+
 static void a_page_half_mapped_waits_for_its_ios(void **state)
 {
 	struct rig *rig = *state;
@@ -673,6 +688,7 @@ int main(void)
 		RIG_TEST(block_sizes_that_cannot_be_are_refused),
 		RIG_TEST(read_page_reads_one_page),
 		RIG_TEST(read_page_tells_the_pages_error_at_its_end_only),
+		RIG_TEST(the_first_error_of_a_page_is_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -383,6 +383,23 @@ static void each_error_of_a_medium_is_isolated(void **state)
 	}
 }
 
+/* What a half of it ends with, that is no error of a medium, is that half's. */
+static void another_error_of_a_half_is_not_the_others(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_fail(&rig->a, 100, 4, -MPIO_EIO)->times = 1;
+	mock_fail(&rig->a, 100, 1, -MPIO_ENOSPC)->times = 1;
+	open_with_pages(rig, 1, 4);
+	rig->watch = WATCH_IO;
+	assert_int_equal(read_all(rig, 0), 4);
+	assert_trace(rig, "read 100+4, read 100+2, read 102+2");
+	assert_status(rig, 0, -MPIO_ENOSPC);
+	assert_status(rig, 1, -MPIO_ENOSPC);
+	assert_status(rig, 2, 0);
+	assert_page(rig, 3, "a103");
+}
+
 static void a_full_device_is_no_bad_block(void **state)
 {
 	struct rig *rig = *state;
@@ -467,6 +484,7 @@ static void a_device_that_never_moves_a_block_is_given_up_on(void **state)
 	rig->watch = 0;
 	assert_int_equal(read_all(rig, 0), 1);
 	assert_status(rig, 0, -MPIO_EIO);
+	assert_int_equal(mpio_queue_stats(rig->queue)->submits, 8);
 }
 
 static void no_byte_at_all_is_a_bad_block(void **state)
@@ -598,6 +616,7 @@ int main(void)
 		RIG_TEST(a_short_transfer_and_a_bad_block_anywhere),
 		RIG_TEST(a_passing_error_is_tried_again_as_it_was),
 		RIG_TEST(an_error_that_does_not_pass_is_told_in_the_end),
+		RIG_TEST(another_error_of_a_half_is_not_the_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,41 @@ static void the_same_if_bios_end_later(void **state)
 	a_callback_can_wait_for_a_page_that_waits_for_its_copy(state);
 }
 
+/* The first I/O ends before the second one is begun. */
+static void a_copy_is_read_before_the_next_pages(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rot(100);
+	map_blocks(rig, 0, 4, 100);
+	map_blocks(rig, 4, 4, 500);
+	rig->ops.verify = verify;
+	rig->ops.reread = reread;
+	add_pages(rig, 0, 4, 2);
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_trace(rig, "read 100+4, read 200+4, read 500+4");
+}
+
+static void copies_of_pages_that_end_together_are_pushed_together(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rot(100);
+	rot(104);
+	mock_asynchronous(&rig->a);
+	open_verified(rig, 2);
+	rig->watch = WATCH_IO | WATCH_CALLS;
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_int_equal(mpio_queue_stats(rig->queue)->commits, 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(mpio_queue_stats(rig->queue)->commits, 2);
+	assert_page(rig, 1, "a204 a205 a206 a207");
+}
+
 static void when_no_copy_is_left_the_page_ends_with_its_error(void **state)
 {
 	struct rig *rig = *state;
@@ -418,7 +453,7 @@ static void a_copy_that_cannot_be_read_is_none(void **state)
 	rig->ops.reread = reread_as_said;
 	rig->is_open = false;
 	assert_int_equal(
-		mpio_queue_open(&rig->b.device, &rig->config, &foreign), 0);
+		mpio_queue_open(&rig->a.device, &rig->config, &foreign), 0);
 	for (int i = 0; i < 3; i++) {
 		said = (struct mpio_extent){.block = 40};
 		if (i == 0)
@@ -630,6 +665,8 @@ int main(void)
 		TEST(rereads_wait_for_bios),
 		TEST(a_copy_does_not_replace_dirty_blocks),
 		TEST(a_poll_sends_a_copy_when_there_is_a_bio_for_it),
+		RIG_TEST(a_copy_is_read_before_the_next_pages),
+		RIG_TEST(copies_of_pages_that_end_together_are_pushed_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

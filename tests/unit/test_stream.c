@@ -206,6 +206,32 @@ static void memory_may_be_given(void **state)
 		assert_int_equal(memory[i], 0x5a);
 }
 
+static void *count(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+	size_t *bytes = ctx;
+
+	*bytes += new_size - old_size;
+	return reader_allocator.resize(NULL, ptr, old_size, new_size);
+}
+
+static void an_allocator_gets_its_memory_back(void **state)
+{
+	size_t bytes = 0;
+	const struct mpio_allocator counting = {.resize = count, .ctx = &bytes};
+	struct reader reader = {0};
+
+	reader_open(&reader, *state, false);
+	mpio_stream_close(reader.stream);
+	reader.config.allocator = &counting;
+	assert_int_equal(mpio_stream_open(reader.rig->queue,
+					  &reader.rig->mapping, &reader.config,
+					  &reader.stream),
+			 0);
+	assert_int_equal(bytes, mpio_stream_size(&reader.config));
+	mpio_stream_close(reader.stream);
+	assert_int_equal(bytes, 0);
+}
+
 static void *refuse(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
 	(void)ctx;
@@ -347,6 +373,7 @@ int main(void)
 		RIG_TEST(any_order_any_device_and_any_limits),
 		RIG_TEST(any_order_any_device_and_any_limits),
 		RIG_TEST(any_order_any_device_and_any_limits),
+		RIG_TEST(an_allocator_gets_its_memory_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

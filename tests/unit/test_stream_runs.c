@@ -123,6 +123,25 @@ static void gaps_are_a_share_of_the_whole_run(void **state)
 	reader_close(&reader);
 }
 
+/* And not of what was read before it. */
+static void gaps_are_a_share_of_the_last_run(void **state)
+{
+	struct reader reader = {.config.combine_bytes = 16 * PAGE};
+	struct rig *rig = *state;
+
+	rig->config.gap_bytes = 4 * PAGE;
+	rig->config.gap_percent = 50;
+	reader_name(&reader, 10, 1, 16); /* a whole run */
+	reader_name(&reader, 40, 1, 1);
+	reader_name(&reader, 42, 1, 1); /* one page of three */
+	reader_open(&reader, rig, false);
+	reader_expect_pages(&reader, 10, 1, 16);
+	reader_expect_page(&reader, 40);
+	reader_expect_page(&reader, 42);
+	assert_trace(rig, "read 120+32, read 180+6");
+	reader_close(&reader);
+}
+
 static void no_gap_makes_a_run_longer_than_what_is_combined(void **state)
 {
 	struct reader reader = {.config.combine_bytes = 4 * PAGE};
@@ -301,6 +320,7 @@ int main(void)
 		RIG_TEST(what_is_held_back_waits_for_frames),
 		RIG_TEST(a_hit_sends_what_is_before_it),
 		RIG_TEST(reads_ahead_say_so),
+		RIG_TEST(gaps_are_a_share_of_the_last_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,6 +243,32 @@ static void what_is_known_is_not_asked_for_again(void **state)
 	assert_trace(rig, "alloc 0+1, alloc 2+6, write 100+1, write 102+6");
 }
 
+/* Once its first block was taken. */
+static void dirty_the_first(struct rig *rig, uint64_t block)
+{
+	if (block == 2)
+		dirty_blocks(rig, 0, 0, 1);
+}
+
+/* Also where what cannot be written is dropped: this can. */
+static void what_is_changed_meanwhile_stays_dirty(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 2, 100);
+	map_blocks(rig, 2, 2, 300);
+	rig->mapping.flags |= MPIO_MAPPING_DROP_FAILED;
+	rig->before_map = dirty_the_first;
+	add_pages(rig, 0, 4, 1);
+	give_bits(rig, 0);
+	rig_open(rig);
+	dirty_blocks(rig, 0, 0, 4);
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), 0);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_bits(rig, 0, "duuu");
+	assert_flags(rig, 0, "dirty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +284,7 @@ int main(void)
 		RIG_TEST(periodic_writes_are_background),
 		RIG_TEST(of_a_neighbour_only_dirty_blocks_are_written),
 		RIG_TEST(what_is_known_is_not_asked_for_again),
+		RIG_TEST(what_is_changed_meanwhile_stays_dirty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

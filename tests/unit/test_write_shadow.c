@@ -269,6 +269,20 @@ static void a_seal_needs_no_release(void **state)
 	assert_disk(&rig->a, 100, "b0 b1 b2 b3 b4 b5 b6 b7 a108");
 }
 
+static void nor_does_one_whose_page_is_not_sent(void **state)
+{
+	struct rig *rig = *state;
+
+	set_hooks(rig);
+	rig->ops.release_shadow = NULL;
+	open_with_pages(rig, 4, 1);
+	rig->map[0].error = -MPIO_ENOSPC;
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), -MPIO_ENOSPC);
+	assert_trace(rig, "seal 0, write_end 0:-28");
+	assert_flags(rig, 0, "uptodate dirty error");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +299,7 @@ int main(void)
 		RIG_TEST(the_page_itself_is_not_released),
 		RIG_TEST(nor_is_a_page_that_nobody_seals),
 		RIG_TEST(a_seal_needs_no_release),
+		RIG_TEST(nor_does_one_whose_page_is_not_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,6 +294,32 @@ static void pages_that_are_named_wrongly_stop_the_walk(void **state)
 	page_at(rig, 1)->size = 4 * BLOCK;
 }
 
+/* The walk goes on behind the page that it began with. */
+static size_t names_an_overlapping_one_once(struct mpio_mapping *mapping,
+					    uint64_t pos, uint64_t end,
+					    uint32_t flags,
+					    struct mpio_page **pages,
+					    size_t pages_max)
+{
+	(void)pages_max;
+	if (pos != 0)
+		return 0;
+	return names_an_overlapping_one(mapping, pos, end, flags, pages, 2);
+}
+
+static void a_page_that_overlaps_the_one_before_is_not_written(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with_pages(rig, 4, 2);
+	dirty_all(rig);
+	rig->watch = WATCH_IO;
+	rig->ops.next_dirty = names_an_overlapping_one_once;
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), -MPIO_EINVAL);
+	assert_trace(rig, "write 100+4");
+	page_at(rig, 1)->pos = 4 * BLOCK;
+}
+
 /* ---- The first of two errors --------------------------------------------- */
 
 /* When the marked pages are written, not when they are marked. */
@@ -515,6 +541,7 @@ int main(void)
 		RIG_TEST(a_page_that_ends_before_the_range_is_refused),
 		RIG_TEST(a_page_of_another_mapping_need_not_fit),
 		RIG_TEST(a_walk_that_gives_up_leaves_the_bios_of_others_alone),
+		RIG_TEST(a_page_that_overlaps_the_one_before_is_not_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
