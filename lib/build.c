@@ -177,17 +177,17 @@ MPIO__APART static void bridge(struct mpio__build *build,
 }
 
 /*
- * How much of a full bio, which the next one continues, is to go there: a write
- * that ended inside a block of the device would have to read it, and the next
- * one to wait for that. Bytes, all of the last segment; 0: nothing.
+ * How much of a full bio, which the next one continues, is to go there: of a
+ * block of the device that both of them cut each would read all, and the next
+ * write wait for this one. Bytes, all of the last segment; 0: nothing.
  */
 static uint32_t left_over(const struct mpio_bio *bio)
 {
 	uint64_t end = bio->offset + bio->length;
 	uint32_t n = (uint32_t)(end & (bio->queue->limits.block - 1));
 
-	if (bio->op != MPIO_BIO_WRITE || (bio->flags & MPIO_BIO_ATOMIC) ||
-	    bio->vecs_max < 2 || n >= bio->segments_end[-1].length)
+	if ((bio->flags & MPIO_BIO_ATOMIC) || bio->vecs_max < 2 ||
+	    n >= bio->segments_end[-1].length)
 		return 0;
 	return n;
 }

@@ -146,6 +146,23 @@ static void pages_that_lie_together_are_read_together(void **state)
 			    40 * BLOCK);
 }
 
+/* Which two of them would read. */
+static void a_full_one_does_not_end_inside_a_block(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 40, 101);
+	rig->config.bytes_max = 16 * BLOCK;
+	open_coarse(rig, 0);
+	add_pages(rig, 0, 4, 10);
+	assert_int_equal(read_all(rig, 0), 10);
+	assert_trace(rig, "read 100+16, read 116+12, read 128+16");
+	for (uint32_t i = 0; i < 10; i++)
+		assert_memory_equal(page_at(rig, i)->data,
+				    rig->a.disk + (101 + 4 * i) * BLOCK,
+				    4 * BLOCK);
+}
+
 static void gaps_are_crossed_there_too(void **state)
 {
 	struct rig *rig = *state;
@@ -483,6 +500,7 @@ int main(void)
 		RIG_TEST(
 			a_bad_block_leaves_the_pages_dirty_that_have_some_of_it),
 		RIG_TEST(extents_of_another_queue_may_be_as_coarse),
+		RIG_TEST(a_full_one_does_not_end_inside_a_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
