@@ -91,7 +91,10 @@ static bool waits_for(const struct mpio_bio *bio, const struct mpio_bio *other)
 	       first_block(other) <= last_block(bio);
 }
 
-/* How many of those that have not ended a bio waits for; marks them. */
+/*
+ * How many of those that have not ended a bio waits for; marks them. It is not
+ * among them yet: it has no place so far.
+ */
 static uint32_t count_waits(struct mpio_queue *queue,
 			    const struct mpio_bio *bio)
 {
@@ -101,8 +104,7 @@ static uint32_t count_waits(struct mpio_queue *queue,
 	if (queue->stats.in_flight == 0 && queue->ended == NULL)
 		return 0; /* then nobody waits, either */
 	for (uint32_t i = 0; i < queue->bio_count; i++, other++) {
-		if (other == bio || other->state < MPIO__BIO_WAITING ||
-		    !waits_for(bio, other))
+		if (other->state < MPIO__BIO_WAITING || !waits_for(bio, other))
 			continue;
 		other->turn |= MPIO__TURN_AWAITED;
 		n++;
@@ -115,10 +117,8 @@ static void release(struct mpio_bio *list, const struct mpio_bio *bio)
 {
 	if (!(bio->turn & MPIO__TURN_AWAITED))
 		return;
-	for (; list != NULL; list = list->next) {
-		if (list->waits != 0 && waits_for(list, bio))
-			list->waits--;
-	}
+	for (; list != NULL; list = list->next)
+		list->waits -= waits_for(list, bio);
 }
 
 /* Find a bio's place; how many it waits for. */
