@@ -217,6 +217,70 @@ static void they_end_in_their_order(void **state)
 			  "read_end 3, read_end 4, read_end 5");
 }
 
+static void wait_for_both(struct rig *rig, struct frame *frame)
+{
+	if (frame != &rig->frames[0])
+		return;
+	assert_int_equal(read_pages(rig, 4, 2, 0), 2);
+	assert_int_equal(mpio_queue_wait(rig->queue), 3); /* 1, 2 and 3 */
+	assert_int_equal(mpio_queue_wait(rig->queue), 2);
+	trace(rig, WATCH_END, "done");
+}
+
+static void what_it_waits_for_is_told_as_ever(void **state)
+{
+	struct rig *rig = *state;
+
+	start(rig, wait_for_both);
+	assert_trace(rig, "read_end 0, read_end 1, read_end 2, read_end 3, "
+			  "read_end 4, read_end 5, done");
+}
+
+/* Another callback that does so meanwhile: a bio's own, which has to run. */
+static void read_three_more(struct mpio_bio *bio)
+{
+	struct rig *rig = bio->ctx;
+
+	mpio_bio_put(bio);
+	assert_int_equal(read_pages(rig, 5, 3, 0), 3);
+	trace(rig, WATCH_END, "end_io");
+}
+
+static void read_one_more(struct rig *rig, struct frame *frame)
+{
+	if (frame == &rig->frames[3]) {
+		assert_int_equal(read_pages(rig, 4, 1, 0), 1);
+		trace(rig, WATCH_END, "done");
+	}
+}
+
+static void callbacks_that_wait_may_nest(void **state)
+{
+	static unsigned char memory[BLOCK];
+	struct rig *rig = *state;
+	struct mpio_bio *bio;
+
+	prepare(rig);
+	rig->a.prompt = true;
+	rig->answer = scatter;
+	rig->after_end = read_one_more;
+	rig->watch = WATCH_END;
+	rig_open(rig);
+	mpio_queue_plug(rig->queue);
+	assert_int_equal(read_pages(rig, 0, 2, 0), 2);
+	bio = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+	assert_non_null(bio);
+	bio->offset = 5 * BLOCK;
+	bio->end_io = read_three_more;
+	bio->ctx = rig;
+	assert_int_equal(mpio_bio_add(bio, memory, BLOCK), 0);
+	assert_int_equal(mpio_bio_submit(bio), 0);
+	assert_int_equal(read_pages(rig, 3, 1, 0), 1);
+	mpio_queue_unplug(rig->queue);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_true(strncmp(rig->trace, "read_end 3, end_io, done", 24) == 0);
+}
+
 static void write_many(struct rig *rig, struct frame *frame)
 {
 	if (frame != &rig->frames[0])
@@ -251,6 +315,8 @@ int main(void)
 		RIG_TEST(pages_of_one_bio_that_all_are_bad),
 		RIG_TEST(they_end_in_their_order),
 		RIG_TEST(a_sync_waits_for_what_it_wrote),
+		RIG_TEST(what_it_waits_for_is_told_as_ever),
+		RIG_TEST(callbacks_that_wait_may_nest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
