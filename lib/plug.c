@@ -105,31 +105,72 @@ static bool has_room(const struct mpio_bio *a, const struct mpio_bio *b)
 		       a->segments_max;
 }
 
-/* A bio with room for b too: a itself, or a larger one; NULL: none is free. */
+/* How far what was plugged is sent. */
+struct batch {
+	uint32_t n;
+	uint32_t next;  /* the first that is neither sent nor merged */
+	uint32_t spare; /* none before this one has room to spare */
+};
+
+/* A large bio of pages that would do with a small one. */
+static bool is_roomy(const struct mpio_queue *queue, const struct mpio_bio *bio)
+{
+	const struct mpio_plan_limits *small = &queue->small_limits;
+	uint32_t n = mpio__segment_count(bio);
+
+	return !bio->small && n != 0 && n <= small->segments_max &&
+	       bio->vec_count <= small->pieces_max;
+}
+
+/* The large bio of one that is still to be sent, which gets a small one. */
+static struct mpio_bio *trade(struct mpio_queue *queue, struct batch *batch)
+{
+	uint32_t i = mpio__max_u32(batch->spare, batch->next);
+	struct mpio_bio *small;
+
+	if (queue->free_small == NULL)
+		return NULL;
+	while (i < batch->n && !is_roomy(queue, queue->plugged[i]))
+		i++;
+	batch->spare = i;
+	if (i == batch->n)
+		return NULL;
+	small = mpio__bio_get(queue, false);
+	mpio__bio_move(small, queue->plugged[i]);
+	queue->plugged[i] = small;
+	return mpio__bio_get(queue, true);
+}
+
+/* A bio with room for the next too: a, or a larger one; NULL: there is none. */
 static struct mpio_bio *make_room(struct mpio_queue *queue, struct mpio_bio *a,
-				  const struct mpio_bio *b)
+				  struct batch *batch)
 {
 	struct mpio_bio *large;
 
-	if (has_room(a, b))
+	if (has_room(a, queue->plugged[batch->next]))
 		return a;
 	large = mpio__bio_get(queue, true);
+	if (large == NULL)
+		large = trade(queue, batch);
 	if (large != NULL)
 		mpio__bio_move(large, a);
 	return large;
 }
 
-/* Join b to a. Returns the bio that is both; NULL: it cannot be. */
+/* Join the next to a. Returns the bio that is both; NULL: it cannot be. */
 MPIO__APART static struct mpio_bio *
-merge(struct mpio_queue *queue, struct mpio_bio *a, struct mpio_bio *b)
+merge(struct mpio_queue *queue, struct mpio_bio *a, struct batch *batch)
 {
-	uint32_t n = mpio__segment_count(b);
+	struct mpio_bio *b;
+	uint32_t n;
 
-	if (!can_merge(queue, a, b))
+	if (!can_merge(queue, a, queue->plugged[batch->next]))
 		return NULL;
-	a = make_room(queue, a, b);
+	a = make_room(queue, a, batch);
 	if (a == NULL)
 		return NULL;
+	b = queue->plugged[batch->next++];
+	n = mpio__segment_count(b);
 	for (uint32_t i = 0; i < b->vec_count; i++)
 		(void)mpio_bio_add(a, b->vecs[i].base,
 				   (uint32_t)b->vecs[i].length);
@@ -152,23 +193,21 @@ merge(struct mpio_queue *queue, struct mpio_bio *a, struct mpio_bio *b)
 
 static void send_all(struct mpio_queue *queue)
 {
-	struct mpio_bio **bios = queue->plugged;
-	uint32_t n = queue->plugged_count;
+	struct batch batch = {queue->plugged_count, 0, 0};
 
 	queue->plugged_count = 0;
 	queue->plugged_changes = 0;
 	queue->plugged_start = UINT64_MAX;
 	queue->plugged_end = 0;
-	if (!is_sorted(bios, n))
-		sort(bios, n);
-	for (uint32_t i = 0; i < n;) {
-		struct mpio_bio *bio = bios[i++];
+	if (!is_sorted(queue->plugged, batch.n))
+		sort(queue->plugged, batch.n);
+	while (batch.next < batch.n) {
+		struct mpio_bio *bio = queue->plugged[batch.next++];
 		struct mpio_bio *both;
 
-		while (i < n && (both = merge(queue, bio, bios[i])) != NULL) {
+		while (batch.next < batch.n &&
+		       (both = merge(queue, bio, &batch)) != NULL)
 			bio = both;
-			i++;
-		}
 		mpio__queue_launch(queue, bio);
 	}
 }

@@ -252,6 +252,53 @@ static void with_no_large_bio_free_merging_goes_on_small(void **state)
 	assert_page(rig, 11, "a111");
 }
 
+/* They are those that wait to be merged, which small ones would do for. */
+static void with_all_bios_plugged_neighbours_are_one(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t blocks[24];
+
+	for (uint32_t i = 0; i < 24; i++)
+		blocks[i] = 100 + i;
+	rig->config.bios = 12;
+	open_watching(rig, WATCH_IO);
+	read_blocks(rig, blocks, 24);
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "read 100+24");
+	assert_page(rig, 0, "a100");
+	assert_page(rig, 8, "a108");
+	assert_page(rig, 23, "a123");
+}
+
+/* The only large one is the last of them; or it is no bio of pages. */
+static void a_large_bio_is_traded_for_a_small_one(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t blocks[10];
+	struct mpio_bio *held[8];
+
+	for (uint32_t i = 0; i < 10; i++)
+		blocks[i] = 100 + i;
+	rig->config.bios = 9;
+	open_watching(rig, WATCH_IO);
+	for (int i = 0; i < 8; i++)
+		held[i] = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+	read_blocks(rig, blocks, 10);
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "read 100+10");
+	assert_page(rig, 0, "a100");
+	assert_page(rig, 9, "a109");
+	mpio_queue_plug(rig->queue);
+	start_read(rig, 200, 1);
+	for (uint32_t i = 0; i < 9; i++)
+		blocks[i] = 110 + i;
+	read_blocks(rig, blocks, 9);
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "read 110+8, read 118+1, read 200+1");
+	for (int i = 0; i < 8; i++)
+		mpio_bio_put(held[i]);
+}
+
 static void merging_ends_at_the_limit_of_bytes(void **state)
 {
 	struct rig *rig = *state;
@@ -638,6 +685,8 @@ int main(void)
 		RIG_TEST(bios_that_touch_are_made_one),
 		RIG_TEST(many_small_bios_become_a_large_one),
 		RIG_TEST(with_no_large_bio_free_merging_goes_on_small),
+		RIG_TEST(with_all_bios_plugged_neighbours_are_one),
+		RIG_TEST(a_large_bio_is_traded_for_a_small_one),
 		RIG_TEST(merging_ends_at_the_limit_of_bytes),
 		RIG_TEST(merging_ends_at_the_limit_of_pieces),
 		RIG_TEST(merging_counts_pieces_with_neighbours_joined),
