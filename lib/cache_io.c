@@ -248,7 +248,8 @@ static void lane_init(struct mpio_cache_lane *lane,
 		.host = file->mapping.host,
 		.size = file->mapping.size,
 		.block_size = file->mapping.block_size,
-		.flags = file->mapping.flags,
+		/* Pages of a walk that was given up end in another thread. */
+		.flags = file->mapping.flags | MPIO_MAPPING_OWN_ERRORS,
 	};
 }
 

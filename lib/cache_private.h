@@ -32,7 +32,8 @@
  * holds the walk (`file->walker`). Who holds it keeps it until all that was
  * sent has ended, so every write of a file ends in that thread; unless its
  * device fails to say what has ended, over and over. The next walker leaves
- * alone what is still in flight then, and waits for it.
+ * alone what is still in flight then, and waits for it; and errors are noted
+ * under the lock, in the file, and not in the mapping that he has by then.
  *
  * ORDER. walk before page lock; who has a page locked waits for the device
  * alone. A callback that makes room walks files that the engine's own order

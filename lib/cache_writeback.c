@@ -326,8 +326,6 @@ static int pass(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	file->walk = wbc;
 	file->put_off = 0;
 	file->writes.mapping.size = file->mapping.size;
-	/* Errors of earlier walks are told by the file's sequence. */
-	file->writes.mapping.errors = (struct mpio_errseq){0};
 	mpio__cache_unlock(cache);
 	error = mpio_writepages(queue, &file->writes.mapping, wbc);
 	mpio__cache_lock(cache);

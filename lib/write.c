@@ -37,7 +37,8 @@ static inline void finish(struct mpio_page *page)
 		page->flags |= MPIO_PAGE_ERROR;
 		if (!(mapping->flags & MPIO_MAPPING_DROP_FAILED))
 			page->flags |= MPIO_PAGE_DIRTY;
-		mpio_errseq_set(&mapping->errors, error);
+		if (!(mapping->flags & MPIO_MAPPING_OWN_ERRORS))
+			mpio_errseq_set(&mapping->errors, error);
 	}
 	if (mapping->ops->write_end != NULL)
 		mapping->ops->write_end(mapping, page, error);

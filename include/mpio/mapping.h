@@ -80,7 +80,8 @@ struct mpio_mapping_ops {
 	 *
 	 * WRITEBACK is cleared. With a `status` other than 0 the page has
 	 * ERROR and is DIRTY again (unless MPIO_MAPPING_DROP_FAILED), and the
-	 * mapping's error sequence has advanced.
+	 * mapping's error sequence has advanced (unless
+	 * MPIO_MAPPING_OWN_ERRORS).
 	 */
 	void (*write_end)(struct mpio_mapping *mapping, struct mpio_page *page,
 			  int status);
@@ -219,6 +220,10 @@ struct mpio_mapping_ops {
 /* A page whose write failed ends clean, with ERROR. The default keeps it
  * dirty, so that no data is dropped. */
 #define MPIO_MAPPING_DROP_FAILED (1u << 0)
+/* The engine notes by itself what its `write_end` is told, for writes of the
+ * mapping may end in several threads at once: `errors` is left alone, and no
+ * walk tells what has failed on the device. */
+#define MPIO_MAPPING_OWN_ERRORS (1u << 1)
 
 struct mpio_mapping {
 	const struct mpio_mapping_ops *ops;

@@ -13,8 +13,10 @@
 #include <mpio/open.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,12 +324,131 @@ static void a_read_may_end_while_one_that_began_later_goes_on(void **state)
 		mpio_queue_close(workers[i].queue);
 }
 
+/* ---- A walk that was given up ------------------------------------------- */
+
+/* A device that has one bio, and says that it failed when asked in earnest. */
+static struct {
+	struct mpio_device device; /* first */
+	struct mpio_bio *bio;
+	bool tells;
+} mute;
+
+static int mute_submit(struct mpio_device *device, void *channel,
+		       struct mpio_bio *bio)
+{
+	(void)device;
+	(void)channel;
+	mute.bio = bio;
+	return 0;
+}
+
+static int mute_reap(struct mpio_device *device, void *channel, int wait)
+{
+	struct mpio_bio *bio = mute.bio;
+
+	(void)device;
+	(void)channel;
+	(void)wait;
+	if (bio == NULL)
+		return 0;
+	if (!mute.tells)
+		return -MPIO_EREMOTEIO;
+	mute.bio = NULL;
+	mpio_bio_end(bio, -MPIO_EIO);
+	return 1;
+}
+
+/* Nothing but time comes between what is done before and after it. */
+static atomic_bool page_1_is_mapped;
+
+static int get_block_and_tell(struct mpio_mapping *mapping,
+			      struct mpio_page *page, uint64_t block,
+			      uint32_t flags, struct mpio_extent *extent)
+{
+	if (block / THREADS == 1)
+		atomic_store_explicit(&page_1_is_mapped, true,
+				      memory_order_relaxed);
+	return get_block(mapping, page, block, flags, extent);
+}
+
+static void *sync_and_be_told(void *ctx)
+{
+	struct worker *worker = ctx;
+
+	if (mpio_cache_sync(&worker->shared->file, worker->queue, NULL) !=
+	    -MPIO_EIO)
+		worker->trouble = "sync";
+	return NULL;
+}
+
+/* A thread sends page 0, and cannot wait for it. Page 1 is dirty, too. */
+static void open_given_up(struct shared *shared, struct worker *workers)
+{
+	static const struct mpio_mapping_ops telling = {
+		.get_block = get_block_and_tell};
+	struct mpio_allocator allocator = mpio_allocator_libc();
+	struct mpio_queue_config config = {.allocator = &allocator};
+
+	mute.device = (struct mpio_device){
+		.ops = {.submit = mute_submit, .reap = mute_reap},
+		.size = sizeof(shared->bytes),
+	};
+	open_shared(shared);
+	assert_int_equal(
+		mpio_queue_open(&mute.device, &config, &workers[0].queue), 0);
+	assert_int_equal(mpio_queue_open(&shared->disk.device, &config,
+					 &workers[1].queue),
+			 0);
+	assert_int_equal(mpio_cache_detach(&shared->file, workers[1].queue), 0);
+	shared->file.mapping.ops = &telling;
+	assert_int_equal(mpio_cache_attach(shared->cache, &shared->file), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct mpio_page *page;
+
+		workers[i].shared = shared;
+		assert_int_equal(mpio_cache_write_begin(&shared->file,
+							workers[0].queue,
+							(uint64_t)i * PAGE_SIZE,
+							PAGE_SIZE, &page),
+				 0);
+		mpio_cache_write_end(page, (uint64_t)i * PAGE_SIZE, PAGE_SIZE);
+		if (i == 0)
+			assert_int_equal(mpio_cache_sync(&shared->file,
+							 workers[0].queue,
+							 NULL),
+					 -MPIO_EREMOTEIO);
+	}
+}
+
+static void what_was_given_up_may_fail_while_others_walk(void **state)
+{
+	static struct shared shared;
+	static struct worker workers[2];
+
+	(void)state;
+	open_given_up(&shared, workers);
+	assert_int_equal(pthread_create(&workers[1].thread, NULL,
+					sync_and_be_told, &workers[1]),
+			 0);
+	while (!atomic_load_explicit(&page_1_is_mapped, memory_order_relaxed))
+		sched_yield();
+	mute.tells = true;
+	assert_int_equal(mpio_queue_drain(workers[0].queue), 0);
+	pthread_join(workers[1].thread, NULL);
+	if (workers[1].trouble != NULL)
+		fail_msg("%s", workers[1].trouble);
+	close_shared(&shared, workers[1].queue);
+	for (uint32_t i = 0; i < 2; i++)
+		mpio_queue_close(workers[i].queue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_share_pages_and_keep_their_blocks),
 		cmocka_unit_test(
 			a_read_may_end_while_one_that_began_later_goes_on),
+		cmocka_unit_test(what_was_given_up_may_fail_while_others_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,6 +152,20 @@ static void an_engine_may_choose_to_drop_what_failed(void **state)
 	assert_int_equal(rig->frames[0].writes, 1);
 }
 
+static void or_to_note_by_itself_what_failed(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->mapping.flags = MPIO_MAPPING_OWN_ERRORS;
+	mock_fail(&rig->a, 100, 1, -MPIO_EIO);
+	open_with_pages(rig, 1, 1);
+	dirty_all(rig);
+	assert_int_equal(sync_all(rig), 0);
+	assert_int_equal(rig->frames[0].status, -MPIO_EIO);
+	assert_flags(rig, 0, "uptodate dirty error");
+	assert_int_equal(rig->mapping.errors.value, 0);
+}
+
 static void only_blocks_that_failed_are_dirty_again(void **state)
 {
 	struct rig *rig = *state;
@@ -436,6 +450,7 @@ int main(void)
 		RIG_TEST(pages_of_other_ios_are_not_concerned),
 		RIG_TEST(the_error_goes_when_the_page_is_written_after_all),
 		RIG_TEST(an_engine_may_choose_to_drop_what_failed),
+		RIG_TEST(or_to_note_by_itself_what_failed),
 		RIG_TEST(only_blocks_that_failed_are_dirty_again),
 		RIG_TEST(dropped_blocks_are_not_dirty),
 		RIG_TEST(dropped_blocks_that_found_no_room_are_not_dirty),
