@@ -165,30 +165,6 @@ static int make_delay(struct mpio_device *lower,
 				 device);
 }
 
-/* Nanoseconds, or with us or ms behind them, as the rules have it. */
-static int time_parse(const char *text, uint32_t *ns)
-{
-	char *end;
-	unsigned long long value;
-	unsigned long long factor = 1;
-
-	if (*text < '0' || *text > '9')
-		return -MPIO_EINVAL;
-	value = strtoull(text, &end, 10);
-	if (strcmp(end, "us") == 0)
-		factor = 1000;
-	else if (strcmp(end, "ms") == 0)
-		factor = 1000000;
-	else if (strcmp(end, "s") == 0)
-		factor = 1000000000;
-	else if (*end != '\0' && strcmp(end, "ns") != 0)
-		return -MPIO_EINVAL;
-	if (value > UINT32_MAX / factor)
-		return -MPIO_EINVAL;
-	*ns = (uint32_t)(value * factor);
-	return 0;
-}
-
 /* DELAY or DELAY+JITTER. */
 static int open_delay(const struct mpio__opening *opening, char *rest,
 		      struct mpio_device **device)
@@ -197,8 +173,8 @@ static int open_delay(const struct mpio__opening *opening, char *rest,
 	char *uri = mpio__cut_at(rest, ':');
 	char *jitter = mpio__cut_at(rest, '+');
 
-	if (uri == NULL || time_parse(rest, &times.delay) != 0 ||
-	    (jitter != NULL && time_parse(jitter, &times.jitter) != 0))
+	if (uri == NULL || mpio__time_parse(rest, &times.delay) != 0 ||
+	    (jitter != NULL && mpio__time_parse(jitter, &times.jitter) != 0))
 		return -MPIO_EINVAL;
 	return open_over(opening, uri, make_delay, &times, device);
 }

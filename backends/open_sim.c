@@ -55,8 +55,8 @@ int mpio__lock_make(struct mpio_sim_lock *lock)
 
 /* ---- Options ------------------------------------------------------------ */
 
-/* Numbers of a configuration, by name. */
-static uint32_t *number(struct mpio_sim_config *config, const char *name)
+/* Times of a configuration, by name. */
+static uint32_t *time_of(struct mpio_sim_config *config, const char *name)
 {
 	if (strcmp(name, "latency") == 0)
 		return &config->latency;
@@ -66,6 +66,12 @@ static uint32_t *number(struct mpio_sim_config *config, const char *name)
 		return &config->per_kib;
 	if (strcmp(name, "poll") == 0)
 		return &config->poll;
+	return NULL;
+}
+
+/* Numbers. */
+static uint32_t *number(struct mpio_sim_config *config, const char *name)
+{
 	if (strcmp(name, "cache_bytes") == 0)
 		return &config->cache_bytes;
 	if (strcmp(name, "block") == 0)
@@ -115,8 +121,11 @@ static int set_option(struct mpio_sim_config *config, const char *name,
 		      const char *value)
 {
 	uint32_t *place = number(config, name);
+	uint32_t *ns = time_of(config, name);
 	uint64_t size;
 
+	if (ns != NULL)
+		return mpio__time_parse(value, ns);
 	if (strcmp(name, "rules") == 0)
 		return mpio_faults_parse(&config->faults, value, NULL);
 	if (strcmp(name, "seed") == 0)

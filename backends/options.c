@@ -9,6 +9,7 @@
 #include <mpio/error.h>
 #include <mpio/open.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Parts -------------------------------------------------------------- */
@@ -83,6 +84,29 @@ int mpio__switch_parse(const char *value, bool *on)
 	if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
 		return -MPIO_EINVAL;
 	*on = value[0] == '1';
+	return 0;
+}
+
+int mpio__time_parse(const char *text, uint32_t *ns)
+{
+	char *end;
+	unsigned long long value;
+	unsigned long long factor = 1;
+
+	if (*text < '0' || *text > '9')
+		return -MPIO_EINVAL;
+	value = strtoull(text, &end, 10);
+	if (strcmp(end, "us") == 0)
+		factor = 1000;
+	else if (strcmp(end, "ms") == 0)
+		factor = 1000000;
+	else if (strcmp(end, "s") == 0)
+		factor = 1000000000;
+	else if (*end != '\0' && strcmp(end, "ns") != 0)
+		return -MPIO_EINVAL;
+	if (value > UINT32_MAX / factor)
+		return -MPIO_EINVAL;
+	*ns = (uint32_t)(value * factor);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Text, read and written: the parts of a URI, and what is said of a device.
  *
- *     options.c  in: options, sizes, switches
+ *     options.c  in: options, sizes, times, switches
  *     text.c     out: text that may be longer than its room
  */
 #ifndef MPIO_BACKENDS_TEXT_H
@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Shared between the archives of the backends, and seen by nobody else. */
 #pragma GCC visibility push(hidden)
@@ -20,6 +21,8 @@ char *mpio__cut_at(char *text, char c);
 bool mpio__unescape(char *text);
 /* '1' or '0'; 0 or -MPIO_EINVAL. */
 int mpio__switch_parse(const char *value, bool *on);
+/* Nanoseconds, or with us, ms or s behind them, as rules have it; the same. */
+int mpio__time_parse(const char *text, uint32_t *ns);
 
 /* Text that grows as snprintf() has it. */
 struct mpio__text {

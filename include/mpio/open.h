@@ -33,12 +33,13 @@
  * again.
  *
  * A name is SCHEME:PATH, or SCHEME:PATH?OPTION=VALUE&OPTION=VALUE. Sizes are
- * decimal bytes, or with K, M, G or T behind them (powers of 1024); a switch
- * is 1 or 0. The last of two equal options counts, but rules are added to those
- * before them. A path may hold any byte but NUL; a '?' in it is written '%3f',
- * a '%' '%25', and an '&' in a value '%26' (any other byte may be written so,
- * too). A path alone, without a scheme, is no name: what it meant would depend
- * on what it looks like.
+ * decimal bytes, or with K, M, G or T behind them (powers of 1024); times ns,
+ * or with us, ms or s behind them, below 4.3 s; a switch is 1 or 0. The last of
+ * two equal options counts, but rules are added to those before them. A path
+ * may hold any byte but NUL; a '?' in it is written '%3f', a '%' '%25', and an
+ * '&' in a value '%26' (any other byte may be written so, too). A path alone,
+ * without a scheme, is no name: what it meant would depend on what it looks
+ * like.
  *
  * The names threads, libaio and io_uring are known if the program was linked
  * with the library that has them (mpio::threads, mpio::libaio,

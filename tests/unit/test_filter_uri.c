@@ -101,6 +101,7 @@ static void names_are_opened(void **state)
 		 "&cache_bytes=4K&cache=1&fua=0&discard=0&block=1K&align=512"
 		 "&atomic=4K&segments=16&bytes=64K&gap=4K",
 		 4099},
+		{"sim:4K?latency=50us&jitter=2ms&per_kib=3ns&poll=1s", 4096},
 		{"sim:64K?rules=write:nth=7:errno=EIO:sticky,read:p=0.5:drop",
 		 65536},
 		{"fault:write:nth=7:errno=EIO:sticky:mem:64K", 65536},
@@ -141,6 +142,7 @@ static void bad_names_are_refused(void **state)
 		{"sim:1M?cache=2", -MPIO_EINVAL},
 		{"sim:1M?block=1000", -MPIO_EINVAL},
 		{"sim:1M?latency=8G", -MPIO_EINVAL},
+		{"sim:1M?latency=5s", -MPIO_EINVAL},
 		{"sim:1M?rules=write", -MPIO_EINVAL},
 		{"fault:mem:64K", -MPIO_EINVAL},
 		{"fault:write:drop", -MPIO_EINVAL},

@@ -4,7 +4,10 @@
  *
  * Files are made in the directory where the test runs.
  */
+#define _GNU_SOURCE /* strerrorname_np() */
+
 #include <mpio/error.h>
+#include <mpio/fault.h>
 #include <mpio/mpio.h>
 #include <mpio/open.h>
 
@@ -397,6 +400,32 @@ static void errors_of_the_host_get_linux_numbers(void **state)
 	assert_int_equal(mpio_error_from_host(99999), -MPIO_EIO);
 }
 
+/* What has words has a number of the host, and a name in rules of faults. */
+static void errors_are_known_wherever_they_are_met(void **state)
+{
+	struct mpio_faults faults = {0};
+	uint32_t known = 0;
+
+	(void)state;
+	for (int error = 1; error < 200; error++) {
+		const char *words = mpio_strerror(error);
+		const char *name = strerrorname_np(error);
+		char rule[64];
+
+		if (strcmp(words, "unknown error") == 0)
+			continue;
+		known++;
+		assert_int_equal(mpio_error_from_host(error), -error);
+		assert_non_null(name);
+		snprintf(rule, sizeof(rule), "read:errno=%s",
+			 error == MPIO_EOPNOTSUPP ? "EOPNOTSUPP" : name);
+		faults = (struct mpio_faults){0};
+		assert_int_equal(mpio_faults_parse(&faults, rule, NULL), 0);
+		assert_int_equal(faults.rules[0].error, error);
+	}
+	assert_true(known > 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +443,7 @@ int main(void)
 		cmocka_unit_test(closing_no_device_is_allowed),
 		cmocka_unit_test(the_allocator_makes_resizes_and_frees),
 		cmocka_unit_test(errors_of_the_host_get_linux_numbers),
+		cmocka_unit_test(errors_are_known_wherever_they_are_met),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
