@@ -333,20 +333,20 @@ static inline void hand_back(struct mpio_bio *bio)
 		mpio_bio_put(bio);
 }
 
-/* A try has ended, and somebody wants more than that it be finished. */
-MPIO__APART static void look_at(struct mpio_queue *queue, struct mpio_bio *bio)
+/* A try has ended that the hook is told of, or while a callback waits. */
+MPIO__APART static void note_end(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (queue->event != NULL)
 		mpio__event(queue, MPIO_EVENT_END, bio, bio->status);
 	if (queue->care & MPIO__CARE_CROWDED)
-		bio->plain = false; /* its pages are not told one by one */
+		bio->plain = false; /* the general way lists its pages */
 }
 
 /* A try has ended: finish the bio, or drive it again. 1 if it is finished. */
 static inline int finish(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	if (queue->care & (MPIO__CARE_HOOK | MPIO__CARE_CROWDED))
-		look_at(queue, bio);
+		note_end(queue, bio);
 	if (!is_done(bio) && !is_over(queue, bio))
 		return 0;
 	if (bio->status != 0)
