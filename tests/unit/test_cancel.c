@@ -455,6 +455,25 @@ static void a_bio_forgets_that_it_was_cancelled(void **state)
 	mpio_bio_put(io->bio);
 }
 
+/* What is cancelled before it is submitted is not cancelled, come what may. */
+static void a_bio_that_is_not_submitted_is_left_alone(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+	struct mock_io *io;
+
+	rig_open(rig);
+	fault = mock_fail(&rig->a, 100, 4, 0);
+	fault->done = BLOCK;
+	fault->times = 1;
+	io = make_io(rig, rig->queue, MPIO_BIO_READ, 0, 100, 4);
+	mpio_bio_cancel(io->bio);
+	submit_io(io);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(io->status, 0);
+	assert_data(io->memory, "a100 a101 a102 a103");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +496,7 @@ int main(void)
 		RIG_TEST(the_flush_behind_a_write_is_not_sent),
 		RIG_TEST(what_waits_for_others_before_it_flushes_is_not_sent),
 		RIG_TEST(a_bio_forgets_that_it_was_cancelled),
+		RIG_TEST(a_bio_that_is_not_submitted_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -435,6 +435,23 @@ static void bios_of_a_fua_write_can_be_used_again(void **state)
 	assert_disk(&rig->a, 0, "f0 f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 a12");
 }
 
+/* Though no bio is free for it. */
+static void the_error_of_waiting_comes_first(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 2;
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	for (uint32_t i = 0; i < 4; i++)
+		start_io(rig, rig->queue, MPIO_BIO_READ, 0, 3 * i, 1);
+	rig->a.reap_error = -MPIO_EREMOTEIO;
+	assert_int_equal(mpio_queue_flush(rig->queue), -MPIO_EREMOTEIO);
+	rig->a.reap_error = 0;
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +480,7 @@ int main(void)
 		RIG_TEST(a_failed_discard_is_not_flushed),
 		RIG_TEST(a_flush_and_a_read_have_no_stages),
 		RIG_TEST(bios_of_a_fua_write_can_be_used_again),
+		RIG_TEST(the_error_of_waiting_comes_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

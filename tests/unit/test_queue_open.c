@@ -697,6 +697,24 @@ static void nor_for_a_device_that_refuses(void **state)
 	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 }
 
+static void nor_for_one_that_never_takes_it(void **state)
+{
+	struct patience patience = {.left = 3};
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	mpio_queue_plug(rig->queue);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 9, 1);
+	rig->a.refuse = UINT32_MAX;
+	rig->a.refusal = -MPIO_EAGAIN;
+	assert_int_equal(close_by(rig, &patience), -MPIO_ETIMEDOUT);
+	rig->a.refuse = 0;
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+}
+
 static void after_that_all_queues_are_waited_for_again(void **state)
 {
 	struct patience patience = {.left = 3};
@@ -798,6 +816,7 @@ int main(void)
 		RIG_TEST(nor_for_another_queue_of_the_group),
 		RIG_TEST(a_device_that_cannot_send_is_refused),
 		RIG_TEST(nor_is_one_an_error_while_the_device_gets_on),
+		RIG_TEST(nor_for_one_that_never_takes_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

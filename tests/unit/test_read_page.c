@@ -264,6 +264,20 @@ static void the_first_error_of_a_page_is_its_own(void **state)
 	assert_status(rig, 0, -MPIO_EIO);
 }
 
+static void nor_does_a_later_ios_error_take_its_place(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 2, 100);
+	map_blocks(rig, 2, 2, 300);
+	mock_fail(&rig->a, 100, 2, -MPIO_EIO);
+	mock_fail(&rig->a, 300, 2, -MPIO_EILSEQ);
+	add_pages(rig, 0, 4, 1);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_status(rig, 0, -MPIO_EIO);
+}
+
 static void a_page_half_mapped_waits_for_its_ios(void **state)
 {
 	struct rig *rig = *state;
@@ -689,6 +703,7 @@ int main(void)
 		RIG_TEST(read_page_reads_one_page),
 		RIG_TEST(read_page_tells_the_pages_error_at_its_end_only),
 		RIG_TEST(the_first_error_of_a_page_is_its_own),
+		RIG_TEST(nor_does_a_later_ios_error_take_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
  */
 #include "mock.h"
 
+#include <mpio/error.h>
+
 #include <stdio.h>
 
 /* ---- One bad block ------------------------------------------------------ */
@@ -400,6 +402,30 @@ static void another_error_of_a_half_is_not_the_others(void **state)
 	assert_page(rig, 3, "a103");
 }
 
+static void no_other_error_is(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with_pages(rig, 1, 4);
+	rig->watch = WATCH_IO;
+	for (int error = 1; error < 200; error++) {
+		const char *words = mpio_strerror(error);
+
+		if (error == MPIO_EIO || error == MPIO_ENODATA ||
+		    error == MPIO_EILSEQ || error == MPIO_EREMOTEIO ||
+		    error == MPIO_EAGAIN || error == MPIO_EINTR ||
+		    strcmp(words, "unknown error") == 0)
+			continue;
+		rig->a.fault_count = 0;
+		mock_fail(&rig->a, 102, 1, -error);
+		for (uint32_t j = 0; j < 4; j++)
+			page_at(rig, j)->flags = 0;
+		assert_int_equal(read_all(rig, 0), 4);
+		assert_trace(rig, "read 100+4");
+		assert_status(rig, 0, -error);
+	}
+}
+
 static void a_full_device_is_no_bad_block(void **state)
 {
 	struct rig *rig = *state;
@@ -617,6 +643,7 @@ int main(void)
 		RIG_TEST(a_passing_error_is_tried_again_as_it_was),
 		RIG_TEST(an_error_that_does_not_pass_is_told_in_the_end),
 		RIG_TEST(another_error_of_a_half_is_not_the_others),
+		RIG_TEST(no_other_error_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

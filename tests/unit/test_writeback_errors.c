@@ -294,6 +294,33 @@ static void pages_that_are_named_wrongly_stop_the_walk(void **state)
 	page_at(rig, 1)->size = 4 * BLOCK;
 }
 
+/* Two good ones, and a third where there is room for two. */
+static size_t names_one_too_many(struct mpio_mapping *mapping, uint64_t pos,
+				 uint64_t end, uint32_t flags,
+				 struct mpio_page **pages, size_t pages_max)
+{
+	(void)pos;
+	(void)end;
+	(void)flags;
+	assert_int_equal(pages_max, 2);
+	pages[0] = page_at(mapping->host, 0);
+	pages[1] = page_at(mapping->host, 1);
+	return 3;
+}
+
+static void of_too_many_pages_none_is_written(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.walk_pages = 2;
+	open_with_pages(rig, 4, 2);
+	dirty_all(rig);
+	rig->watch = WATCH_IO;
+	rig->ops.next_dirty = names_one_too_many;
+	assert_int_equal(write_all(rig, MPIO_SYNC_NONE), -MPIO_EINVAL);
+	assert_trace(rig, "");
+}
+
 /* The walk goes on behind the page that it began with. */
 static size_t names_an_overlapping_one_once(struct mpio_mapping *mapping,
 					    uint64_t pos, uint64_t end,
@@ -542,6 +569,7 @@ int main(void)
 		RIG_TEST(a_page_of_another_mapping_need_not_fit),
 		RIG_TEST(a_walk_that_gives_up_leaves_the_bios_of_others_alone),
 		RIG_TEST(a_page_that_overlaps_the_one_before_is_not_written),
+		RIG_TEST(of_too_many_pages_none_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
