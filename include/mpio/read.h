@@ -39,7 +39,10 @@ extern "C" {
  * ended, a page for which there is none ends with -MPIO_ENOMEM, whatever the
  * device's error is. A callback of a page may hand in the next ones, however
  * many do so at once: if it has to wait for a bio, pages that end meanwhile are
- * told after it has returned, and stay the library's until then.
+ * told after it has returned, and stay the library's until then. Not so one
+ * that waits by itself (mpio_queue_wait(), poll, drain, a sync, a flush): below
+ * it the callbacks of what ends run, and where these wait in turn they nest, as
+ * deep as there are such pages, each with a bio in use.
  *
  * @param queue    where extents lie that name no queue of their own
  * @param mapping  whose pages
