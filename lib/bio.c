@@ -179,9 +179,6 @@ void mpio_bio_cancel(struct mpio_bio *bio)
 	case MPIO__BIO_ENDED:
 		stop(queue, bio);
 		break;
-	case MPIO__BIO_BARRIER:
-		bio->tries = MPIO__CANCELLED;
-		break;
 	case MPIO__BIO_FREE:
 	case MPIO__BIO_HELD:
 	case MPIO__BIO_OFFERED:

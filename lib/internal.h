@@ -83,7 +83,6 @@ void mpio__whole_uptodate(struct mpio_page *page, uint32_t offset,
 enum mpio__bio_state {
 	MPIO__BIO_FREE,    /* in the pool */
 	MPIO__BIO_HELD,    /* its user's */
-	MPIO__BIO_BARRIER, /* waits for all that was submitted before */
 	MPIO__BIO_PLUGGED, /* waits for unplug */
 	MPIO__BIO_WAITING, /* waits for its turn */
 	MPIO__BIO_OFFERED, /* inside the device's submit */
@@ -190,6 +189,10 @@ void mpio__bounce_out(struct mpio_bio *bio);
 #define MPIO__TURN_KEEPS (1u << 0) /* changes to its blocks keep their order */
 #define MPIO__TURN_AWAITED (1u << 1) /* some wait for its end */
 #define MPIO__TURN_NONE (1u << 2)    /* it is never sent; nobody waits */
+#define MPIO__TURN_BARRIER (1u << 3) /* not sent yet; nobody passes it */
+
+/* A bio is to be a barrier: to wait for all that have not ended. */
+void mpio__turn_bar(struct mpio_queue *queue, struct mpio_bio *bio);
 
 /* Whether a bio can be sent, with a slot if it bounces; else it waits. */
 bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
@@ -198,6 +201,8 @@ bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
 void mpio__turn_end(struct mpio_queue *queue, struct mpio_bio *bio);
 /* The next of those that wait, to be sent; or NULL. */
 struct mpio_bio *mpio__turn_next(struct mpio_queue *queue);
+/* A barrier, if all that it waits for have ended and been told; or NULL. */
+struct mpio_bio *mpio__turn_barrier(struct mpio_queue *queue);
 /* It does not wait any longer. */
 void mpio__turn_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 
@@ -208,7 +213,7 @@ void mpio__turn_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 #define MPIO__CARE_PICKY (1u << 1) /* the device does not take every one */
 #define MPIO__CARE_PLUGGED (1u << 2)
 #define MPIO__CARE_FINISHING (1u << 3) /* an outer call runs the callbacks */
-#define MPIO__CARE_TURNS (1u << 4)     /* some writes are not to be passed */
+#define MPIO__CARE_TURNS (1u << 4)     /* some bios are not to be passed */
 #define MPIO__CARE_CROWDED (1u << 5)   /* a callback waits for a free bio */
 
 struct mpio_queue {
@@ -238,7 +243,7 @@ struct mpio_queue {
 
 	struct mpio_bounce *free_bounces;
 	uint32_t bounce_size;     /* bytes; of a slot */
-	uint32_t turns;           /* bios that keep their place */
+	uint32_t turns;           /* bios that keep their place, or bar */
 	struct mpio_bio *waiting; /* first to be sent */
 	struct mpio_bio **waiting_tail;
 

@@ -243,12 +243,18 @@ MPIO__APART static bool make_room(struct mpio_queue *queue,
 	return true;
 }
 
-void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
+/* End a bio in place of the device. */
+static void end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
 {
 	queue->stats.in_flight++;
 	bio->state = MPIO__BIO_FLYING;
-	bio->turn |= MPIO__TURN_NONE;
 	mpio_bio_end(bio, status);
+}
+
+void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
+{
+	bio->turn |= MPIO__TURN_NONE;
+	end(queue, bio, status);
 }
 
 /* Have the device take a bio; land() is what comes next, or the end of it. */
@@ -307,19 +313,25 @@ static inline bool is_done(const struct mpio_bio *bio)
 	       !(bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH));
 }
 
+/* Send all whose turn has come. */
+static void take_turns(struct mpio_queue *queue)
+{
+	struct mpio_bio *bio;
+
+	while ((bio = mpio__turn_next(queue)) != NULL)
+		mpio__queue_send(queue, bio);
+}
+
 /* Whether a bio is over; if not, it is sent again. */
 static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	struct mpio_bio *next;
-
 	if (!mpio__redrive(queue, bio)) {
 		mpio__queue_send(queue, bio);
 		return false;
 	}
 	if (bio->turn != 0)
 		mpio__turn_end(queue, bio);
-	while ((next = mpio__turn_next(queue)) != NULL)
-		mpio__queue_send(queue, next);
+	take_turns(queue);
 	return true;
 }
 
@@ -364,6 +376,30 @@ static void reread(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_commit(bio->queue);
 }
 
+/* A barrier's turn has come. Some devices have nothing to flush. */
+static void send_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
+{
+	if (bio->op == MPIO_BIO_FLUSH && !has_feature(queue, MPIO_DEVICE_FLUSH))
+		end(queue, bio, 0);
+	else
+		mpio__queue_send(queue, bio);
+}
+
+/*
+ * The same for one that waited, and for who waited behind it; false: none. Not
+ * before all that it covers were told: they may still cancel it.
+ */
+static bool pass_barrier(struct mpio_queue *queue)
+{
+	struct mpio_bio *bio = mpio__turn_barrier(queue);
+
+	if (bio == NULL)
+		return false;
+	send_barrier(queue, bio);
+	take_turns(queue);
+	return true;
+}
+
 /* Finish all that has ended; how many. What is sent again is not pushed. */
 static int finish_all(struct mpio_queue *queue)
 {
@@ -379,7 +415,8 @@ static int finish_all(struct mpio_queue *queue)
 		       (bio = mpio__reread(queue)) != NULL)
 			reread(queue, bio);
 	} while (queue->ended != NULL ||
-		 (inner == 0 && mpio__settle_next(queue)));
+		 (inner == 0 && mpio__settle_next(queue)) ||
+		 (queue->waiting != NULL && pass_barrier(queue)));
 	queue->care &= ~(MPIO__CARE_FINISHING ^ inner);
 	return n;
 }
@@ -427,7 +464,8 @@ bool mpio__queue_is_late(const struct mpio_queue *queue)
 bool mpio__queue_is_busy(const struct mpio_queue *queue)
 {
 	return queue->stats.in_flight != 0 || queue->ended != NULL ||
-	       queue->plugged_count != 0 || queue->rereads != NULL;
+	       queue->plugged_count != 0 || queue->rereads != NULL ||
+	       queue->waiting != NULL;
 }
 
 /* Finish what has ended, after a reap that may wait if nothing has. */
@@ -440,17 +478,6 @@ static inline int step(struct mpio_queue *queue, bool wait)
 	if (result < 0 && queue->ended == NULL)
 		return result;
 	return finish_and_push(queue);
-}
-
-/* Until nothing is in flight, whatever may be plugged. 0 or the error. */
-static int quiesce(struct mpio_queue *queue)
-{
-	int result = 0;
-
-	while (result >= 0 &&
-	       (queue->stats.in_flight != 0 || queue->ended != NULL))
-		result = step(queue, true);
-	return result < 0 ? result : 0;
 }
 
 /* ---- First tries ------------------------------------------------------ */
@@ -483,45 +510,28 @@ void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
 }
 
 /*
- * Wait for what a flush is to cover: all that was submitted, and what callbacks
- * submit meanwhile, be it to the plug. They may cancel the flush, too.
+ * A flush, or a write that flushes go with, perhaps as stages of it. What has
+ * not ended when a flush is sent would not be covered by it.
  */
-static int settle(struct mpio_queue *queue, struct mpio_bio *bio)
-{
-	int status;
-
-	bio->state = MPIO__BIO_BARRIER;
-	do {
-		mpio__plug_send(queue);
-		status = quiesce(queue);
-	} while (status == 0 && queue->plugged_count != 0);
-	if (status == 0 && bio->tries == MPIO__CANCELLED)
-		status = -MPIO_ECANCELED;
-	bio->tries = 0;
-	return status;
-}
-
-/* A flush, or a write that flushes go with, perhaps as stages of it. */
 static void launch_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
 {
+	bool flush = bio->op == MPIO_BIO_FLUSH;
 	int status = refusal(queue, bio);
 	bool ready;
 
-	/* What is still in flight would not be covered by the flush. */
-	if (status == 0 &&
-	    (bio->op == MPIO_BIO_FLUSH || (bio->flags & MPIO_BIO_PREFLUSH)))
-		status = settle(queue, bio);
 	count(&queue->stats, bio);
-	if (status != 0 || (bio->op == MPIO_BIO_FLUSH &&
-			    !has_feature(queue, MPIO_DEVICE_FLUSH))) {
+	if (status != 0) {
 		mpio__queue_end(queue, bio, status);
 		return;
 	}
+	if (flush || (bio->flags & MPIO_BIO_PREFLUSH))
+		mpio__turn_bar(queue, bio);
 	/* With its data, not as a stage. */
-	ready = bio->op == MPIO_BIO_FLUSH || is_ready(queue, bio);
+	ready = flush ? mpio__turn_begin(queue, bio, false)
+		      : is_ready(queue, bio);
 	mpio__stage_begin(queue, bio);
 	if (ready)
-		mpio__queue_send(queue, bio);
+		send_barrier(queue, bio);
 }
 
 /*
@@ -650,7 +660,9 @@ int mpio__queue_drain_here(struct mpio_queue *queue)
 {
 	int result = 0;
 
-	while (result >= 0 && mpio__queue_is_busy(queue))
-		result = wait_here(queue);
+	while (result >= 0 && mpio__queue_is_busy(queue)) {
+		mpio__plug_send(queue);
+		result = step(queue, true);
+	}
 	return result < 0 ? result : 0;
 }

@@ -177,13 +177,13 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  * of the bios that had ended has been finished: one call of the device for
  * many.
  *
- * A flush, or a bio with PREFLUSH, first waits until all that was submitted
- * to the queue before has ended, and what callbacks submit meanwhile; so it may
- * be called from an `end_io`, but then runs other bios' callbacks inside. While
- * it waits it may be cancelled. A callback that submits again each time keeps
- * it waiting for ever. While one such bio waits, another that a callback
- * submits does not wait for that one, and may end before it: the first has not
- * been sent yet, and so is not covered by the second.
+ * A flush, or a bio with PREFLUSH, is a barrier: it is sent when all that was
+ * submitted to the queue before has ended, and their `end_io` have returned or
+ * wait; what is submitted after it is sent after it. The caller does not wait
+ * for that. What an `end_io` submits meanwhile is behind it, and so is not
+ * covered. While it waits it may be cancelled, by an `end_io` of what it waits
+ * for, too: a log's record failed, and what would commit it is not to be
+ * written.
  *
  * Memory may lie anywhere. What the device finds misaligned is copied through
  * memory of the queue (`bounce_bytes` of its configuration), which costs time

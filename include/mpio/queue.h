@@ -155,10 +155,9 @@ struct mpio_deadline {
 	 * nothing new, or only an error of theirs, so it may sleep a little.
 	 * Also at each mpio_bio_submit() of an end_io, be there news or not,
 	 * so who sleeps does so for each bio of a chain; and while what an
-	 * end_io submits has to wait (a flush, what is one too many in
-	 * flight). If it is over a flush ends with -MPIO_ETIMEDOUT, and
-	 * nothing more is taken (mpio_bio_submit()); who hands pages in again
-	 * for ever is not stopped. NULL: it is over. */
+	 * end_io submits has to wait, being one too many in flight. If it is
+	 * over nothing more is taken (mpio_bio_submit()); who hands pages in
+	 * again for ever is not stopped. NULL: it is over. */
 	bool (*is_over)(void *ctx);
 	/** A bio of the queue or its group that has not ended, when it was
 	 * over: only to be looked at. Its op, offset and length are of what
@@ -252,8 +251,7 @@ int mpio_queue_drain(struct mpio_queue *queue);
  * device and wait. Other devices of a group are flushed through their queues.
  *
  * A flush that failed is not tried again: what it should have covered may be
- * lost. Called from an `end_io`, it does not wait for a flush or a bio with
- * PREFLUSH that itself still waits (mpio_bio_submit()).
+ * lost.
  *
  * @param queue  the calling thread's; callbacks run inside
  * @return 0, or the flush's negative errno, or that of the wait before it

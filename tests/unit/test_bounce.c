@@ -363,10 +363,10 @@ static void a_flush_waits_for_those_that_wait_for_a_slot(void **state)
 	start_odd(rig, MPIO_BIO_WRITE, 0, 110, 1);
 	start_odd(rig, MPIO_BIO_WRITE, 0, 120, 1);
 	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 	assert_trace(rig, "write 100+512B, write 102912B+512B, "
 			  "write 110+512B, write 113152B+512B, "
 			  "write 120+512B, write 123392B+512B, flush");
-	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 }
 
 static void a_fua_write_may_wait_for_a_slot(void **state)
@@ -380,9 +380,9 @@ static void a_fua_write_may_wait_for_a_slot(void **state)
 	start_odd(rig, MPIO_BIO_WRITE, 0, 100, 1);
 	start_odd(rig, MPIO_BIO_WRITE, MPIO_BIO_FUA, 110, 1);
 	start_odd(rig, MPIO_BIO_WRITE, MPIO_BIO_PREFLUSH, 120, 1);
-	assert_trace(rig, "write 100+1, write 110+1, flush, flush");
 	assert_int_equal(mpio_queue_drain(rig->queue), 0);
-	assert_trace(rig, "write 120+1");
+	assert_trace(rig, "write 100+1, write 110+1, flush, flush, "
+			  "write 120+1");
 	assert_disk(&rig->a, 110, "f110 a111");
 }
 

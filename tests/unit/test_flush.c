@@ -95,6 +95,13 @@ static void flush_works_with_the_least_pool(void **state)
 	}
 }
 
+static void open_pending(struct rig *rig)
+{
+	mock_asynchronous(&rig->a);
+	rig->a.slow = true;
+	rig_open(rig);
+}
+
 /* ---- Flushes as bios ---------------------------------------------------- */
 
 static void a_flush_waits_for_what_was_submitted_before(void **state)
@@ -103,34 +110,134 @@ static void a_flush_waits_for_what_was_submitted_before(void **state)
 	struct mock_io *before;
 	struct mock_io *flush;
 
-	mock_asynchronous(&rig->a);
-	rig->a.slow = true;
-	rig_open(rig);
+	open_pending(rig);
 	before = start_io(rig, rig->queue, WRITE, 0, 1, 1);
 	flush = start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	assert_int_equal(before->ends, 0); /* the caller does not wait */
+	assert_trace(rig, "write 1+1");
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
 	assert_int_equal(before->ends, 1);
 	assert_int_equal(flush->ends, 0);
+	assert_trace(rig, "flush");
 	assert_int_equal(mpio_queue_wait(rig->queue), 1);
 	assert_int_equal(flush->ends, 1);
-	assert_trace(rig, "write 1+1, flush");
+	assert_trace(rig, "");
 }
 
 static void a_preflush_waits_for_what_was_submitted_before(void **state)
 {
 	struct rig *rig = *state;
-	struct mock_io *before;
 
-	mock_asynchronous(&rig->a);
-	rig->a.slow = true;
-	rig_open(rig);
-	before = start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	open_pending(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
 	start_io(rig, rig->queue, WRITE, MPIO_BIO_PREFLUSH, 2, 1);
-	assert_int_equal(before->ends, 1);
+	assert_trace(rig, "write 1+1");
 	assert_int_equal(mpio_queue_drain(rig->queue), 0);
-	assert_trace(rig, "write 1+1, write 2+1");
+	assert_trace(rig, "write 2+1");
+}
+
+/* Nor does it wait for them: once it is sent, so are they. */
+static void nothing_passes_a_flush_that_waits(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 8;
+	open_pending(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	assert_trace(rig, "write 1+1");
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "flush, write 1+1, read 7+1");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(mpio_queue_stats(rig->queue)->turns, 3);
+}
+
+static void flushes_wait_for_each_other_in_their_order(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 8;
+	open_pending(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	start_io(rig, rig->queue, WRITE, 0, 2, 1);
+	start_io(rig, rig->queue, WRITE, MPIO_BIO_PREFLUSH, 3, 1);
+	start_io(rig, rig->queue, WRITE, 0, 4, 1);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "write 1+1, flush, write 2+1");
+	assert_true(mpio_queue_wait(rig->queue) > 0);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "write 3+1, write 4+1");
+}
+
+static void behind_a_flush_that_was_cancelled_nobody_waits(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *flush;
+
+	rig->config.bios = 8;
+	open_pending(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	flush = start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	start_io(rig, rig->queue, WRITE, 0, 2, 1);
+	assert_trace(rig, "write 1+1");
+	mpio_bio_cancel(flush->bio);
+	assert_int_equal(flush->ends, 1);
+	assert_int_equal(flush->status, -MPIO_ECANCELED);
+	assert_trace(rig, "write 2+1");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 }
 
 static struct rig *the_rig;
+
+static void flush_inside(struct mpio_bio *bio)
+{
+	struct mock_io *io = bio->ctx;
+
+	io->ends++;
+	assert_int_equal(the_rig->ios[1].ends, 0);
+	assert_int_equal(mpio_queue_flush(bio->queue), 0);
+	assert_int_equal(the_rig->ios[1].ends, 1);
+	mpio_bio_put(bio);
+}
+
+/* All that it waits for has ended, though the last has not been told yet. */
+static void a_callback_that_flushes_sends_the_one_that_waits(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	the_rig = rig;
+	rig->config.bios = 8;
+	mock_asynchronous(&rig->a);
+	rig_open(rig);
+	io = make_io(rig, rig->queue, WRITE, 0, 1, 1);
+	io->bio->end_io = flush_inside;
+	submit_io(io);
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "write 1+1, flush, flush");
+}
+
+static void flushes_wait_where_there_are_none(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 8;
+	set_features(rig, 0);
+	open_pending(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	for (int i = 0; i < 2; i++)
+		start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	start_io(rig, rig->queue, WRITE, 0, 2, 1);
+	assert_trace(rig, "write 1+1");
+	assert_int_equal(rig->ios[1].ends + rig->ios[2].ends, 0);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(rig->ios[1].ends + rig->ios[2].ends, 2);
+	assert_trace(rig, "write 2+1");
+}
 
 static void start_another(struct mpio_bio *bio)
 {
@@ -151,7 +258,7 @@ static void start_what_starts_another(struct rig *rig)
 }
 
 /* Under a plug, too, where what callbacks submit is held. */
-static void a_flush_waits_for_what_callbacks_submit(void **state)
+static void a_flush_does_not_wait_for_what_callbacks_submit(void **state)
 {
 	const uint32_t flags[] = {0, MPIO_BIO_PREFLUSH};
 	struct rig *rig = *state;
@@ -168,9 +275,64 @@ static void a_flush_waits_for_what_callbacks_submit(void **state)
 		if (i % 2)
 			mpio_queue_unplug(rig->queue);
 		assert_int_equal(mpio_queue_drain(rig->queue), 0);
-		assert_trace(rig, i < 2 ? "write 1+1, write 5+1, flush"
-					: "write 1+1, write 5+1, write 9+1");
+		assert_trace(rig, i < 2 ? "write 1+1, flush, write 5+1"
+					: "write 1+1, write 9+1, write 5+1");
 	}
+}
+
+/* No end_io runs inside another. */
+static uint32_t depth;
+static uint32_t depth_most;
+static uint32_t flushes_left;
+
+static void flush_again(struct mpio_bio *bio)
+{
+	struct mock_io *io = bio->ctx;
+
+	io->ends = 1; /* of a bio that is used again */
+	depth++;
+	depth_most = depth > depth_most ? depth : depth_most;
+	if (flushes_left != 0) {
+		flushes_left--;
+		mpio_bio_reset(bio, MPIO_BIO_FLUSH, 0);
+		assert_int_equal(mpio_bio_submit(bio), 0);
+	} else {
+		mpio_bio_put(bio);
+	}
+	depth--;
+}
+
+static void flush_in_ends(struct rig *rig)
+{
+	rig->config.bios = 8;
+	rig_open(rig);
+	flushes_left = 20;
+	depth_most = 0;
+	mpio_queue_plug(rig->queue);
+	for (uint64_t i = 0; i < 6; i++) {
+		struct mock_io *io =
+			make_io(rig, rig->queue, WRITE, 0, 10 * i, 1);
+
+		io->bio->end_io = flush_again;
+		submit_io(io);
+	}
+	mpio_queue_unplug(rig->queue);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_int_equal(flushes_left, 0);
+	assert_int_equal(depth_most, 1);
+}
+
+static void flushes_that_ends_submit_run_none_inside(void **state)
+{
+	flush_in_ends(*state);
+}
+
+static void nor_do_they_where_the_device_takes_its_time(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	flush_in_ends(rig);
 }
 
 /* ---- Devices that do it themselves -------------------------------------- */
@@ -345,11 +507,10 @@ static void a_discard_is_flushed_before_and_behind(void **state)
 	struct mock_io *io;
 
 	set_features(rig, MPIO_DEVICE_FLUSH | MPIO_DEVICE_DISCARD);
-	mock_asynchronous(&rig->a);
-	rig->a.slow = true;
-	rig_open(rig);
+	open_pending(rig);
 	start_io(rig, rig->queue, WRITE, 0, 1, 1);
 	io = start_io(rig, rig->queue, MPIO_BIO_DISCARD, BOTH, 5, 2);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
 	assert_trace(rig, "write 1+1, flush");
 	assert_int_equal(mpio_queue_wait(rig->queue), 1);
 	assert_trace(rig, "discard 5+2, flush");
@@ -462,7 +623,14 @@ int main(void)
 		RIG_TEST(flush_works_with_the_least_pool),
 		RIG_TEST(a_flush_waits_for_what_was_submitted_before),
 		RIG_TEST(a_preflush_waits_for_what_was_submitted_before),
-		RIG_TEST(a_flush_waits_for_what_callbacks_submit),
+		RIG_TEST(nothing_passes_a_flush_that_waits),
+		RIG_TEST(flushes_wait_for_each_other_in_their_order),
+		RIG_TEST(behind_a_flush_that_was_cancelled_nobody_waits),
+		RIG_TEST(a_callback_that_flushes_sends_the_one_that_waits),
+		RIG_TEST(flushes_wait_where_there_are_none),
+		RIG_TEST(a_flush_does_not_wait_for_what_callbacks_submit),
+		RIG_TEST(flushes_that_ends_submit_run_none_inside),
+		RIG_TEST(nor_do_they_where_the_device_takes_its_time),
 		RIG_TEST(a_device_that_knows_fua_and_preflush_gets_one_io),
 		RIG_TEST(a_device_without_a_cache_gets_one_io),
 		RIG_TEST(a_fua_write_is_flushed_behind),

@@ -229,7 +229,7 @@ static void a_write_behind_a_flush_is_refused_as_any_other(void **state)
 	assert_trace(rig, "");
 }
 
-static void a_flush_fails_if_what_is_before_it_cannot_end(void **state)
+static void a_flush_waits_for_what_the_device_fails_to_end(void **state)
 {
 	struct rig *rig = *state;
 	const struct mock_io *write;
@@ -241,12 +241,15 @@ static void a_flush_fails_if_what_is_before_it_cannot_end(void **state)
 	write = start_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 100, 1);
 	rig->a.reap_error = -MPIO_EREMOTEIO;
 	flush = start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
-	assert_int_equal(flush->ends, 1);
-	assert_int_equal(flush->status, -MPIO_EREMOTEIO);
+	assert_int_equal(mpio_queue_wait(rig->queue), -MPIO_EREMOTEIO);
+	assert_int_equal(mpio_queue_drain(rig->queue), -MPIO_EREMOTEIO);
+	assert_int_equal(flush->ends, 0);
 	rig->a.reap_error = 0;
 	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 	assert_int_equal(write->status, 0);
-	assert_trace(rig, "write 100+1");
+	assert_int_equal(flush->ends, 1);
+	assert_int_equal(flush->status, 0);
+	assert_trace(rig, "write 100+1, flush");
 }
 
 static void there_are_not_too_many_bios(void **state)
@@ -423,7 +426,7 @@ int main(void)
 		RIG_TEST(what_no_device_can_be_asked_is_refused),
 		RIG_TEST(a_discard_is_all_or_nothing),
 		RIG_TEST(a_write_behind_a_flush_is_refused_as_any_other),
-		RIG_TEST(a_flush_fails_if_what_is_before_it_cannot_end),
+		RIG_TEST(a_flush_waits_for_what_the_device_fails_to_end),
 		RIG_TEST(there_are_not_too_many_bios),
 		RIG_TEST(a_flush_needs_a_bio),
 		RIG_TEST(a_flush_that_cannot_be_waited_for_ends_some_time),
