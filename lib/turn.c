@@ -194,8 +194,6 @@ struct mpio_bio *mpio__turn_next(struct mpio_queue *queue)
 {
 	struct mpio_bio *bio;
 
-	if (queue->free_bounces == NULL && queue->turns == 0)
-		return NULL; /* all of them need a slot */
 	for (bio = queue->waiting; bio != NULL; bio = bio->next) {
 		if (bio->waits == 0 && !(bio->turn & MPIO__TURN_BARRIER) &&
 		    (!bio->bounces || mpio__bounce_take(queue, bio)))

@@ -154,6 +154,19 @@ static void nothing_passes_a_flush_that_waits(void **state)
 	assert_int_equal(mpio_queue_stats(rig->queue)->turns, 3);
 }
 
+static void a_read_behind_a_flush_is_sent_too(void **state)
+{
+	struct rig *rig = *state;
+
+	open_pending(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	start_io(rig, rig->queue, MPIO_BIO_READ, 0, 7, 1);
+	assert_int_equal(mpio_queue_wait(rig->queue), 1);
+	assert_trace(rig, "write 1+1, flush, read 7+1");
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+}
+
 static void flushes_wait_for_each_other_in_their_order(void **state)
 {
 	struct rig *rig = *state;
@@ -624,6 +637,7 @@ int main(void)
 		RIG_TEST(a_flush_waits_for_what_was_submitted_before),
 		RIG_TEST(a_preflush_waits_for_what_was_submitted_before),
 		RIG_TEST(nothing_passes_a_flush_that_waits),
+		RIG_TEST(a_read_behind_a_flush_is_sent_too),
 		RIG_TEST(flushes_wait_for_each_other_in_their_order),
 		RIG_TEST(behind_a_flush_that_was_cancelled_nobody_waits),
 		RIG_TEST(a_callback_that_flushes_sends_the_one_that_waits),
