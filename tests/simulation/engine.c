@@ -12,8 +12,8 @@
 /* Whether nothing but the library's own wish may hold a read back. */
 static bool is_plain(const struct volume *volume)
 {
-	return world.plugs == 0 && !world.is_odd && world.sector == 512 &&
-	       volume->filter_count == 0 &&
+	return world.plugs == 0 && !raw_bars() && !world.is_odd &&
+	       world.sector == 512 && volume->filter_count == 0 &&
 	       volume->gate.limits.memory_alignment <= 1;
 }
 

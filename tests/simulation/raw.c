@@ -52,6 +52,18 @@ static bool flushes(const struct mpio_bio *bio)
 	       (writes(bio) && bio->flags & MPIO_BIO_PREFLUSH);
 }
 
+bool raw_bars(void)
+{
+	for (uint32_t i = 0; i < RAW_COUNT; i++) {
+		const struct mpio_bio *bio = regions[i].bio;
+
+		if (bio != NULL && (bio->op == MPIO_BIO_FLUSH ||
+				    bio->flags & MPIO_BIO_PREFLUSH))
+			return true;
+	}
+	return false;
+}
+
 static bool is_durable(const struct mpio_bio *bio)
 {
 	return writes(bio) && bio->flags & MPIO_BIO_FUA;
