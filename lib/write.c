@@ -206,7 +206,7 @@ static inline int map_dirty(struct mpio__walk *walk, struct mpio__ahead *ahead,
 {
 	if (mpio__map_covers(&walk->map, run.block))
 		return 0;
-	if (run.block >= ahead->known_end || ahead->known_end < run.end)
+	if (ahead->known_end < run.end)
 		ahead->known_end = dirty_until(walk, ahead, page, run.end);
 	return mpio__map_ask(walk, page, run.block,
 			     ahead->known_end - run.block);
