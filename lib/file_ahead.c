@@ -165,15 +165,14 @@ static uint64_t window_end(const struct mpio_file *file,
 
 /*
  * Bytes that are to be on their way besides the next window: of other windows,
- * or of a read that is larger than one, as far as the cache's share goes.
+ * or of a read that is larger than one, as far as the cache's share goes. (A
+ * window of steps is as large as one of them, and so as a read, at least.)
  */
 static uint64_t windows_more(const struct mpio_file_reader *reader)
 {
 	uint64_t more = (uint64_t)(reader->depth - 1) * reader->window;
 	uint64_t most = mpio__min_u64(reader->share, reader->length);
 
-	if (reader->stride != 0)
-		return more;
 	return most > more + reader->window ? most - reader->window : more;
 }
 
