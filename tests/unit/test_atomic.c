@@ -160,6 +160,27 @@ static void an_atomic_page_larger_than_a_bio_is_refused_unwritten(void **state)
 	assert_trace(rig, "");
 }
 
+static void an_atomic_page_for_which_no_bio_is_free_stays_dirty(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_bio *held[4];
+
+	rig->config.bios = 2;
+	rig->watch = WATCH_IO;
+	open_atomic(rig, 4, 100, 1);
+	give_bits(rig, 0);
+	dirty_blocks(rig, 0, 0, 4);
+	for (size_t i = 0; i < COUNT_OF(held); i++)
+		held[i] = mpio_bio_get(rig->queue, MPIO_BIO_READ, 0);
+	assert_int_equal(sync_all(rig), -MPIO_ENOMEM);
+	assert_bits(rig, 0, "dddd");
+	for (size_t i = 0; i < COUNT_OF(held); i++)
+		mpio_bio_put(held[i]);
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "write 100+4");
+	assert_disk(&rig->a, 100, "f0 f1 f2 f3");
+}
+
 /* Whatever is tried again: a part of the page alone would tear it. */
 static void a_bad_block_does_not_tear_an_atomic_page(void **state)
 {
@@ -422,6 +443,7 @@ int main(void)
 		RIG_TEST(bad_units_are_found_in_slots_too),
 		RIG_TEST(units_of_cut_blocks_are_whole),
 		RIG_TEST(memory_is_aligned_where_units_begin),
+		RIG_TEST(an_atomic_page_for_which_no_bio_is_free_stays_dirty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

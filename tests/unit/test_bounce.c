@@ -155,6 +155,24 @@ static void memory_that_is_aligned_does_not_bounce(void **state)
 	assert_int_equal(stats(rig)->bytes_bounced, 0);
 }
 
+/* Memory is aligned more coarsely than blocks are. */
+static void wherever_it_is_written_to(void **state)
+{
+	struct rig *rig = *state;
+	_Alignas(4 * BLOCK) unsigned char memory[4 * BLOCK];
+	struct mock_io *io;
+
+	open_bouncing(rig, 4 * BLOCK, SMALL_POOL);
+	io = make_io(rig, rig->queue, MPIO_BIO_WRITE, 0, 101, 4);
+	memcpy(memory, io->memory, sizeof(memory));
+	mpio_bio_reset(io->bio, MPIO_BIO_WRITE, 0);
+	assert_int_equal(mpio_bio_add(io->bio, memory, sizeof(memory)), 0);
+	submit_io(io);
+	assert_trace(rig, "write 101+4");
+	assert_disk(&rig->a, 101, "f101 f102 f103 f104");
+	assert_int_equal(stats(rig)->bounces, 0);
+}
+
 static void a_slot_is_the_window(void **state)
 {
 	struct rig *rig = *state;
@@ -675,6 +693,7 @@ int main(void)
 		RIG_TEST(a_further_window_is_no_retry),
 		RIG_TEST(the_pool_is_there_for_those_who_need_it),
 		RIG_TEST(there_is_no_more_in_a_slot_than_in_a_bio),
+		RIG_TEST(wherever_it_is_written_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

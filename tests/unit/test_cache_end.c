@@ -52,6 +52,21 @@ static void nor_when_it_moves_up_within_its_block(void **state)
 	assert_disk(&cached->rig->a, 100, "a100/100");
 }
 
+static void where_that_cannot_be_seen_to_it_does_not_move_up(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_fail(&cached->rig->a, 100, 1, -MPIO_EIO);
+	cached_open(cached, 16, 16);
+	cached->file.mapping.size = 100;
+	assert_int_equal(write_blocks(cached, 8, 4), -MPIO_EIO);
+	assert_int_equal(mpio_cache_end(&cached->file), 100);
+	cached->rig->a.fault_count = 0;
+	assert_int_equal(write_blocks(cached, 8, 4), 0);
+	assert_int_equal(mpio_cache_end(&cached->file), 12 * BLOCK);
+	assert_int_equal(read_byte(cached, 300), 0);
+}
+
 static struct cached *growing;
 
 static void grow_into_a_block(struct rig *rig, uint64_t block)
@@ -400,6 +415,7 @@ int main(void)
 			an_end_that_cannot_move_down_stays_and_so_do_the_pages),
 		CACHED_TEST(
 			what_is_cut_off_a_page_is_zeros_when_the_end_moves_up),
+		CACHED_TEST(where_that_cannot_be_seen_to_it_does_not_move_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

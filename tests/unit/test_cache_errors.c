@@ -639,6 +639,23 @@ static void a_place_far_behind_a_file_is_no_page_of_another(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).free, 13);
 }
 
+/* Nor one of its own, of as many levels as most files have. */
+static void nor_of_its_own(void **state)
+{
+	struct cached *cached = *state;
+	const uint64_t near = 5000; /* a page: 3 levels */
+	const uint64_t far = ((uint64_t)1 << 18) + near;
+
+	cached_open(cached, 16, 16);
+	cached->rig->mapping.size = cached->file.mapping.size =
+		(far + 10) * PAGE;
+	use_page(cached, near);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      far * PAGE, 1, 0),
+			 1);
+	assert_int_equal(cached_pages(cached), 2);
+}
+
 static void no_bytes_at_the_end_of_a_page_are_no_block(void **state)
 {
 	struct cached *cached = *state;
@@ -690,6 +707,7 @@ int main(void)
 		CACHED_TEST(a_page_in_use_keeps_no_other_from_being_forgotten),
 		CACHED_TEST(a_place_far_behind_a_file_is_no_page_of_another),
 		CACHED_TEST(no_bytes_at_the_end_of_a_page_are_no_block),
+		CACHED_TEST(nor_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,22 @@ static void each_call_gives_the_lock_up(void **state)
 	assert_int_equal(waits, 0);
 }
 
+/* A page that could not be noted as written is put off under it. */
+static void so_does_the_end_of_an_io(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.written = rig_written;
+	cached->rig->hook_error = -MPIO_ENOMEM;
+	open_locked(cached, 8);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(sync_file(cached), -MPIO_ENOMEM);
+	assert_false(held);
+	cached->rig->hook_error = 0;
+	assert_int_equal(sync_file(cached), 0);
+	assert_false(held);
+}
+
 static void a_range_is_watched_under_it(void **state)
 {
 	struct cached *cached = *state;
@@ -444,6 +460,26 @@ static void a_writer_at_the_limit_waits_for_who_writes(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).helped, 1);
 }
 
+/* As before: so a page that was dropped goes. */
+static void after_that_a_put_takes_the_lock(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	open_walked(cached, 4, 50);
+	waits_until = 1;
+	assert_int_equal(write_blocks(cached, 16, 4), 0);
+	assert_int_equal(waits, 1);
+	page = grab(cached, 0);
+	mpio_cache_pin(page);
+	mpio_cache_release(page);
+	assert_int_equal(
+		mpio_cache_drop(&cached->file, cached->rig->queue, 0, PAGE), 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 3);
+	mpio_cache_put(page);
+	assert_int_equal(mpio_cache_stats(cached->cache).free, 4);
+}
+
 /* ---- Without ------------------------------------------------------------- */
 
 /* What made puts slow is over. */
@@ -697,6 +733,8 @@ int main(void)
 		CACHED_TEST(nor_does_one_that_is_put_off_for_ever),
 		CACHED_TEST(
 			what_cannot_be_waited_for_ends_a_sync_before_it_waits),
+		CACHED_TEST(so_does_the_end_of_an_io),
+		CACHED_TEST(after_that_a_put_takes_the_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

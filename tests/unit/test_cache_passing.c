@@ -158,6 +158,22 @@ static void so_it_is_at_the_end_of_an_io(void **state)
 	assert_int_equal(sync_file(cached), 0);
 }
 
+/* For want of room, too. */
+static void whatever_it_failed_for_there(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->rig->ops.written = fail_at_the_end;
+	open_failing(cached, 0, 0);
+	cached->rig->ops.get_block = rig_get_block;
+	failing.calls = 0;
+	failing.times = 1;
+	failing.error = -MPIO_ENOMEM;
+	assert_int_equal(sync_file(cached), 0);
+	assert_int_equal(failing.calls, 2);
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
+}
+
 static void another_error_is_told_all_the_same(void **state)
 {
 	struct cached *cached = *state;
@@ -240,6 +256,7 @@ int main(void)
 		CACHED_TEST(a_device_has_none_that_pass),
 		CACHED_TEST(what_is_put_off_is_not_dropped),
 		CACHED_TEST(what_passes_hides_no_error_of_before),
+		CACHED_TEST(whatever_it_failed_for_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

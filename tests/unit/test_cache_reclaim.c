@@ -331,6 +331,20 @@ static void when_nodes_run_out_pages_go(void **state)
 	assert_true(mpio_cache_stats(cached->cache).evicted > 80);
 }
 
+static void so_they_do_for_a_page_that_is_read_ahead(void **state)
+{
+	struct cached *cached = *state;
+
+	cached->config.node_count = 16;
+	cached_open(cached, 800, 128);
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(mpio_cache_readahead(&cached->file,
+						      cached->rig->queue,
+						      i << 30, 1, 0),
+				 1);
+	assert_true(mpio_cache_stats(cached->cache).evicted > 80);
+}
+
 /* Each page is far from the others, and has nodes of its own. */
 static void pages_that_lie_anywhere_leave_no_frame_unused(void **state)
 {
@@ -490,6 +504,23 @@ static void with_all_dirty_a_miss_looks_at_none(void **state)
 	assert_int_equal(sync_file(cached), -MPIO_EIO);
 }
 
+/* Too many to keep: the first of them is looked at, and goes. */
+static void with_all_read_ahead_a_miss_looks_at_few_pages(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_cache_stats stats;
+
+	cached_open(cached, 800, 64);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      0, 64, MPIO_READ_AHEAD),
+			 64);
+	stats = mpio_cache_stats(cached->cache);
+	assert_true(stats.ahead > stats.kept);
+	use_page(cached, 80);
+	assert_false(is_cached(cached, 0));
+	assert_in_range(mpio_cache_stats(cached->cache).scanned, 1, 8);
+}
+
 /* ---- Runs --------------------------------------------------------------- */
 
 static void a_row_in_an_empty_cache_gets_neighbours(void **state)
@@ -502,6 +533,20 @@ static void a_row_in_an_empty_cache_gets_neighbours(void **state)
 	assert_trace(cached->rig, "read 100+64 in 1");
 	assert_int_equal(read_ahead(cached, RUN, RUN), RUN);
 	assert_int_equal(neighbours(cached, 0, 2 * RUN), 2 * RUN);
+}
+
+static void no_row_makes_no_page_go(void **state)
+{
+	struct cached *cached = *state;
+
+	cached_open(cached, 800, 64);
+	for (uint32_t i = 0; i < 64; i++)
+		use_page(cached, i);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      80 * PAGE, 0, 0),
+			 0);
+	assert_int_equal(mpio_cache_stats(cached->cache).evicted, 0);
+	assert_int_equal(cached_pages(cached), 64);
 }
 
 static void pages_one_by_one_get_neighbours_too(void **state)
@@ -770,6 +815,9 @@ int main(void)
 		CACHED_TEST(of_pages_in_use_no_more_than_a_share_is_protected),
 		CACHED_TEST(a_page_that_is_not_all_there_is_not_found_when_hot),
 		CACHED_TEST(a_page_that_is_got_meanwhile_parts_no_row),
+		CACHED_TEST(so_they_do_for_a_page_that_is_read_ahead),
+		CACHED_TEST(no_row_makes_no_page_go),
+		CACHED_TEST(with_all_read_ahead_a_miss_looks_at_few_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

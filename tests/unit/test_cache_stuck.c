@@ -85,6 +85,31 @@ static void a_page_that_is_put_goes(void **state)
 	let_go(cached);
 }
 
+/* Though the device could not be waited for meanwhile. */
+static void so_it_does_after_a_wait_that_failed(void **state)
+{
+	struct cached *cached = *state;
+
+	memset(pinned, 0, sizeof(pinned));
+	mock_asynchronous(&cached->rig->a);
+	cached_open(cached, 400, FRAMES);
+	for (uint32_t i = 0; i < FRAMES - 1; i++)
+		assert_int_equal(mpio_cache_get(&cached->file,
+						cached->rig->queue, i * PAGE,
+						&pinned[i]),
+				 0);
+	assert_int_equal(mpio_cache_readahead(&cached->file, cached->rig->queue,
+					      FRAMES * PAGE, 1, 0),
+			 1);
+	cached->rig->a.reap_error = -MPIO_EIO;
+	assert_int_equal(get(cached, 81), -MPIO_ENOMEM);
+	mpio_cache_put(pinned[3]);
+	pinned[3] = NULL;
+	assert_int_equal(write_blocks(cached, 4 * 81, 4), 0);
+	cached->rig->a.reap_error = 0;
+	let_go(cached);
+}
+
 /* What can be written is: its frame is not needed before that. */
 static void one_that_is_written_goes(void **state)
 {
@@ -158,6 +183,7 @@ int main(void)
 		CACHED_TEST(one_that_is_cut_goes),
 		CACHED_TEST(one_that_was_read_goes),
 		CACHED_TEST(one_behind_many_goes),
+		CACHED_TEST(so_it_does_after_a_wait_that_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,22 @@ static void an_error_is_told_once_to_each_and_nothing_is_lost(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
 }
 
+static void blocks_beside_a_bad_one_are_written_once(void **state)
+{
+	struct cached *cached = *state;
+
+	mock_fail(&cached->rig->a, 101, 1, -MPIO_EIO);
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 3), 0);
+	assert_int_equal(sync_file(cached), -MPIO_EIO);
+	cached->rig->a.fault_count = 0;
+	cached->rig->watch = WATCH_IO;
+	cached->rig->trace[0] = '\0';
+	assert_int_equal(sync_file(cached), 0);
+	assert_trace(cached->rig, "write 101+1");
+	assert_disk(&cached->rig->a, 100, "f0 f1 f2 a103");
+}
+
 static void an_error_of_a_background_walk_is_told_by_sync(void **state)
 {
 	struct cached *cached = *state;
@@ -220,6 +236,31 @@ static void a_locked_page_is_skipped_or_told_of(void **state)
 	assert_int_equal(sync_file(cached), 0);
 }
 
+/* Whoever gave up on it: a range that it does not lie in is written. */
+static void one_that_was_told_of_is_nothing_to_the_next_sync(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_writeback_control wbc = {
+		.sync_mode = MPIO_SYNC_ALL,
+		.range_start = PAGE,
+		.range_end = 2 * PAGE - 1,
+	};
+	struct mpio_page *page;
+
+	cached_open(cached, 400, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	mpio_cache_grab(&cached->file, cached->rig->queue, 0, &page);
+	assert_int_equal(sync_file(cached), -MPIO_EDEADLK);
+	mpio_cache_release(page);
+	assert_int_equal(write_blocks(cached, 4, 4), 0);
+	cached->rig->watch = WATCH_IO;
+	assert_int_equal(
+		mpio_cache_writepages(&cached->file, cached->rig->queue, &wbc),
+		0);
+	assert_trace(cached->rig, "write 104+4");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+}
+
 static struct cached *growing;
 
 static void grow(struct rig *rig, uint64_t block)
@@ -341,6 +382,28 @@ static void work_that_fails_says_so(void **state)
 			 -MPIO_EIO);
 	cached->rig->a.fault_count = 0;
 	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue), 1);
+}
+
+static void of_two_files_it_tells_the_first_error(void **state)
+{
+	struct cached *cached = *state;
+	struct mpio_page *page;
+
+	map_blocks(cached->rig, 0, 4, 100)->error = -MPIO_ENOSPC;
+	map_blocks(cached->rig, 4, 4, 104)->error = -MPIO_EIO;
+	cached->config.background_percent = 1;
+	cached_open(cached, 0, 64);
+	assert_int_equal(write_blocks(cached, 0, 4), 0);
+	assert_int_equal(mpio_cache_write_begin(&cached->other,
+						cached->rig->queue, PAGE, PAGE,
+						&page),
+			 0);
+	mpio_cache_write_end(page, PAGE, PAGE);
+	assert_int_equal(mpio_cache_work(cached->cache, cached->rig->queue),
+			 -MPIO_ENOSPC);
+	assert_int_equal(mpio_cache_drop(&cached->other, cached->rig->queue, 0,
+					 UINT64_MAX),
+			 0);
 }
 
 static void work_is_sorted_across_files(void **state)
@@ -622,6 +685,9 @@ int main(void)
 		CACHED_TEST(a_file_that_leaves_a_round_leaves_the_others_in_it),
 		CACHED_TEST(
 			a_file_is_walked_while_a_page_of_another_is_waited_for),
+		CACHED_TEST(blocks_beside_a_bad_one_are_written_once),
+		CACHED_TEST(one_that_was_told_of_is_nothing_to_the_next_sync),
+		CACHED_TEST(of_two_files_it_tells_the_first_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -455,6 +455,28 @@ static void a_bio_forgets_that_it_was_cancelled(void **state)
 	mpio_bio_put(io->bio);
 }
 
+/* Though it was to be tried again as it was. */
+static void and_is_as_whole_as_before(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_io *io;
+
+	mock_fail(&rig->a, 10, 2, -MPIO_EAGAIN)->times = 1;
+	open_asynchronous(rig);
+	io = make_io(rig, rig->queue, MPIO_BIO_READ, 0, 10, 2);
+	io->bio->end_io = keep;
+	assert_int_equal(mpio_bio_submit(io->bio), 0);
+	mpio_bio_cancel(io->bio);
+	drain(rig);
+	assert_int_equal(io->status, -MPIO_ECANCELED);
+	assert_int_equal(mpio_bio_submit(io->bio), 0);
+	drain(rig);
+	assert_int_equal(io->status, 0);
+	assert_data(io->memory, "a10 a11");
+	io->ends = 0;
+	mpio_bio_put(io->bio);
+}
+
 /* What is cancelled before it is submitted is not cancelled, come what may. */
 static void a_bio_that_is_not_submitted_is_left_alone(void **state)
 {
@@ -497,6 +519,7 @@ int main(void)
 		RIG_TEST(what_waits_for_others_before_it_flushes_is_not_sent),
 		RIG_TEST(a_bio_forgets_that_it_was_cancelled),
 		RIG_TEST(a_bio_that_is_not_submitted_is_left_alone),
+		RIG_TEST(and_is_as_whole_as_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,18 @@ static void a_range_without_bytes_writes_nothing(void **state)
 	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 0);
 }
 
+/* As its end is exclusive: the first byte is not in it. */
+static void nor_does_one_behind_the_first_byte(void **state)
+{
+	struct cached *cached = *state;
+
+	handle_open(cached, 400, 64, NULL);
+	assert_int_equal(handle_write(0, PAGE, 'x'), PAGE);
+	assert_int_equal(mpio_file_sync_range(&handle, 1, 1), 0);
+	assert_trace(cached->rig, "flush");
+	assert_int_equal(mpio_cache_stats(cached->cache).dirty, 1);
+}
+
 /* What the engine's flush saw. */
 struct flushing {
 	struct cached *cached;
@@ -143,6 +155,7 @@ int main(void)
 		CACHED_TEST(a_sync_of_a_range_writes_its_pages),
 		CACHED_TEST(a_range_without_bytes_writes_nothing),
 		CACHED_TEST(the_engine_may_flush_in_its_own_way),
+		CACHED_TEST(nor_does_one_behind_the_first_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,16 @@ static void positions_end_somewhere(void **state)
 	handle_assert_all(handle_bytes, 100, 0);
 }
 
+static void no_bytes_may_be_written_anywhere(void **state)
+{
+	struct cached *cached = *state;
+
+	handle_open(cached, 0, 64, NULL);
+	assert_int_equal(handle_write(PAGE, 0, 'x'), 0);
+	assert_int_equal(handle_write(UINT64_MAX, 0, 'x'), 0);
+	assert_int_equal(mpio_file_size(&handle), 0);
+}
+
 static void a_write_that_cannot_read_fails_there(void **state)
 {
 	struct cached *cached = *state;
@@ -223,6 +233,7 @@ int main(void)
 		CACHED_TEST(what_is_cut_off_is_zeros_when_the_end_comes_back),
 		CACHED_TEST(where_nothing_is_mapped_all_of_it_is_zeros),
 		CACHED_TEST(dirty_pages_behind_the_end_are_not_written),
+		CACHED_TEST(no_bytes_may_be_written_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

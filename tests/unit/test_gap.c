@@ -587,6 +587,21 @@ static void a_read_that_bounces_crosses_odd_gaps(void **state)
 	check_pages(rig, 1, 1);
 }
 
+/* What a slot takes next may begin in a gap: it is read as it lies. */
+static void parts_of_one_that_bounces_are_no_retries(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->a.device.limits.memory_alignment = 4096;
+	rig->config.bounce_bytes = 4 * 4096;
+	rig->together = true;
+	open_laid_out(rig, 2, 3, 3);
+	assert_int_equal(read_all(rig, 0), 3);
+	assert_trace(rig, "read 100+4, read 104+4, read 108+4");
+	check_pages(rig, 2, 3);
+	assert_int_equal(stats_of(rig)->retries, 0);
+}
+
 /* Many pieces, and some of what is read not to be copied: a slot costs less. */
 static void a_read_across_many_gaps_is_one_piece_for_the_device(void **state)
 {
@@ -610,6 +625,21 @@ static void a_read_across_many_gaps_is_one_piece_for_the_device(void **state)
 		if (i != 1)
 			check_page(rig, i, 100 + i * 4);
 	}
+}
+
+/* Not so for one that takes any memory, though there are slots. */
+static void unless_it_takes_any_memory(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bounce_bytes = 256 * BLOCK;
+	rig->together = true;
+	open_laid_out(rig, 2, 2, 9);
+	rig->watch |= WATCH_PIECES;
+	assert_int_equal(read_all(rig, 0), 9);
+	assert_trace(rig, "read 100+34 in 17");
+	check_pages(rig, 2, 2);
+	assert_int_equal(stats_of(rig)->bounces, 0);
 }
 
 static void a_read_across_few_gaps_goes_as_it_is(void **state)
@@ -718,6 +748,8 @@ int main(void)
 		RIG_TEST(a_read_across_few_gaps_goes_as_it_is),
 		RIG_TEST(pieces_of_that_size_without_gaps_go_as_they_are),
 		RIG_TEST(a_page_may_lie_behind_the_scrap),
+		RIG_TEST(parts_of_one_that_bounces_are_no_retries),
+		RIG_TEST(unless_it_takes_any_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

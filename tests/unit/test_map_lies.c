@@ -71,6 +71,20 @@ static void a_lie_ends_its_page_and_no_other(void **state)
 		check_lie(rig, lies[i], 0);
 }
 
+/* Though all else of the answer could be. */
+static void a_positive_number_is_a_lie(void **state)
+{
+	static const struct mpio_extent good = {
+		.flags = MAPPED, .block = 50, .count = 4};
+	struct rig *rig = *state;
+
+	rig->answer = lie;
+	add_pages(rig, 0, 4, 3);
+	rig_open(rig);
+	check_lie(rig, good, 1);
+	check_lie(rig, good, 4095);
+}
+
 /* Nor is it remembered for the page behind. */
 static void an_error_counts_whatever_else_was_answered(void **state)
 {
@@ -172,6 +186,19 @@ static void dirty_blocks_past_the_devices_end_stay_dirty(void **state)
 	assert_flags(rig, 1, "uptodate dirty error");
 }
 
+static void blocks_past_the_devices_end_are_not_told_as_new(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.new_blocks = rig_new_blocks;
+	map_blocks(rig, 0, 4, DISK_BLOCKS)->flags |= MPIO_EXTENT_NEW;
+	add_pages(rig, 0, 4, 1);
+	dirty_all(rig);
+	rig_open(rig);
+	assert_int_equal(sync_all(rig), -MPIO_EUCLEAN);
+	assert_trace(rig, "alloc 0+4");
+}
+
 /* ---- Blocks that are too small ------------------------------------------ */
 
 static struct mpio_queue *there;
@@ -219,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_lie_ends_its_page_and_no_other),
+		RIG_TEST(a_positive_number_is_a_lie),
 		RIG_TEST(an_answer_past_the_devices_end_ends_its_page),
 		RIG_TEST(an_answer_past_the_devices_end_is_good_before_it),
 		RIG_TEST(a_page_half_past_the_devices_end_ends_with_the_error),
@@ -226,6 +254,7 @@ int main(void)
 		RIG_TEST(dirty_blocks_past_the_devices_end_stay_dirty),
 		RIG_TEST(blocks_that_the_other_queue_cannot_cut_are_refused),
 		RIG_TEST(an_error_counts_whatever_else_was_answered),
+		RIG_TEST(blocks_past_the_devices_end_are_not_told_as_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -583,6 +583,20 @@ static void a_write_over_any_that_is_held_sends_them(void **state)
 	assert_trace(rig, "write 20+1");
 }
 
+/* The one that was held last lies before them. */
+static void it_does_wherever_the_last_one_lies(void **state)
+{
+	struct rig *rig = *state;
+
+	open_watching(rig, WATCH_IO);
+	start_write(rig, 0, 10, 4);
+	start_write(rig, 0, 0, 1);
+	start_write(rig, 0, 8, 3);
+	assert_trace(rig, "write 0+1, write 10+4");
+	mpio_queue_unplug(rig->queue);
+	assert_trace(rig, "write 8+3");
+}
+
 static void a_read_behind_an_overlapping_write_sees_it(void **state)
 {
 	struct rig *rig = *state;
@@ -711,6 +725,7 @@ int main(void)
 		RIG_TEST(a_fua_write_is_pushed_by_unplug),
 		RIG_TEST(a_write_over_any_that_is_held_sends_them),
 		RIG_TEST(nor_do_they_mind_a_write_elsewhere),
+		RIG_TEST(it_does_wherever_the_last_one_lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

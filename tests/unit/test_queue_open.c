@@ -249,6 +249,23 @@ static void memory_that_is_too_small_is_refused(void **state)
 	free(config.memory);
 }
 
+static void memory_that_is_not_aligned_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_queue_config config = {.bios = 4};
+	size_t size = mpio_queue_size(&rig->a.device, &config);
+	unsigned char *memory = malloc(size + 1);
+	struct mpio_queue *queue = NULL;
+
+	assert_non_null(memory);
+	config.memory = memory + 1;
+	config.memory_size = size;
+	assert_int_equal(mpio_queue_open(&rig->a.device, &config, &queue),
+			 -MPIO_EINVAL);
+	assert_null(queue);
+	free(memory);
+}
+
 static void an_allocator_without_memory_is_told(void **state)
 {
 	struct rig *rig = *state;
@@ -820,6 +837,7 @@ int main(void)
 		RIG_TEST(a_device_that_cannot_send_is_refused),
 		RIG_TEST(nor_is_one_an_error_while_the_device_gets_on),
 		RIG_TEST(nor_for_one_that_never_takes_it),
+		RIG_TEST(memory_that_is_not_aligned_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,27 @@ static void a_page_half_mapped_waits_for_its_ios(void **state)
 	assert_status(rig, 1, 0);
 }
 
+/* However often get_block was asked: a bio has room for eight parts here. */
+static void a_page_that_lies_in_one_piece_is_one_part_of_a_bio(void **state)
+{
+	struct rig *rig = *state;
+
+	mock_asynchronous(&rig->a);
+	rig->config.bios = 2;
+	rig->answer_max = 1;
+	map_blocks(rig, 0, 16, 100);
+	map_blocks(rig, 16, 16, 200);
+	add_pages(rig, 0, 16, 2);
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 2);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "read 100+16, read 200+16");
+	assert_int_equal(rig->a.small, 2);
+	assert_flags(rig, 0, "uptodate mapped");
+	assert_flags(rig, 1, "uptodate mapped");
+}
+
 /* ---- Readahead is a guess ----------------------------------------------- */
 
 static void readahead_takes_no_page_for_which_no_bio_is_free(void **state)
@@ -704,6 +725,7 @@ int main(void)
 		RIG_TEST(read_page_tells_the_pages_error_at_its_end_only),
 		RIG_TEST(the_first_error_of_a_page_is_its_own),
 		RIG_TEST(nor_does_a_later_ios_error_take_its_place),
+		RIG_TEST(a_page_that_lies_in_one_piece_is_one_part_of_a_bio),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -460,6 +460,23 @@ static void a_short_read_goes_on_behind_what_was_moved(void **state)
 	assert_int_equal(mpio_queue_stats(rig->queue)->errors, 0);
 }
 
+/* Though what is left of the page turns out to be bad. */
+static void blocks_that_a_short_read_has_moved_are_kept(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault = mock_fail(&rig->a, 100, 1, 0);
+
+	fault->done = 2 * BLOCK;
+	mock_fail(&rig->a, 102, 2, -MPIO_EIO);
+	open_with_pages(rig, 4, 1);
+	give_bits(rig, 0);
+	rig->watch = WATCH_IO;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_trace(rig, "read 100+4, read 102+2, read 102+1, read 103+1");
+	assert_status(rig, 0, -MPIO_EIO);
+	assert_bits(rig, 0, "uu--");
+}
+
 static void a_short_write_goes_on_behind_what_was_moved(void **state)
 {
 	struct rig *rig = *state;
@@ -644,6 +661,7 @@ int main(void)
 		RIG_TEST(an_error_that_does_not_pass_is_told_in_the_end),
 		RIG_TEST(another_error_of_a_half_is_not_the_others),
 		RIG_TEST(no_other_error_is),
+		RIG_TEST(blocks_that_a_short_read_has_moved_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,6 +266,21 @@ static void without_verify_blocks_that_were_read_are_uptodate(void **state)
 	assert_bits(rig, 1, "uuuu");
 }
 
+/* Nothing is in flight for it: who hands it in finds it read. */
+static void
+a_page_that_could_not_be_mapped_is_read_from_another_copy(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	open_verified(rig, 1);
+	rig->map[0].error = -MPIO_EIO;
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_trace(rig, "map 0+4, reread 0#1, read 200+4, verify 0, "
+			  "read_end 0");
+	assert_page(rig, 0, "a200 a201 a202 a203");
+}
+
 static void copies_are_tried_one_after_the_other(void **state)
 {
 	struct rig *rig = *state;
@@ -613,6 +628,27 @@ static void rereads_wait_for_bios(void **state)
 	assert_page(rig, 11, "a244 a245 a246 a247");
 }
 
+static void they_wait_for_bios_that_are_plugged(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rig->config.bios = 2;
+	open_verified(rig, 1);
+	rig->map[0].error = -MPIO_EIO;
+	rig->watch = WATCH_IO;
+	mpio_queue_plug(rig->queue);
+	for (uint64_t i = 0; i < 4; i++)
+		start_io(rig, rig->queue, MPIO_BIO_READ, 0, 10 * i, 1);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(rig->frames[0].reads, 0);
+	mpio_queue_unplug(rig->queue);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "read 0+1, read 10+1, read 20+1, read 30+1, "
+			  "read 200+4");
+	assert_status(rig, 0, 0);
+}
+
 /* What the engine wrote into the page is newer than any copy. */
 static void a_copy_does_not_replace_dirty_blocks(void **state)
 {
@@ -667,6 +703,9 @@ int main(void)
 		TEST(a_poll_sends_a_copy_when_there_is_a_bio_for_it),
 		RIG_TEST(a_copy_is_read_before_the_next_pages),
 		RIG_TEST(copies_of_pages_that_end_together_are_pushed_together),
+		RIG_TEST(
+			a_page_that_could_not_be_mapped_is_read_from_another_copy),
+		RIG_TEST(they_wait_for_bios_that_are_plugged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,6 +197,19 @@ static void merged_bios_count_as_one(void **state)
 	assert_int_equal(stats->cuts[MPIO_CUT_BATCH_END], 3);
 }
 
+/* Only what would have gone on elsewhere is cut there. */
+static void a_batch_that_ends_where_the_device_does_is_a_batch(void **state)
+{
+	struct rig *rig = *state;
+
+	map_blocks(rig, 0, 4, DISK_BLOCKS - 4);
+	add_pages(rig, 0, 4, 1);
+	rig_open(rig);
+	assert_int_equal(read_all(rig, 0), 1);
+	assert_int_equal(stats_of(rig)->cuts[MPIO_CUT_BATCH_END], 1);
+	assert_int_equal(stats_of(rig)->cuts[MPIO_CUT_DEVICE_END], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +222,7 @@ int main(void)
 		RIG_TEST(retries_and_errors_are_counted_apart),
 		RIG_TEST(calls_of_the_device_are_counted),
 		RIG_TEST(merged_bios_count_as_one),
+		RIG_TEST(a_batch_that_ends_where_the_device_does_is_a_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -229,6 +229,24 @@ static void whole_blocks_come_short_by_whole_blocks(void **state)
 	assert_int_equal(stats(rig)->fills, 0);
 }
 
+static void so_does_what_ends_with_the_device(void **state)
+{
+	struct rig *rig = *state;
+	struct mock_fault *fault;
+
+	rig->a.device.size = 10 * SECTOR + 1000;
+	rig->a.device.limits.memory_alignment = SECTOR; /* which it is not */
+	rig->a.device.limits.logical_block_size = SECTOR;
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	fault = mock_fail(&rig->a, 36, 8, 0);
+	fault->done = SECTOR + 500;
+	fault->times = 1;
+	assert_int_equal(write_bytes(rig, 9 * SECTOR, SECTOR + 1000), 0);
+	assert_trace(rig, "write 36+5096B, write 40+1000B");
+	assert_int_equal(stats(rig)->fills, 0);
+}
+
 static void what_is_left_of_a_block_is_counted_once(void **state)
 {
 	static const uint32_t lengths[] = {2, SECTOR + 2};
@@ -409,6 +427,7 @@ int main(void)
 		RIG_TEST(without_slots_blocks_are_not_cut),
 		RIG_TEST(a_device_that_reads_nothing_is_asked_once),
 		RIG_TEST(a_device_that_gets_on_is_not_given_up_on),
+		RIG_TEST(so_does_what_ends_with_the_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

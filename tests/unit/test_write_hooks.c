@@ -189,6 +189,26 @@ static void blocks_that_written_fails_for_are_dirty_again(void **state)
 	assert_trace(rig, "alloc 1+2, write 101+2, written 1+2@101");
 }
 
+/* So are those beside a bad one, of which the engine was not told. */
+static void blocks_that_are_not_told_of_are_dirty_again(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->ops.written = rig_written;
+	rig->watch = WATCH_HOOKS;
+	mock_fail(&rig->a, 102, 1, -MPIO_EIO);
+	open_with_pages(rig, 4, 1);
+	give_bits(rig, 0);
+	dirty_blocks(rig, 0, 0, 4);
+	assert_int_equal(sync_all(rig), -MPIO_EIO);
+	assert_trace(rig, "");
+	assert_bits(rig, 0, "dddd");
+	rig->a.fault_count = 0;
+	assert_int_equal(sync_all(rig), 0);
+	assert_trace(rig, "written 0+4@100");
+	assert_bits(rig, 0, "uuuu");
+}
+
 /* ---- Account ------------------------------------------------------------ */
 
 static void each_page_is_paid_for_once(void **state)
@@ -389,6 +409,7 @@ int main(void)
 		RIG_TEST(a_page_that_cannot_be_sealed_stays_dirty),
 		RIG_TEST(of_two_mappings_in_one_io_each_is_told_its_own),
 		RIG_TEST(new_blocks_need_not_be_told),
+		RIG_TEST(blocks_that_are_not_told_of_are_dirty_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -347,6 +347,24 @@ static void a_page_that_overlaps_the_one_before_is_not_written(void **state)
 	page_at(rig, 1)->pos = 4 * BLOCK;
 }
 
+/* Be it that one page more is written than is left of the budget. */
+static void nor_is_one_behind_the_range(void **state)
+{
+	struct rig *rig = *state;
+	struct mpio_writeback_control wbc = {.range_end = BLOCK - 1};
+
+	map_blocks(rig, 4, 4, 100);
+	add_pages(rig, 4, 4, 1);
+	dirty_all(rig);
+	rig->watch = WATCH_IO;
+	rig_open(rig);
+	rig->ops.next_dirty = names_the_first;
+	for (wbc.nr_to_write = 0; wbc.nr_to_write < 3; wbc.nr_to_write++) {
+		assert_int_equal(walk(rig, &wbc), -MPIO_EINVAL);
+		assert_trace(rig, "");
+	}
+}
+
 /* ---- The first of two errors --------------------------------------------- */
 
 /* When the marked pages are written, not when they are marked. */
@@ -570,6 +588,7 @@ int main(void)
 		RIG_TEST(a_walk_that_gives_up_leaves_the_bios_of_others_alone),
 		RIG_TEST(a_page_that_overlaps_the_one_before_is_not_written),
 		RIG_TEST(of_too_many_pages_none_is_written),
+		RIG_TEST(nor_is_one_behind_the_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
