@@ -170,6 +170,10 @@ void mpio_bio_cancel(struct mpio_bio *bio)
 		mpio__plug_remove(queue, bio);
 		mpio__queue_end(queue, bio, -MPIO_ECANCELED);
 		break;
+	case MPIO__BIO_PARKED:
+		mpio__barrier_leave(queue, bio);
+		mpio__queue_end(queue, bio, -MPIO_ECANCELED);
+		break;
 	case MPIO__BIO_WAITING:
 		mpio__turn_leave(queue, bio);
 		mpio__queue_end(queue, bio, -MPIO_ECANCELED);

@@ -83,6 +83,7 @@ void mpio__whole_uptodate(struct mpio_page *page, uint32_t offset,
 enum mpio__bio_state {
 	MPIO__BIO_FREE,    /* in the pool */
 	MPIO__BIO_HELD,    /* its user's */
+	MPIO__BIO_PARKED,  /* a barrier, or behind one */
 	MPIO__BIO_PLUGGED, /* waits for unplug */
 	MPIO__BIO_WAITING, /* waits for its turn */
 	MPIO__BIO_OFFERED, /* inside the device's submit */
@@ -189,10 +190,6 @@ void mpio__bounce_out(struct mpio_bio *bio);
 #define MPIO__TURN_KEEPS (1u << 0) /* changes to its blocks keep their order */
 #define MPIO__TURN_AWAITED (1u << 1) /* some wait for its end */
 #define MPIO__TURN_NONE (1u << 2)    /* it is never sent; nobody waits */
-#define MPIO__TURN_BARRIER (1u << 3) /* not sent yet; nobody passes it */
-
-/* A bio is to be a barrier: to wait for all that have not ended. */
-void mpio__turn_bar(struct mpio_queue *queue, struct mpio_bio *bio);
 
 /* Whether a bio can be sent, with a slot if it bounces; else it waits. */
 bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
@@ -201,10 +198,18 @@ bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
 void mpio__turn_end(struct mpio_queue *queue, struct mpio_bio *bio);
 /* The next of those that wait, to be sent; or NULL. */
 struct mpio_bio *mpio__turn_next(struct mpio_queue *queue);
-/* A barrier, if all that it waits for have ended and been told; or NULL. */
-struct mpio_bio *mpio__turn_barrier(struct mpio_queue *queue);
 /* It does not wait any longer. */
 void mpio__turn_leave(struct mpio_queue *queue, struct mpio_bio *bio);
+
+/* ---- Barriers --------------------------------------------------------- */
+
+/* Whether a bio is to wait: as a barrier, or behind one. */
+bool mpio__barrier_parks(struct mpio_queue *queue, struct mpio_bio *bio);
+/* The next of those that may be sent now; or NULL. A barrier only if all that
+ * it covers were told. */
+struct mpio_bio *mpio__barrier_next(struct mpio_queue *queue, bool told);
+/* It does not wait any longer. */
+void mpio__barrier_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 
 /* ---- Queue ------------------------------------------------------------ */
 
@@ -213,8 +218,9 @@ void mpio__turn_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 #define MPIO__CARE_PICKY (1u << 1) /* the device does not take every one */
 #define MPIO__CARE_PLUGGED (1u << 2)
 #define MPIO__CARE_FINISHING (1u << 3) /* an outer call runs the callbacks */
-#define MPIO__CARE_TURNS (1u << 4)     /* some bios are not to be passed */
+#define MPIO__CARE_TURNS (1u << 4)     /* some writes are not to be passed */
 #define MPIO__CARE_CROWDED (1u << 5)   /* a callback waits for a free bio */
+#define MPIO__CARE_BARRED (1u << 6)    /* some bios are parked */
 
 struct mpio_queue {
 	struct mpio_device *device;
@@ -243,9 +249,12 @@ struct mpio_queue {
 
 	struct mpio_bounce *free_bounces;
 	uint32_t bounce_size;     /* bytes; of a slot */
-	uint32_t turns;           /* bios that keep their place, or bar */
+	uint32_t turns;           /* bios that keep their place */
 	struct mpio_bio *waiting; /* first to be sent */
 	struct mpio_bio **waiting_tail;
+
+	struct mpio_bio *parked; /* at a barrier and behind it: the first */
+	struct mpio_bio **parked_tail;
 
 	struct mpio_bio **plugged;
 	uint32_t plugged_count;
@@ -326,6 +335,8 @@ void mpio__queue_finish(struct mpio_queue *queue);
 bool mpio__queue_is_late(const struct mpio_queue *queue);
 /* Whether anything is in flight, or ended and not finished. */
 bool mpio__queue_is_busy(const struct mpio_queue *queue);
+/* Whether nothing was sent, or is about to be, that has not ended. */
+bool mpio__queue_is_quiet(const struct mpio_queue *queue);
 /* Wait on this queue or, if it is idle, on another of its group. */
 int mpio__group_wait(struct mpio_queue *queue);
 bool mpio__group_has(const struct mpio_queue *queue,

@@ -151,15 +151,18 @@ static bool is_choppy(const struct mpio_queue *queue,
 
 /*
  * Whether a bio can be sent, through a slot if its own memory does not do; else
- * it waits for its turn.
+ * it waits for its turn, or behind a barrier.
  */
 static bool is_ready(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	bool bounces = !is_aligned(queue, bio) || is_choppy(queue, bio) ||
 		       mpio__bio_is_odd(bio);
 
-	if (!bounces && !(queue->care & MPIO__CARE_TURNS))
+	if (!bounces && !(queue->care & (MPIO__CARE_TURNS | MPIO__CARE_BARRED)))
 		return true;
+	if ((queue->care & MPIO__CARE_BARRED) &&
+	    mpio__barrier_parks(queue, bio))
+		return false;
 	if (bounces) {
 		queue->stats.bounces++;
 		queue->stats.bytes_bounced += bio->length;
@@ -243,18 +246,12 @@ MPIO__APART static bool make_room(struct mpio_queue *queue,
 	return true;
 }
 
-/* End a bio in place of the device. */
-static void end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
+void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
 {
 	queue->stats.in_flight++;
 	bio->state = MPIO__BIO_FLYING;
-	mpio_bio_end(bio, status);
-}
-
-void mpio__queue_end(struct mpio_queue *queue, struct mpio_bio *bio, int status)
-{
 	bio->turn |= MPIO__TURN_NONE;
-	end(queue, bio, status);
+	mpio_bio_end(bio, status);
 }
 
 /* Have the device take a bio; land() is what comes next, or the end of it. */
@@ -313,25 +310,19 @@ static inline bool is_done(const struct mpio_bio *bio)
 	       !(bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH));
 }
 
-/* Send all whose turn has come. */
-static void take_turns(struct mpio_queue *queue)
-{
-	struct mpio_bio *bio;
-
-	while ((bio = mpio__turn_next(queue)) != NULL)
-		mpio__queue_send(queue, bio);
-}
-
 /* Whether a bio is over; if not, it is sent again. */
 static bool is_over(struct mpio_queue *queue, struct mpio_bio *bio)
 {
+	struct mpio_bio *next;
+
 	if (!mpio__redrive(queue, bio)) {
 		mpio__queue_send(queue, bio);
 		return false;
 	}
 	if (bio->turn != 0)
 		mpio__turn_end(queue, bio);
-	take_turns(queue);
+	while ((next = mpio__turn_next(queue)) != NULL)
+		mpio__queue_send(queue, next);
 	return true;
 }
 
@@ -376,28 +367,38 @@ static void reread(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_commit(bio->queue);
 }
 
-/* A barrier's turn has come. Some devices have nothing to flush. */
-static void send_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
+/* Send a bio that is not barred any more. Some devices have no flush. */
+static void start(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (bio->op == MPIO_BIO_FLUSH && !has_feature(queue, MPIO_DEVICE_FLUSH))
-		end(queue, bio, 0);
-	else
+	bool ready = true;
+
+	if (bio->op == MPIO_BIO_FLUSH &&
+	    !has_feature(queue, MPIO_DEVICE_FLUSH)) {
+		mpio__queue_end(queue, bio, 0);
+		return;
+	}
+	if (bio->op != MPIO_BIO_FLUSH) /* with its data, not as a stage */
+		ready = is_ready(queue, bio);
+	mpio__stage_begin(queue, bio);
+	if (ready)
 		mpio__queue_send(queue, bio);
 }
 
-/*
- * The same for one that waited, and for who waited behind it; false: none. Not
- * before all that it covers were told: they may still cancel it.
- */
-static bool pass_barrier(struct mpio_queue *queue)
+/* Send of what is parked as much as may be; whether there was any. */
+static bool unpark(struct mpio_queue *queue, bool told)
 {
-	struct mpio_bio *bio = mpio__turn_barrier(queue);
+	struct mpio_bio *bio;
+	bool any = false;
 
-	if (bio == NULL)
-		return false;
-	send_barrier(queue, bio);
-	take_turns(queue);
-	return true;
+	while ((bio = mpio__barrier_next(queue, told)) != NULL) {
+		uint32_t barred = queue->care & MPIO__CARE_BARRED;
+
+		queue->care &= ~MPIO__CARE_BARRED;
+		start(queue, bio);
+		queue->care |= barred;
+		any = true;
+	}
+	return any;
 }
 
 /* Finish all that has ended; how many. What is sent again is not pushed. */
@@ -416,7 +417,7 @@ static int finish_all(struct mpio_queue *queue)
 			reread(queue, bio);
 	} while (queue->ended != NULL ||
 		 (inner == 0 && mpio__settle_next(queue)) ||
-		 (queue->waiting != NULL && pass_barrier(queue)));
+		 (queue->parked != NULL && unpark(queue, inner == 0)));
 	queue->care &= ~(MPIO__CARE_FINISHING ^ inner);
 	return n;
 }
@@ -465,7 +466,13 @@ bool mpio__queue_is_busy(const struct mpio_queue *queue)
 {
 	return queue->stats.in_flight != 0 || queue->ended != NULL ||
 	       queue->plugged_count != 0 || queue->rereads != NULL ||
-	       queue->waiting != NULL;
+	       queue->parked != NULL;
+}
+
+bool mpio__queue_is_quiet(const struct mpio_queue *queue)
+{
+	return queue->stats.in_flight == 0 && queue->ended == NULL &&
+	       queue->waiting == NULL;
 }
 
 /* Finish what has ended, after a reap that may wait if nothing has. */
@@ -473,6 +480,8 @@ static inline int step(struct mpio_queue *queue, bool wait)
 {
 	int result;
 
+	if (queue->parked != NULL && mpio__queue_is_quiet(queue))
+		(void)unpark(queue, true);
 	wait = wait && queue->ended == NULL && queue->stats.in_flight != 0;
 	result = wait ? reap_some(queue) : reap(queue, false);
 	if (result < 0 && queue->ended == NULL)
@@ -509,29 +518,16 @@ void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_send(queue, bio);
 }
 
-/*
- * A flush, or a write that flushes go with, perhaps as stages of it. What has
- * not ended when a flush is sent would not be covered by it.
- */
+/* A flush, or a write that flushes go with, perhaps as stages of it. */
 static void launch_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	bool flush = bio->op == MPIO_BIO_FLUSH;
 	int status = refusal(queue, bio);
-	bool ready;
 
 	count(&queue->stats, bio);
-	if (status != 0) {
+	if (status != 0)
 		mpio__queue_end(queue, bio, status);
-		return;
-	}
-	if (flush || (bio->flags & MPIO_BIO_PREFLUSH))
-		mpio__turn_bar(queue, bio);
-	/* With its data, not as a stage. */
-	ready = flush ? mpio__turn_begin(queue, bio, false)
-		      : is_ready(queue, bio);
-	mpio__stage_begin(queue, bio);
-	if (ready)
-		send_barrier(queue, bio);
+	else if (!mpio__barrier_parks(queue, bio))
+		start(queue, bio);
 }
 
 /*

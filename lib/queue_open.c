@@ -253,6 +253,7 @@ static void make_slots(struct mpio_queue *queue, const struct shape *shape)
 
 	queue->bounce_size = shape->bounce_size;
 	queue->waiting_tail = &queue->waiting;
+	queue->parked_tail = &queue->parked;
 	for (uint32_t i = 0; i < shape->slots; i++, slot++) {
 		*slot = (struct mpio_bounce){
 			.next = queue->free_bounces,
@@ -443,7 +444,8 @@ static void tell_missing(const struct mpio_queue *queue,
 			const struct mpio_bio *bio = &other->bios[i];
 
 			if (bio->state == MPIO__BIO_FLYING ||
-			    bio->state == MPIO__BIO_WAITING)
+			    bio->state == MPIO__BIO_WAITING ||
+			    bio->state == MPIO__BIO_PARKED)
 				deadline->missing(deadline->ctx, bio);
 		}
 		other = other->group;

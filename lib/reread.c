@@ -92,7 +92,7 @@ struct mpio_bio *mpio__reread(struct mpio_queue *queue)
 			return bio;
 		}
 		if (where->stats.in_flight == 0 && where->ended == NULL &&
-		    where->plugged_count == 0) {
+		    where->plugged_count == 0 && where->parked == NULL) {
 			give_up(queue, page);
 			continue;
 		}

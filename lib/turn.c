@@ -2,12 +2,11 @@
 /*
  * Turns: bios that cannot be sent yet.
  *
- * Some wait for memory to bounce through. Flushes wait for all that came before
- * them, and what comes behind waits for them: they are barriers, until they are
- * sent. Others wait for each other: a write of part of a block takes the rest
- * of it from the device, and would undo what another write makes of that
- * meanwhile. So, of two changes that have a block of the device in common and
- * one of which cuts blocks, the later one waits until the earlier has ended:
+ * Some wait for memory to bounce through. Others wait for each other: a write
+ * of part of a block takes the rest of it from the device, and would undo what
+ * another write makes of that meanwhile. So, of two changes that have a block
+ * of the device in common and one of which cuts blocks, the later one waits
+ * until the earlier has ended:
  *
  *     block     |-------- 7 --------|-------- 8 --------|
  *     first       |====|                                  is read and written
@@ -16,15 +15,15 @@
  *     fourth                        |=======|             waits for third
  *
  * A change that keeps its place (MPIO__TURN_KEEPS) is one that cuts blocks, or
- * that has to wait itself; so what follows those is not passed either. How many
- * a bio waits for is counted when it comes, and those that it waits for are
- * marked. All others see nothing of it, but for one look at the queue's cares.
+ * that met one that keeps its place; so what follows those is not passed
+ * either. How many a bio waits for is counted when it comes, and those that it
+ * waits for are marked. All others see nothing of it, but for one look at the
+ * queue's cares.
  *
  * A bio takes a slot only when its turn has come. Each waits for bios that came
- * before it, or for a slot of one that was sent. What can be sent when one has
- * ended is sent before that is finished; but not a barrier, which may still be
- * cancelled by those that it covers. It is sent when all that has ended is
- * finished, or by a callback that waits.
+ * before it, or for a slot of one that was sent: so, whenever one waits, others
+ * of the queue are in flight or have ended, and those who wait for these wait
+ * for all. What can be sent then is sent before the bio that ended is finished.
  */
 #include "internal.h"
 
@@ -80,19 +79,14 @@ static uint64_t last_block(const struct mpio_bio *bio)
 }
 
 /*
- * Whether a bio waits for another that came before it. One that is ended
- * without having been sent changes nothing, and may have come after some that
- * still wait.
+ * Whether a bio waits for the end of another that came before it. One that is
+ * ended without having been sent changes nothing, and may have come after some
+ * that still wait.
  */
 static bool waits_for(const struct mpio_bio *bio, const struct mpio_bio *other)
 {
-	uint32_t turns = bio->turn | other->turn;
-
-	if (other->turn & MPIO__TURN_NONE)
-		return false;
-	if (turns & MPIO__TURN_BARRIER)
-		return true;
-	return (turns & MPIO__TURN_KEEPS) && is_change(bio) &&
+	return ((bio->turn | other->turn) & MPIO__TURN_KEEPS) &&
+	       !(other->turn & MPIO__TURN_NONE) && is_change(bio) &&
 	       is_change(other) && first_block(bio) <= last_block(other) &&
 	       first_block(other) <= last_block(bio);
 }
@@ -107,9 +101,8 @@ static uint32_t count_waits(struct mpio_queue *queue,
 	struct mpio_bio *other = queue->bios;
 	uint32_t n = 0;
 
-	if (queue->stats.in_flight == 0 && queue->ended == NULL &&
-	    queue->waiting == NULL)
-		return 0;
+	if (queue->stats.in_flight == 0 && queue->ended == NULL)
+		return 0; /* then nobody waits, either */
 	for (uint32_t i = 0; i < queue->bio_count; i++, other++) {
 		if (other->state < MPIO__BIO_WAITING || !waits_for(bio, other))
 			continue;
@@ -128,29 +121,18 @@ static void release(struct mpio_bio *list, const struct mpio_bio *bio)
 		list->waits -= waits_for(list, bio);
 }
 
-static void join(struct mpio_queue *queue, struct mpio_bio *bio, uint8_t how)
-{
-	bio->turn |= how;
-	queue->turns++;
-	queue->care |= MPIO__CARE_TURNS;
-}
-
-static void part(struct mpio_queue *queue, struct mpio_bio *bio, uint8_t how)
-{
-	if ((bio->turn & how) && --queue->turns == 0)
-		queue->care &= ~MPIO__CARE_TURNS;
-	bio->turn &= (uint8_t)~how;
-}
-
 /* Find a bio's place; how many it waits for. */
 static uint32_t take_place(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	bio->waits = 0;
-	if (!(is_change(bio) && mpio__bio_is_odd(bio)) &&
+	if (!is_change(bio))
+		return 0;
+	if (!mpio__bio_is_odd(bio) &&
 	    (!(queue->care & MPIO__CARE_TURNS) || count_waits(queue, bio) == 0))
 		return 0;
-	if (is_change(bio))
-		join(queue, bio, MPIO__TURN_KEEPS);
+	bio->turn = MPIO__TURN_KEEPS;
+	queue->turns++;
+	queue->care |= MPIO__CARE_TURNS;
 	bio->waits = count_waits(queue, bio);
 	queue->stats.turns += bio->waits != 0;
 	return bio->waits;
@@ -158,20 +140,13 @@ static uint32_t take_place(struct mpio_queue *queue, struct mpio_bio *bio)
 
 /* ---- Beginning and ending --------------------------------------------- */
 
-void mpio__turn_bar(struct mpio_queue *queue, struct mpio_bio *bio)
-{
-	join(queue, bio, MPIO__TURN_BARRIER);
-}
-
 bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
 		      bool bounces)
 {
 	bio->bounces = bounces;
 	if (take_place(queue, bio) == 0 &&
-	    (!bounces || mpio__bounce_take(queue, bio))) {
-		part(queue, bio, MPIO__TURN_BARRIER);
+	    (!bounces || mpio__bounce_take(queue, bio)))
 		return true;
-	}
 	wait(queue, bio);
 	return false;
 }
@@ -179,7 +154,8 @@ bool mpio__turn_begin(struct mpio_queue *queue, struct mpio_bio *bio,
 void mpio__turn_end(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	release(queue->waiting, bio);
-	part(queue, bio, MPIO__TURN_KEEPS);
+	if ((bio->turn & MPIO__TURN_KEEPS) && --queue->turns == 0)
+		queue->care &= ~MPIO__CARE_TURNS;
 	bio->turn = 0;
 }
 
@@ -187,35 +163,20 @@ void mpio__turn_leave(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	release(bio->next, bio); /* those that came before do not */
 	leave(queue, bio);
-	part(queue, bio, MPIO__TURN_BARRIER);
 }
 
 struct mpio_bio *mpio__turn_next(struct mpio_queue *queue)
 {
 	struct mpio_bio *bio;
 
+	if (queue->free_bounces == NULL && queue->turns == 0)
+		return NULL; /* all of them need a slot */
 	for (bio = queue->waiting; bio != NULL; bio = bio->next) {
-		if (bio->waits == 0 && !(bio->turn & MPIO__TURN_BARRIER) &&
+		if (bio->waits == 0 &&
 		    (!bio->bounces || mpio__bounce_take(queue, bio)))
 			break;
 	}
 	if (bio != NULL)
 		leave(queue, bio);
-	return bio;
-}
-
-/* Whoever waits before a barrier is waited for: so it comes first. */
-struct mpio_bio *mpio__turn_barrier(struct mpio_queue *queue)
-{
-	struct mpio_bio *bio = queue->waiting;
-	struct mpio_bio *behind;
-
-	if (bio == NULL || !(bio->turn & MPIO__TURN_BARRIER) ||
-	    bio->waits != 0 || (bio->bounces && !mpio__bounce_take(queue, bio)))
-		return NULL;
-	leave(queue, bio);
-	part(queue, bio, MPIO__TURN_BARRIER);
-	for (behind = queue->waiting; behind != NULL; behind = behind->next)
-		behind->waits -= !waits_for(behind, bio);
 	return bio;
 }

@@ -178,12 +178,14 @@ int mpio_bio_add(struct mpio_bio *bio, void *data, uint32_t length);
  * many.
  *
  * A flush, or a bio with PREFLUSH, is a barrier: it is sent when all that was
- * submitted to the queue before has ended, and their `end_io` have returned or
- * wait; what is submitted after it is sent after it. The caller does not wait
- * for that. What an `end_io` submits meanwhile is behind it, and so is not
- * covered. While it waits it may be cancelled, by an `end_io` of what it waits
- * for, too: a log's record failed, and what would commit it is not to be
- * written.
+ * submitted to the queue before has ended and been told; what is submitted
+ * after it is sent after it. (Where a device has no PREFLUSH, after the flush
+ * that takes its place.) The caller does not wait for that. What an `end_io`
+ * submits meanwhile is behind it, and so is not covered. While it waits it may
+ * be cancelled, by an `end_io` of what it waits for, too: a log's record
+ * failed, and what would commit it is not to be written. But where a callback
+ * waits or polls, and nothing else is left that could end, it is sent before
+ * that callback has returned.
  *
  * Memory may lie anywhere. What the device finds misaligned is copied through
  * memory of the queue (`bounce_bytes` of its configuration), which costs time

@@ -36,9 +36,8 @@ struct mpio_stats {
 			 * it, and again before each part of it that is
 			 * driven again alone; in none of the counts of reads
 			 * above */
-	uint64_t turns; /* bios that waited for others: of the same block, or
-			 * flushes for what is before them, and what is behind
-			 * those */
+	uint64_t turns; /* writes and discards that waited for others of the
+			 * same block */
 	uint64_t memory_refused; /* announcements of memory without effect */
 	uint64_t merges;         /* bios that a plug joined to another */
 	uint64_t retries;        /* submits again: isolation, short transfers,

@@ -649,6 +649,27 @@ static void they_wait_for_bios_that_are_plugged(void **state)
 	assert_status(rig, 0, 0);
 }
 
+static void they_wait_for_bios_that_are_behind_a_flush(void **state)
+{
+	struct rig *rig = *state;
+
+	copies = 1;
+	rot(100);
+	rot(104);
+	rig->config.bios = 2;
+	mock_asynchronous(&rig->a);
+	open_verified(rig, 2);
+	rig->watch = WATCH_IO;
+	assert_int_equal(read_all(rig, 0), 2);
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	for (uint64_t i = 0; i < 2; i++)
+		start_io(rig, rig->queue, MPIO_BIO_READ, 0, 10 * i, 1);
+	assert_null(mpio_bio_get(rig->queue, MPIO_BIO_READ, 0));
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_status(rig, 0, 0);
+	assert_status(rig, 1, 0);
+}
+
 /* What the engine wrote into the page is newer than any copy. */
 static void a_copy_does_not_replace_dirty_blocks(void **state)
 {
@@ -706,6 +727,7 @@ int main(void)
 		RIG_TEST(
 			a_page_that_could_not_be_mapped_is_read_from_another_copy),
 		RIG_TEST(they_wait_for_bios_that_are_plugged),
+		TEST(they_wait_for_bios_that_are_behind_a_flush),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
