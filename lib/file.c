@@ -121,8 +121,9 @@ struct reading {
 	uint64_t pos;      /* of it */
 	uint64_t end;
 	uint64_t asked; /* pages up to here were asked for; 0: none were */
-	bool again;     /* it goes on in a page that was read in part */
-	bool waited;    /* not all of it was there */
+	uint64_t again; /* pages from here on, and up to there, were used by */
+	uint64_t again_end; /* the read that it goes on from */
+	bool waited;        /* not all of it was there */
 };
 
 uint64_t mpio__file_fetch(struct mpio_file *file, uint64_t start, uint64_t end,
@@ -183,11 +184,11 @@ static void take_hits(struct reading *reading)
 static int find(struct reading *reading, struct mpio_page **page)
 {
 	struct mpio_cache_mapping *mapping = reading->file->mapping;
-	bool again = reading->again;
+	uint64_t pos = reading->pos;
 
-	reading->again = false;
-	return again ? mpio_cache_find_again(mapping, reading->pos, page)
-		     : mpio_cache_find(mapping, reading->pos, page);
+	if (pos < reading->again_end && pos >= reading->again)
+		return mpio_cache_find_again(mapping, pos, page);
+	return mpio_cache_find(mapping, pos, page);
 }
 
 static int get_page(struct reading *reading, struct mpio_page **page)
@@ -241,8 +242,6 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 		.to = buffer,
 		.pos = pos,
 		.end = pos + length,
-		.again = reader != NULL && reader->goes_on &&
-			 (pos & (file->page_size - 1)) != 0,
 	};
 	uint64_t last; /* the last piece begins here */
 	int error = 0;
@@ -253,6 +252,8 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 			return (int64_t)length;
 		reader = mpio__file_begin(file, pos, length);
 	}
+	reading.again = reader->again;
+	reading.again_end = reader->again_end;
 	*backward = reader->backward;
 	last = reading.end - mpio__min_u64(reading.end - reading.pos,
 					   file->config.readahead_max);

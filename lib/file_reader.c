@@ -85,6 +85,25 @@ static void come_to(struct mpio_file *file, struct mpio_file_reader *reader,
 		reader->ahead = end;
 }
 
+/*
+ * A read uses none of the pages anew that the one before it lies in; nor one
+ * that it leaves the first bytes of out, going forward.
+ */
+static void note_again(const struct mpio_file *file,
+		       struct mpio_file_reader *reader, uint64_t begin)
+{
+	uint64_t from = reader->pos;
+
+	if (reader->backward)
+		from = ~from - reader->length;
+	reader->again_end = mpio__page_up(file, from + reader->length);
+	if (!reader->backward && begin >= reader->again_end) {
+		from = begin;
+		reader->again_end = mpio__page_up(file, begin);
+	}
+	reader->again = mpio__page_down(file, from);
+}
+
 static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 		  uint64_t pos, uint64_t length)
 {
@@ -93,9 +112,10 @@ static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 			       ? mpio__add_sat(begin, reader->stride)
 			       : begin + length;
 
-	reader->goes_on = !reader->backward && begin >= reader->end;
-	if (end <= reader->end) /* the same bytes again */
+	reader->again_end = 0;
+	if (end <= reader->end) /* the same bytes again: another use */
 		return;
+	note_again(file, reader, begin);
 	/* What it left out was in vain, and it goes on for long from here. */
 	if (!reader->backward && reader->stride == 0 &&
 	    mpio__page_up(file, reader->wanted) < begin) {
@@ -138,20 +158,19 @@ static bool makes_pattern(struct mpio_file *file,
 			  uint64_t end)
 {
 	bool backward = pos < reader->pos;
+	bool follows = backward && end >= reader->pos;
+	bool steps = reader->guess != 0 &&
+		     mpio__sub_modulo(pos, reader->pos) == reader->guess;
 
-	if (reader->reads != 1) /* and so it goes forward */
+	if (reader->reads != 1 || !(follows || steps)) /* it goes forward */
 		return false;
-	if (backward && end >= reader->pos) {
-		reader->backward = true;
-		reader->reads = 2;
-	} else if (reader->guess != 0 &&
-		   mpio__sub_modulo(pos, reader->pos) == reader->guess) {
-		reader->backward = backward;
+	note_again(file, reader, pos);
+	reader->backward = backward;
+	reader->reads = 2;
+	if (!follows) {
 		reader->stride =
 			backward ? reader->pos - pos : pos - reader->pos;
 		reader->reads = MPIO__READS_SURE;
-	} else {
-		return false;
 	}
 	set_out(file, reader, pos, end);
 	return true;

@@ -65,6 +65,10 @@
  * all readers come to equal shares of what a cache keeps of it. A ledger of
  * what was read ahead and of what was then wanted keeps the share that nobody
  * wants below a quarter.
+ *
+ * Where a reader's read and its next one lie in one page, since they are small
+ * or overlap, that is one use of it; so a scan, whichever way it goes, drives
+ * out none that others use over and over.
  */
 #ifndef MPIO_FILE_H
 #define MPIO_FILE_H
@@ -136,13 +140,15 @@ struct mpio_file_reader {
 	uint64_t mark;   /* who comes past it starts the next window */
 	uint64_t share;  /* bytes of the cache's that may lie ahead of it */
 	uint64_t run;    /* bytes since the sequence began */
-	uint32_t window; /* bytes, of the last one */
-	uint32_t depth;  /* so many windows are to be on their way */
-	uint32_t reads;  /* of the sequence, up to 3; 0: nobody reads here */
-	uint32_t used;   /* when; by the handle's count of reads */
+	uint64_t again;  /* the last read used none anew of the pages from here
+			  * on, */
+	uint64_t again_end; /* up to here */
+	uint32_t window;    /* bytes, of the last one */
+	uint32_t depth;     /* so many windows are to be on their way */
+	uint32_t reads;     /* of the sequence, up to 3; 0: nobody reads here */
+	uint32_t used;      /* when; by the handle's count of reads */
 	bool backward;
 	bool covered; /* all of the last read had been read ahead */
-	bool goes_on; /* it began where the one before ended, or behind */
 };
 
 /* I/Os of a read that goes straight to the caller's memory; the library's. */

@@ -239,6 +239,56 @@ static void a_scan_in_pieces_is_still_one(void **state)
 	ahead_rig_close(rig);
 }
 
+/*
+ * Reads of so many bytes, each a step from the one before, a negative one down;
+ * and others between. How many pages were used twice that way.
+ */
+static uint64_t promoted_by_scan(uint64_t length, int64_t step)
+{
+	struct ahead_rig *rig = ahead_rig_open(512, 0, NULL);
+	struct mpio_file other;
+	uint64_t promoted;
+
+	assert_int_equal(
+		mpio_file_open(&other, &rig->mapping, rig->queue, NULL), 0);
+	mpio_file_advise(&other, 0, 0, MPIO_ADVICE_RANDOM);
+	for (uint64_t i = 0; i < 3; i++) {
+		read_at(&other, QUIET, 64);
+		read_at(&other, QUIET + PAGE, 64);
+	}
+	promoted = stats_of(rig).promoted;
+	for (int64_t i = 1; i < 1000; i++) {
+		ahead_read(rig, (uint64_t)(110 * (int64_t)MIB + i * step),
+			   length);
+		read_at(&other, QUIET, 64);
+	}
+	promoted = stats_of(rig).promoted - promoted;
+	mpio_file_close(&other);
+	ahead_rig_close(rig);
+	return promoted;
+}
+
+static void so_is_one_that_goes_backwards(void **state)
+{
+	static const uint64_t lengths[] = {3000, 6000, 100000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		assert_int_equal(
+			promoted_by_scan(lengths[i], -(int64_t)lengths[i]), 0);
+}
+
+static void and_one_of_reads_that_overlap(void **state)
+{
+	static const uint64_t steps[] = {10, 512, 900, 999};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		assert_int_equal(promoted_by_scan(1000, (int64_t)steps[i]), 0);
+	assert_int_equal(promoted_by_scan(5000, PAGE), 0);
+	assert_int_equal(promoted_by_scan(5000, -(int64_t)PAGE), 0);
+}
+
 /* But who reads the same bytes again uses them twice. */
 static void the_same_bytes_again_are_another_use(void **state)
 {
@@ -268,6 +318,8 @@ int main(void)
 		cmocka_unit_test(who_comes_or_forgets_ends_it),
 		cmocka_unit_test(there_may_be_more_than_can_be_kept),
 		cmocka_unit_test(a_scan_in_pieces_is_still_one),
+		cmocka_unit_test(so_is_one_that_goes_backwards),
+		cmocka_unit_test(and_one_of_reads_that_overlap),
 		cmocka_unit_test(the_same_bytes_again_are_another_use),
 	};
 
