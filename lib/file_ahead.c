@@ -123,17 +123,6 @@ static uint64_t start_steps(struct mpio_file *file,
 	return from;
 }
 
-/* Where the page ends that a place lies in: it is read in any case. */
-static uint64_t page_end(const struct mpio_file *file,
-			 const struct mpio_file_reader *reader, uint64_t place)
-{
-	if (reader->stride != 0)
-		return place;
-	if (reader->backward)
-		return ~mpio__page_down(file, ~place);
-	return mpio__page_up(file, place);
-}
-
 /* How many steps a window has. */
 static uint32_t steps_in(const struct mpio_file *file,
 			 const struct mpio_file_reader *reader, uint32_t bytes)
@@ -159,7 +148,7 @@ static uint64_t window_end(const struct mpio_file *file,
 		return from;
 	}
 	from = mpio__add_sat(from, bytes);
-	from = page_end(file, reader, from);
+	from = mpio__file_page_end(file, reader, from);
 	return reader->backward ? from : mpio__min_u64(from, size);
 }
 
@@ -194,7 +183,7 @@ static bool read_again(struct mpio_file *file,
 {
 	const struct mpio_stats *stats = mpio_queue_stats(file->queue);
 	uint64_t pages = stats->pages_read;
-	uint64_t from = page_end(file, reader, reader->end);
+	uint64_t from = mpio__file_page_end(file, reader, reader->end);
 	uint64_t most = mpio__file_window_max(file, reader);
 	uint32_t window = (uint32_t)mpio__min_u64(reader->window, most);
 	uint64_t to;
@@ -249,7 +238,7 @@ static bool start_window(struct mpio_file *file,
 		return false; /* later, when it has come to some of it */
 	reader->window = next_window(file, reader);
 	if (reader->wanted == from)
-		from = page_end(file, reader, from);
+		from = mpio__file_page_end(file, reader, from);
 	to = window_end(file, reader, from, reader->window, size);
 	if (from >= to)
 		return false;
@@ -294,4 +283,5 @@ void mpio__file_look_ahead(struct mpio_file *file,
 	while (start_window(file, reader, pos, size) &&
 	       wants_another(file, reader)) {
 	}
+	mpio__file_expect(file, reader);
 }

@@ -57,10 +57,18 @@ struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
 /* It is nobody's, and not all of it was there: somebody may have begun. */
 struct mpio_file_reader *mpio__file_begin(struct mpio_file *file, uint64_t pos,
 					  uint64_t length);
+/* Say where a reader's next read is expected, by what lies ahead of it now. */
+void mpio__file_expect(struct mpio_file *file,
+		       const struct mpio_file_reader *reader);
 /* Bytes that are read on a reader's way from one of its places to another. */
 uint64_t mpio__file_bytes_between(const struct mpio_file *file,
 				  const struct mpio_file_reader *reader,
 				  uint64_t from, uint64_t to);
+
+/* Where the page ends that a reader's place lies in: it is read in any case. */
+uint64_t mpio__file_page_end(const struct mpio_file *file,
+			     const struct mpio_file_reader *reader,
+			     uint64_t place);
 
 /* Bytes that a reader's read of a step takes. */
 static inline uint64_t

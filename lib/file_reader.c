@@ -5,7 +5,7 @@
  * A reader is a sequence of reads: each begins where the last one ended, a few
  * pages of what was read ahead left out perhaps, or a fixed stride behind where
  * it began. One that goes backwards is the same with places counted from the
- * other side, and leaves out none.
+ * other side.
  */
 #include "file_private.h"
 
@@ -26,6 +26,17 @@ uint64_t mpio__file_bytes_between(const struct mpio_file *file,
 	return bytes;
 }
 
+uint64_t mpio__file_page_end(const struct mpio_file *file,
+			     const struct mpio_file_reader *reader,
+			     uint64_t place)
+{
+	if (reader->stride != 0)
+		return place;
+	if (reader->backward)
+		return ~mpio__page_down(file, ~place);
+	return mpio__page_up(file, place);
+}
+
 /*
  * How far behind its last page a reader may go on: it may leave out a few pages
  * of what was read ahead of it, as an engine does that meets pages of another
@@ -40,23 +51,27 @@ static uint64_t hop(const struct mpio_file *file,
 }
 
 /* Say where a reader's next read is expected. */
-static void expect(struct mpio_file *file,
-		   const struct mpio_file_reader *reader)
+void mpio__file_expect(struct mpio_file *file,
+		       const struct mpio_file_reader *reader)
 {
 	struct mpio_file_place *place = &file->places[reader - file->readers];
-	/* It may read bytes again, or leave out the rest of a page. */
-	uint64_t last = mpio__page_up(file, reader->end);
-	uint64_t room = 0;
+	uint64_t from = reader->end;
+	uint64_t to = from;
 
-	place->backward = reader->backward;
-	place->from = reader->backward ? ~reader->end : reader->end;
-	if (reader->stride == 0 && reader->backward) {
-		room = reader->end - reader->pos;
-	} else if (reader->stride == 0) {
-		place->from = reader->pos;
-		room = hop(file, reader, last) - reader->pos;
+	/* It may read bytes again, or leave out the rest of a page. */
+	if (reader->stride == 0) {
+		from = reader->pos;
+		to = hop(file, reader,
+			 mpio__file_page_end(file, reader, reader->end));
 	}
-	place->room = (uint32_t)mpio__min_u64(room, UINT32_MAX);
+	if (reader->reads == 1) /* it may yet turn out to go backwards */
+		from = mpio__page_down(file, from);
+	/* Nothing lies ahead of it yet, and its reads are small perhaps. */
+	if (reader->backward && reader->reads < MPIO__READS_SURE)
+		to = mpio__add_sat(to, file->page_size);
+	place->backward = reader->backward;
+	place->from = reader->backward ? ~to : from;
+	place->room = (uint32_t)mpio__min_u64(to - from, UINT32_MAX);
 }
 
 /* Whether a read of [pos, end) is the one that is expected. */
@@ -83,6 +98,24 @@ static void come_to(struct mpio_file *file, struct mpio_file_reader *reader,
 		reader->wanted = end;
 	if (reader->ahead < end)
 		reader->ahead = end;
+}
+
+/*
+ * Pages that a reader leaves out were read in vain, and it goes on for long
+ * from behind them. The rest of a page that it was in is no loss.
+ */
+static void leave_out(struct mpio_file *file, struct mpio_file_reader *reader,
+		      uint64_t begin)
+{
+	uint64_t from = mpio__file_page_end(file, reader, reader->wanted);
+	uint64_t to = reader->backward ? ~mpio__page_up(file, ~begin)
+				       : mpio__page_down(file, begin);
+
+	if (reader->stride != 0 || from >= to)
+		return;
+	come_to(file, reader, from);
+	reader->wanted = to;
+	reader->run = 0;
 }
 
 /*
@@ -116,20 +149,31 @@ static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 	if (end <= reader->end) /* the same bytes again: another use */
 		return;
 	note_again(file, reader, begin);
-	/* What it left out was in vain, and it goes on for long from here. */
-	if (!reader->backward && reader->stride == 0 &&
-	    mpio__page_up(file, reader->wanted) < begin) {
-		reader->wanted = begin;
-		reader->run = 0;
-	}
+	leave_out(file, reader, begin);
 	come_to(file, reader, end);
 	reader->run += length;
 	reader->pos = begin;
 	reader->end = end;
 	reader->length = length;
-	expect(file, reader);
 	if (reader->reads < MPIO__READS_SURE)
 		reader->reads++;
+	mpio__file_expect(file, reader);
+}
+
+/*
+ * Several reads lie in a page, and all but one find it. If one does that lies
+ * before the first, it goes backwards perhaps: then the next one that does not
+ * ends in the page before.
+ */
+static bool turns_back(const struct mpio_file *file,
+		       struct mpio_file_reader *reader, uint64_t pos)
+{
+	uint64_t page = mpio__page_down(file, reader->pos);
+
+	if (reader->reads != 1 || pos >= reader->pos)
+		return false;
+	reader->back = page - mpio__min_u64(page, file->page_size - 1);
+	return true;
 }
 
 /* Start a reader anew in some place. */
@@ -137,6 +181,7 @@ static void set_out(struct mpio_file *file, struct mpio_file_reader *reader,
 		    uint64_t pos, uint64_t end)
 {
 	reader->pos = reader->backward ? ~end : pos;
+	reader->back = pos;
 	reader->end = reader->backward ? ~pos : end;
 	if (reader->stride != 0)
 		reader->end = mpio__add_sat(reader->pos, reader->stride);
@@ -146,19 +191,20 @@ static void set_out(struct mpio_file *file, struct mpio_file_reader *reader,
 	reader->window = 0;
 	reader->depth = 1;
 	reader->run += reader->length;
-	expect(file, reader);
+	mpio__file_expect(file, reader);
 }
 
 /*
  * A read that follows none may make a pattern of one that stands alone: it
- * ends where that began, or lies as far from it as that from the one before.
+ * ends where that began, or where that turned back to, or lies as far from it
+ * as that from the one before.
  */
 static bool makes_pattern(struct mpio_file *file,
 			  struct mpio_file_reader *reader, uint64_t pos,
 			  uint64_t end)
 {
 	bool backward = pos < reader->pos;
-	bool follows = backward && end >= reader->pos;
+	bool follows = backward && end >= reader->back;
 	bool steps = reader->guess != 0 &&
 		     mpio__sub_modulo(pos, reader->pos) == reader->guess;
 
@@ -226,7 +272,8 @@ struct mpio_file_reader *mpio__file_go_on(struct mpio_file *file, uint64_t pos,
 		/* They are taken in order: behind it there is nobody either. */
 		if (file->places[i].from == UINT64_MAX)
 			break;
-		if (is_expected(&file->places[i], pos, pos + length)) {
+		if (is_expected(&file->places[i], pos, pos + length) &&
+		    !turns_back(file, reader, pos)) {
 			go_on(file, reader, pos, length);
 			reader->used = ++file->reads;
 			return reader;

@@ -53,7 +53,7 @@
  *
  * Reading ahead. A read that goes on where one of the last few ended, or at
  * most four pages behind that within what was read ahead (each such sequence is
- * a reader; a handle knows MPIO_FILE_READERS of them), goes back from there, or
+ * a reader; a handle knows MPIO_FILE_READERS of them), goes back likewise, or
  * keeps its distance from the last two, is part of a pattern. From a reader's
  * third read on, and at once at the beginning of the file, what comes next is
  * read ahead: a window that doubles each time the reader comes to where the
@@ -68,7 +68,8 @@
  *
  * Where a reader's read and its next one lie in one page, since they are small
  * or overlap, that is one use of it; so a scan, whichever way it goes, drives
- * out none that others use over and over.
+ * out none that others use over and over. (But where one of small reads that
+ * goes backwards begins, nobody knows that yet: this one page is used twice.)
  */
 #ifndef MPIO_FILE_H
 #define MPIO_FILE_H
@@ -134,6 +135,8 @@ struct mpio_file_reader {
 	uint64_t stride; /* between beginnings; 0: one follows the other */
 	uint64_t guess;  /* the same, if the next read is as far from the first
 			  * as that was from one before; modulo 2^64 */
+	uint64_t back;   /* of a first read: one that begins before it and ends
+			  * here or behind makes it go backwards */
 	uint64_t length; /* bytes of the last read */
 	uint64_t ahead;  /* up to here was read ahead, */
 	uint64_t wanted; /* and from here on nobody came for it yet */

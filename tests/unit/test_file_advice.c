@@ -195,7 +195,7 @@ static void noreuse_leaves_no_pages(void **state)
 
 /*
  * Until all of them is read they stay, as soon as it is known which way it
- * goes: when of two reads in a row neither was there.
+ * goes: when the page before the first was not there either.
  */
 static void nor_does_it_when_they_are_read_backwards(void **state)
 {
@@ -207,8 +207,8 @@ static void nor_does_it_when_they_are_read_backwards(void **state)
 	for (uint64_t pos = 5 * PAGE - BLOCK; pos > 0; pos -= BLOCK)
 		assert_int_equal(handle_read(pos - BLOCK, BLOCK), BLOCK);
 	assert_trace(cached->rig,
-		     "read 116+4, read 112+4, read 112+4, read 108+4, "
-		     "read 104+4, read 100+4");
+		     "read 116+4, read 112+4, read 108+4, read 104+4, "
+		     "read 100+4");
 	assert_int_equal(cached_pages(cached), 1);
 	assert_true(is_cached(cached, 4)); /* it began there */
 	/* Forwards again, from a page's last block on. */

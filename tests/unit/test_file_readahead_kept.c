@@ -278,6 +278,18 @@ static void so_is_one_that_goes_backwards(void **state)
 			promoted_by_scan(lengths[i], -(int64_t)lengths[i]), 0);
 }
 
+/* Of several in a page; but where it began nobody knew which way it goes. */
+static void also_with_small_reads(void **state)
+{
+	static const uint64_t lengths[] = {100, 512, 1000, 1024, 3000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		assert_in_range(
+			promoted_by_scan(lengths[i], -(int64_t)lengths[i]), 0,
+			1);
+}
+
 static void and_one_of_reads_that_overlap(void **state)
 {
 	static const uint64_t steps[] = {10, 512, 900, 999};
@@ -319,6 +331,7 @@ int main(void)
 		cmocka_unit_test(there_may_be_more_than_can_be_kept),
 		cmocka_unit_test(a_scan_in_pieces_is_still_one),
 		cmocka_unit_test(so_is_one_that_goes_backwards),
+		cmocka_unit_test(also_with_small_reads),
 		cmocka_unit_test(and_one_of_reads_that_overlap),
 		cmocka_unit_test(the_same_bytes_again_are_another_use),
 	};

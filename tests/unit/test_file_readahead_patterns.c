@@ -47,6 +47,22 @@ static void and_so_are_steps_down(void **state)
 	ahead_rig_close(rig);
 }
 
+/* Some of them are to the page before, as if it was a backward scan. */
+static void also_if_they_are_small(void **state)
+{
+	static const uint64_t steps[] = {4 * KIB, 5000, 6 * KIB, 8 * KIB};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct ahead_rig *rig = ahead_rig_open(2048, 0, NULL);
+
+		for (uint64_t j = 0; j < 400; j++)
+			ahead_read(rig, 30 * MIB - j * steps[i], 100);
+		assert_in_range(rig->demands, 3, 6);
+		ahead_rig_close(rig);
+	}
+}
+
 /* But for the last of all. */
 static void steps_down_are_read_ahead_to_the_first_byte(void **state)
 {
@@ -77,6 +93,15 @@ static void a_backward_scan_is_read_ahead(void **state)
 	read_down(8 * MIB, 4 * KIB);
 	read_down(8 * MIB, 64 * KIB);
 	read_down(8 * MIB + 3 * PAGE, 20 * KIB);
+}
+
+/* Several of them lie in a page. */
+static void and_so_is_one_of_small_reads(void **state)
+{
+	(void)state;
+	read_down(8 * MIB, KIB);
+	read_down(8 * MIB + 3 * PAGE, 1000);
+	read_down(2 * MIB + PAGE, 100);
 }
 
 /* ---- What is no pattern -------------------------------------------------- */
@@ -129,8 +154,10 @@ int main(void)
 		cmocka_unit_test(steps_are_read_ahead),
 		cmocka_unit_test(a_window_has_64_steps_at_most),
 		cmocka_unit_test(and_so_are_steps_down),
+		cmocka_unit_test(also_if_they_are_small),
 		cmocka_unit_test(steps_down_are_read_ahead_to_the_first_byte),
 		cmocka_unit_test(a_backward_scan_is_read_ahead),
+		cmocka_unit_test(and_so_is_one_of_small_reads),
 		cmocka_unit_test(two_reads_are_no_steps),
 		cmocka_unit_test(steps_larger_than_a_window_are_not_read_ahead),
 		cmocka_unit_test(the_same_bytes_again_are_no_sequence),
