@@ -123,6 +123,7 @@ struct reading {
 	uint64_t asked; /* pages up to here were asked for; 0: none were */
 	uint64_t again; /* pages from here on, and up to there, were used by */
 	uint64_t again_end; /* the read that it goes on from */
+	uint64_t dropped;   /* bytes of such pages that are gone since */
 	bool waited;        /* not all of it was there */
 };
 
@@ -181,14 +182,19 @@ static void take_hits(struct reading *reading)
 		take(reading, reading->end, page);
 }
 
+static bool is_again(const struct reading *reading)
+{
+	return reading->pos < reading->again_end &&
+	       reading->pos >= reading->again;
+}
+
 static int find(struct reading *reading, struct mpio_page **page)
 {
 	struct mpio_cache_mapping *mapping = reading->file->mapping;
-	uint64_t pos = reading->pos;
 
-	if (pos < reading->again_end && pos >= reading->again)
-		return mpio_cache_find_again(mapping, pos, page);
-	return mpio_cache_find(mapping, pos, page);
+	if (is_again(reading))
+		return mpio_cache_find_again(mapping, reading->pos, page);
+	return mpio_cache_find(mapping, reading->pos, page);
 }
 
 static int get_page(struct reading *reading, struct mpio_page **page)
@@ -203,6 +209,8 @@ static int get_page(struct reading *reading, struct mpio_page **page)
 	if (find(reading, page) == 0)
 		return 0;
 	reading->waited = true;
+	if (is_again(reading))
+		reading->dropped += file->page_size;
 	if (reading->asked <= reading->pos)
 		ask(reading);
 	return mpio_cache_get(file->mapping, file->queue, reading->pos, page);
@@ -243,6 +251,9 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 		.pos = pos,
 		.end = pos + length,
 	};
+	const struct mpio_stats *stats = mpio_queue_stats(file->queue);
+	uint64_t pages = stats->pages_read;
+	uint64_t ahead = file->stats.ahead;
 	uint64_t last; /* the last piece begins here */
 	int error = 0;
 
@@ -262,6 +273,11 @@ static int64_t read_cached(struct mpio_file *file, void *buffer,
 		mpio__file_look_ahead(file, reader, last, size);
 		error = take_all(&reading, reading.end);
 	}
+	if (stats->pages_read != pages)
+		mpio__file_note_read(
+			file, reader,
+			(stats->pages_read - pages) << file->page_shift,
+			file->stats.ahead - ahead + reading.dropped);
 	if (reading.waited)
 		mpio__file_look_further(file, reader);
 	return so_far(&reading, pos, error);

@@ -204,6 +204,20 @@ static bool read_again(struct mpio_file *file,
 	return bytes != 0;
 }
 
+void mpio__file_note_read(struct mpio_file *file,
+			  struct mpio_file_reader *reader, uint64_t bytes,
+			  uint64_t others)
+{
+	uint64_t lost;
+
+	others += reader->fresh;
+	if (bytes <= others || reader->early == 0)
+		return;
+	lost = mpio__min_u64(bytes - others, reader->early);
+	mpio__file_note_lost(file, reader, lost);
+	file->stats.wanted -= lost;
+}
+
 void mpio__file_look_further(struct mpio_file *file,
 			     struct mpio_file_reader *reader)
 {
@@ -214,7 +228,7 @@ void mpio__file_look_further(struct mpio_file *file,
 		return;
 	take_share(file, reader);
 	before = windows_more(reader);
-	if (read_again(file, reader) || !reader->covered ||
+	if (read_again(file, reader) || reader->fresh != 0 ||
 	    reader->stride != 0 || reader->window < file->config.readahead_max)
 		return;
 	reader->depth = mpio__min_u32(2 * reader->depth, DEPTH_MAX);

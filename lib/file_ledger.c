@@ -2,17 +2,18 @@
 /*
  * File: the ledger of what is read ahead, which keeps guesses honest.
  *
- * Of what has been read ahead (A bytes), so much was then wanted (W). A window
- * of n bytes is made only as large as
+ * Of what has been read ahead (A bytes), so much was then wanted, and was still
+ * there (W). A window of n bytes is made only as large as
  *
  *     A + n - W  <=  (A + n) / 4 + allowance
  *
  * allows: should nobody come for any of what is on its way, no more than a
  * quarter of all (and the allowance, once) was in vain. It is a little less
- * than a quarter, for what is lost before anybody comes for it. A handle that
- * used its allowance up gets no windows, until a reader shows that it goes on
- * for long: then it gets small ones. If those are wanted, larger ones are soon
- * allowed again; if not, the next reader must show more.
+ * than a quarter, for what is lost is known late: when somebody comes for it.
+ * A handle that used its allowance up gets no windows, until a reader shows
+ * that it goes on for long: then it gets small ones. If those are wanted,
+ * larger ones are soon allowed again; if not, or if they are lost, the next
+ * reader, or this one, must show more.
  */
 #include "file_private.h"
 
@@ -60,6 +61,14 @@ void mpio__file_note_wanted(struct mpio_file *file, uint64_t bytes)
 {
 	file->ledger_wanted =
 		mpio__min_u64(file->ledger_wanted + bytes, file->ledger_ahead);
+}
+
+/* It is a long sequence still, but what the ledger lacks it must show anew. */
+void mpio__file_note_lost(struct mpio_file *file,
+			  struct mpio_file_reader *reader, uint64_t bytes)
+{
+	file->ledger_wanted -= mpio__min_u64(file->ledger_wanted, bytes);
+	reader->run = mpio__min_u64(reader->run, LONG_RUN + 1);
 }
 
 /*

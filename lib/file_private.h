@@ -89,6 +89,15 @@ void mpio__file_look_ahead(struct mpio_file *file,
 			   uint64_t size);
 
 /*
+ * A read has ended, and so many bytes were read meanwhile, `others` of them
+ * ahead, or again: if there are more than those of pages that had not been read
+ * ahead, then some that had been were lost. To the ledger they were in vain.
+ */
+void mpio__file_note_read(struct mpio_file *file,
+			  struct mpio_file_reader *reader, uint64_t bytes,
+			  uint64_t others);
+
+/*
  * A reader had to wait. If it was for what had been read ahead, the device
  * takes longer than the reader: it gets twice as many windows in time.
  */
@@ -101,6 +110,9 @@ void mpio__file_look_further(struct mpio_file *file,
 void mpio__file_note_ahead(struct mpio_file *file, uint64_t bytes);
 /* So much of what had been was wanted. */
 void mpio__file_note_wanted(struct mpio_file *file, uint64_t bytes);
+/* So much of that was not there any more when its reader came. */
+void mpio__file_note_lost(struct mpio_file *file,
+			  struct mpio_file_reader *reader, uint64_t bytes);
 /* The largest window of which all may be in vain. */
 uint64_t mpio__file_may_waste(const struct mpio_file *file);
 /*

@@ -83,17 +83,22 @@ static bool is_expected(const struct mpio_file_place *place, uint64_t pos,
 	return at >= place->from && at - place->from <= place->room;
 }
 
-/* Somebody was there before: count what was read ahead and is wanted now. */
+/*
+ * Somebody was there before: count what was read ahead and is wanted now, as
+ * many pages as he comes to.
+ */
 static void come_to(struct mpio_file *file, struct mpio_file_reader *reader,
 		    uint64_t end)
 {
-	uint64_t wanted =
-		mpio__file_bytes_between(file, reader, reader->wanted,
-					 mpio__min_u64(end, reader->ahead));
+	uint64_t from = mpio__file_page_end(file, reader, reader->wanted);
+	uint64_t to = mpio__file_page_end(file, reader, end);
 
-	mpio__file_note_wanted(file, wanted);
-	file->stats.wanted += wanted;
-	reader->covered = end <= reader->ahead;
+	reader->early = mpio__file_bytes_between(
+		file, reader, from, mpio__min_u64(to, reader->ahead));
+	reader->fresh = mpio__file_bytes_between(file, reader, from, to) -
+			reader->early;
+	mpio__file_note_wanted(file, reader->early);
+	file->stats.wanted += reader->early;
 	if (reader->wanted < end)
 		reader->wanted = end;
 	if (reader->ahead < end)
@@ -113,7 +118,6 @@ static void leave_out(struct mpio_file *file, struct mpio_file_reader *reader,
 
 	if (reader->stride != 0 || from >= to)
 		return;
-	come_to(file, reader, from);
 	reader->wanted = to;
 	reader->run = 0;
 }
@@ -146,6 +150,7 @@ static void go_on(struct mpio_file *file, struct mpio_file_reader *reader,
 			       : begin + length;
 
 	reader->again_end = 0;
+	reader->early = 0;
 	if (end <= reader->end) /* the same bytes again: another use */
 		return;
 	note_again(file, reader, begin);
@@ -185,7 +190,7 @@ static void set_out(struct mpio_file *file, struct mpio_file_reader *reader,
 	reader->end = reader->backward ? ~pos : end;
 	if (reader->stride != 0)
 		reader->end = mpio__add_sat(reader->pos, reader->stride);
-	reader->length = end - pos;
+	reader->length = reader->fresh = end - pos;
 	reader->ahead = reader->wanted = reader->end;
 	reader->mark = 0;
 	reader->window = 0;

@@ -63,8 +63,11 @@
  * ahead of a reader, but for a window, is an eighth of the cache at most; less,
  * if much lies ahead of others in the same cache, whatever handle they are of:
  * all readers come to equal shares of what a cache keeps of it. A ledger of
- * what was read ahead and of what was then wanted keeps the share that nobody
- * wants below a quarter.
+ * what was read ahead and of what was then wanted, and still there, keeps the
+ * share that was in vain below a quarter. Besides, once, a handle may read as
+ * much in vain as the largest windows need to get going, 400 KiB by default;
+ * and a sequence that goes on for long, which is 4 MiB at most, gets one more
+ * of the smallest windows in any case, and others while those are not in vain.
  *
  * Where a reader's read and its next one lie in one page, since they are small
  * or overlap, that is one use of it; so a scan, whichever way it goes, drives
@@ -120,7 +123,8 @@ struct mpio_file_config {
 struct mpio_file_stats {
 	uint64_t ahead;    /* bytes that were read ahead, or were there; twice
 			   * if the cache needed their frames meanwhile */
-	uint64_t wanted;   /* of them, that the reader came to; but once */
+	uint64_t wanted;   /* of them, that the reader came to, and found; but
+			    * once */
 	uint64_t windows;  /* how often some were */
 	uint64_t straight; /* bytes read straight into the caller's memory */
 };
@@ -143,6 +147,9 @@ struct mpio_file_reader {
 	uint64_t mark;   /* who comes past it starts the next window */
 	uint64_t share;  /* bytes of the cache's that may lie ahead of it */
 	uint64_t run;    /* bytes since the sequence began */
+	uint64_t early;  /* of the pages that the last read came to, bytes that
+			  * had been read ahead, */
+	uint64_t fresh;  /* and the others */
 	uint64_t again;  /* the last read used none anew of the pages from here
 			  * on, */
 	uint64_t again_end; /* up to here */
@@ -151,7 +158,6 @@ struct mpio_file_reader {
 	uint32_t reads;     /* of the sequence, up to 3; 0: nobody reads here */
 	uint32_t used;      /* when; by the handle's count of reads */
 	bool backward;
-	bool covered; /* all of the last read had been read ahead */
 };
 
 /* I/Os of a read that goes straight to the caller's memory; the library's. */

@@ -124,11 +124,12 @@ void ahead_rig_close(struct ahead_rig *rig)
 	free(rig);
 }
 
-uint64_t ahead_read(struct ahead_rig *rig, uint64_t pos, uint64_t length)
+uint64_t ahead_read_by(struct ahead_rig *rig, struct mpio_file *file,
+		       uint64_t pos, uint64_t length)
 {
 	static unsigned char buffer[4 * 1024 * 1024];
-	uint64_t size = mpio_file_size(&rig->file);
-	uint64_t before = mpio_file_stats(&rig->file).ahead;
+	uint64_t size = mpio_file_size(file);
+	uint64_t before = mpio_file_stats(file).ahead;
 	uint64_t left = pos < size ? size - pos : 0;
 
 	assert_in_range(length, 1, sizeof(buffer));
@@ -136,8 +137,8 @@ uint64_t ahead_read(struct ahead_rig *rig, uint64_t pos, uint64_t length)
 		left = length;
 	rig->pos = pos;
 	rig->end = pos + left;
-	assert_int_equal(
-		mpio_file_read(&rig->file, buffer, (size_t)length, pos), left);
+	assert_int_equal(mpio_file_read(file, buffer, (size_t)length, pos),
+			 left);
 	for (uint64_t at = pos / PAGE; at * PAGE < pos + left; at++) {
 		rig->wanted += rig->early[at] * PAGE;
 		rig->on_its_way -= rig->early[at] * PAGE;
@@ -145,7 +146,12 @@ uint64_t ahead_read(struct ahead_rig *rig, uint64_t pos, uint64_t length)
 	}
 	rig->pos = rig->end = 0;
 	mpio_queue_poll(rig->queue);
-	return mpio_file_stats(&rig->file).ahead - before;
+	return mpio_file_stats(file).ahead - before;
+}
+
+uint64_t ahead_read(struct ahead_rig *rig, uint64_t pos, uint64_t length)
+{
+	return ahead_read_by(rig, &rig->file, pos, length);
 }
 
 void ahead_read_run(struct ahead_rig *rig, uint64_t from, uint64_t to,

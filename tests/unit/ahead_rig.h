@@ -73,6 +73,9 @@ void ahead_rig_close(struct ahead_rig *rig);
 
 /* Read, and tell how much was read ahead meanwhile. */
 uint64_t ahead_read(struct ahead_rig *rig, uint64_t pos, uint64_t length);
+/* The same by another handle of the file. */
+uint64_t ahead_read_by(struct ahead_rig *rig, struct mpio_file *file,
+		       uint64_t pos, uint64_t length);
 void ahead_read_run(struct ahead_rig *rig, uint64_t from, uint64_t to,
 		    uint64_t length);
 /* Let nobody know of what was before, but the handle. */

@@ -219,6 +219,82 @@ static void a_large_read_gets_one_small_window_on_trust(void **state)
 	ahead_rig_close(rig);
 }
 
+/* ---- Lost ---------------------------------------------------------------- */
+
+#define MANY 32u
+#define EACH (3 * MIB)
+
+/*
+ * More than the cache keeps is read ahead of many handles that read by turns,
+ * each a step, of so many bytes, behind where it read before. Now and then each
+ * gets a small window on trust.
+ */
+static void read_by_many(struct ahead_rig *rig, struct mpio_file *files,
+			 uint64_t length, uint64_t step)
+{
+	uint64_t told = 0;
+	uint64_t ahead = 0;
+
+	for (uint64_t pos = 0; pos < EACH; pos += step)
+		for (uint32_t i = 0; i < MANY; i++)
+			ahead_read_by(rig, &files[i], 2 * i * EACH + pos,
+				      length);
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct mpio_file_stats stats = mpio_file_stats(&files[i]);
+
+		assert_true(stats.wanted <= stats.ahead);
+		ahead += stats.ahead;
+		told += stats.ahead - stats.wanted;
+	}
+	print_message(
+		"%" PRIu64 " each %" PRIu64 ": %" PRIu64 " KiB ahead, %" PRIu64
+		" in vain; told %" PRIu64 ", %" PRIu64 "\n",
+		length, step, rig->ahead / KIB,
+		(rig->ahead - rig->wanted) / KIB, ahead / KIB, told / KIB);
+	assert_true(rig->ahead - rig->wanted <=
+		    rig->ahead / 4 + MANY * (ALLOWANCE + EACH / 16));
+	assert_true(told <= ahead / 4 + MANY * (ALLOWANCE + EACH / 16));
+	assert_true(rig->ahead - rig->wanted <= told);
+}
+
+/* Then one of them reads on alone, for long. */
+static void many_and_one(uint64_t length, uint64_t step, uint32_t demands)
+{
+	struct ahead_rig *rig = ahead_rig_open(512, 0, NULL);
+	struct mpio_file files[MANY];
+
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(mpio_file_open(&files[i], &rig->mapping,
+						rig->queue, NULL),
+				 0);
+	read_by_many(rig, files, length, step);
+	for (uint64_t pos = QUIET; pos < QUIET + 24 * MIB; pos += step) {
+		if (pos < QUIET + 16 * MIB)
+			ahead_forget_counts(rig);
+		ahead_read_by(rig, &files[0], pos, length);
+	}
+	assert_in_range(rig->demands, 0, demands);
+	for (uint32_t i = 0; i < MANY; i++)
+		mpio_file_close(&files[i]);
+	ahead_rig_close(rig);
+}
+
+static void what_the_cache_could_not_keep_was_in_vain(void **state)
+{
+	(void)state;
+	many_and_one(20000, 20000, 0);
+	many_and_one(64 * KIB, 64 * KIB, 0);
+	many_and_one(256 * KIB, 256 * KIB, 0);
+}
+
+/* But a small window has none of such steps. */
+static void and_so_it_was_of_steps(void **state)
+{
+	(void)state;
+	many_and_one(128 * KIB, 132 * KIB, UINT32_MAX);
+	many_and_one(256 * KIB, 260 * KIB, UINT32_MAX);
+}
+
 /* ---- Afterwards ---------------------------------------------------------- */
 
 /* The cache is large enough that nothing is lost before it is wanted. */
@@ -268,6 +344,8 @@ int main(void)
 		cmocka_unit_test(patterns_that_end_are_guessed_little_in_vain),
 		cmocka_unit_test(so_it_is_when_reads_are_larger_than_windows),
 		cmocka_unit_test(a_large_read_gets_one_small_window_on_trust),
+		cmocka_unit_test(what_the_cache_could_not_keep_was_in_vain),
+		cmocka_unit_test(and_so_it_was_of_steps),
 		cmocka_unit_test(
 			what_was_in_vain_does_not_keep_back_a_long_run),
 		cmocka_unit_test(it_goes_against_the_ledger),
