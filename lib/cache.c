@@ -193,14 +193,16 @@ static int obtain(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	}
 }
 
-/* The same, locked in any case. */
+/* The same, locked in any case, but not while the end moves down before it. */
 static int grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		uint64_t key, struct mpio__frame **frame)
 {
 	for (;;) {
 		bool is_new;
-		int error = obtain(file, queue, key, frame, &is_new);
+		int error = mpio__cut_wait(file, queue, key);
 
+		if (error == 0)
+			error = obtain(file, queue, key, frame, &is_new);
 		if (error != 0)
 			return error;
 		if (!is_new)
@@ -385,6 +387,7 @@ int mpio_cache_attach(struct mpio_cache *cache, struct mpio_cache_mapping *file)
 	*file = (struct mpio_cache_mapping){
 		.mapping = file->mapping,
 		.cache = cache,
+		.cut = UINT64_MAX,
 		.block_shift = mpio__log2(block_size),
 		/* What is sealed is a page, with all that is in it. */
 		.unit = file->mapping.ops->seal != NULL ? page_size

@@ -457,6 +457,9 @@ int mpio__frame_wait(struct mpio__frame *frame, struct mpio_queue *queue,
 /* The same for one that is not pinned. */
 int mpio__frame_await(struct mpio__frame *frame, struct mpio_queue *queue,
 		      uint32_t states);
+/* Until nobody cuts off a page that a thread wants to lock. */
+int mpio__cut_wait(const struct mpio_cache_mapping *file,
+		   struct mpio_queue *queue, uint64_t key);
 
 /* cache_io.c */
 

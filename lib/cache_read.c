@@ -234,6 +234,8 @@ static bool add(struct ahead *ahead, uint64_t key, uint32_t wanted)
 	struct mpio_cache *cache = ahead->file->cache;
 	struct mpio__frame *frame;
 
+	if (key >= ahead->file->cut)
+		return false;
 	if (ahead->left == 0)
 		ahead->run = mpio__cache_take_run(cache, ahead->before, wanted,
 						  &ahead->left);

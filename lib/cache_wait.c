@@ -241,6 +241,22 @@ MPIO__APART int mpio__frame_await(struct mpio__frame *frame,
 	return error;
 }
 
+/*
+ * Who cuts a file waits for all that are at pages there, and would for ever if
+ * others came. A thread that has nothing locked and walks nothing can wait for
+ * him: nobody waits for it. In a callback it cannot.
+ */
+int mpio__cut_wait(const struct mpio_cache_mapping *file,
+		   struct mpio_queue *queue, uint64_t key)
+{
+	int error = 0;
+
+	while (error == 0 && key >= file->cut &&
+	       !mpio__is_nested(file->cache, queue))
+		error = mpio__cache_wait_event(file->cache, queue);
+	return error;
+}
+
 int mpio_cache_wait(struct mpio_page *page, struct mpio_queue *queue)
 {
 	struct mpio__frame *frame = mpio__frame_of(page);

@@ -344,9 +344,11 @@ MPIO__APART static int cut(struct mpio_cache_mapping *file,
 
 	if (error != 0)
 		return error;
-	do { /* others may come while one is waited for */
-		error = wait_once(file, queue, size >> cache->page_shift);
+	file->cut = size >> cache->page_shift;
+	do { /* who had come before may still lock one */
+		error = wait_once(file, queue, file->cut);
 	} while (error > 0);
+	file->cut = UINT64_MAX;
 	if (error == 0 && size < file->mapping.size) {
 		file->mapping.size = size;
 		mpio__cache_change(file, size, UINT64_MAX);

@@ -198,6 +198,8 @@ struct mpio_cache_mapping {
 	struct mpio_cache_mapping *walk_next;  /* files that are walked */
 	struct mpio_cache_mapping *dirty_next; /* files with dirty pages */
 	struct mpio_cache_mapping *dirty_prev;
+	uint64_t cut;         /* the first page that is being cut off, or all
+			       * bits: none is */
 	uint64_t full;        /* a bit for each block of a page */
 	uint32_t block_shift; /* block size, as a power of two */
 	uint32_t unit;        /* bytes; filled and made dirty as one */
@@ -338,8 +340,10 @@ uint64_t mpio_cache_end(struct mpio_cache_mapping *file);
  * Down: pages behind the new end are dropped, dirty or not, those that are
  * pinned when they are put; what is left of the last block behind the end is
  * zeroed, and written back as zeros later, unless `get_block` says that it is a
- * hole, or UNWRITTEN. The engine may free the blocks behind the end when this
- * has returned. Up: what comes between reads as zeros, unless `get_block` names
+ * hole, or UNWRITTEN. Whoever fills, changes or reads pages there is waited
+ * for; who comes to lock one meanwhile waits until the end has moved, but for
+ * callbacks. The engine may free the blocks behind the end when this has
+ * returned. Up: what comes between reads as zeros, unless `get_block` names
  * blocks there.
  *
  * @param file   any
@@ -507,7 +511,8 @@ void mpio_cache_put(struct mpio_page *page);
  * @param count  pages
  * @param flags  MPIO_READ_* flags, most likely MPIO_READ_AHEAD
  * @return how many of the first pages are there or on their way: fewer if
- *         frames or bios ran out; or a negative errno of the core
+ *         frames or bios ran out, or the end is being moved down before them;
+ *         or a negative errno of the core
  */
 int mpio_cache_readahead(struct mpio_cache_mapping *file,
 			 struct mpio_queue *queue, uint64_t pos, uint32_t count,
@@ -520,7 +525,7 @@ int mpio_cache_readahead(struct mpio_cache_mapping *file,
  *
  * @param file   any
  * @param queue  the calling thread's; waits for who has the page locked, or
- *               writes it back
+ *               writes it back, or moves the end down before it
  * @param pos    bytes; any in the page
  * @param[out] page  pinned and locked; let it go by mpio_cache_release()
  * @return 0, or as mpio_cache_get(), but for errors of reading
