@@ -17,17 +17,24 @@
  * together. How far to go is learned: twice as far as the last time if nearly
  * all of that was asked for, else as far as was of use, and a quarter of it
  * elsewhere on the disk. So not much more is read for nothing than is of use.
- * What is longer goes to its own memory; of that, once the window is as large as
- * it may be, the multiples of its size, and what remains is read ahead of.
+ * What is longer goes to its own memory, and of what takes longer to copy than to
+ * ask for, whatever the window, the multiples of that; the rest is read ahead of.
  */
 #include "disk.h"
 
 /* Shorter reads are done sooner than the timer ticks. */
 #define ASYNCHRONOUS_MIN (4u << 20)
 
+/* So much takes longer to copy than to ask for. */
+#define DIRECT (1u << 20)
+
 /* The driver for SATA cuts to commands of this length, and a shorter one takes
  * as long. So this is the window there, no more and no less. */
 #define SATA_COMMAND (128u << 10)
+
+/* That for NVMe cuts to half of this, mostly, so more would not be faster, but
+ * farther than what was of use. That for virtio does not cut. */
+#define NVME_WINDOW (1u << 20)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
 
@@ -147,10 +154,10 @@ static int read_now(struct disk *disk, const struct mpio_bio *bio)
 	if (length == 0)
 		return 0;
 	ahead->next = length_ahead(ahead, offset);
-	if (length < ahead->next)
+	if (length < ahead->next && length < ahead->direct)
 		whole = 0;
-	else if (ahead->next > 0 && ahead->next == ahead->most)
-		whole -= length % ahead->most;
+	else if (ahead->next > 0 && ahead->next >= ahead->direct)
+		whole -= length % ahead->direct;
 	forget(ahead, offset + whole);
 	if (whole > 0)
 		error = read_bytes(disk, offset, memory, whole);
@@ -266,10 +273,11 @@ void disk_read_ahead(struct disk *disk, uint32_t most)
 	if (disk->block_size > DISK_AHEAD_MIN ||
 	    disk->device.limits.memory_alignment > DISK_AHEAD_MIN)
 		most = 0;
-	if (disk->sata && most > SATA_COMMAND)
-		most = SATA_COMMAND;
+	if (most > disk->window)
+		most = disk->window;
 	disk->ahead.least = disk->sata ? most : DISK_AHEAD_MIN;
 	disk->ahead.most = most;
+	disk->ahead.direct = most < DIRECT ? most : DIRECT;
 	disk->ahead.next = 0;
 	forget(&disk->ahead, 0);
 }
@@ -282,6 +290,7 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	const struct efi_block_media *media;
 	struct efi_block_io2 *io2;
 	uint32_t alignment, size;
+	bool nvme;
 
 	*disk = (struct disk){.boot = boot, .ahead.memory = ahead};
 	if (boot->handle_protocol(handle, &guid, (void **)&disk->io))
@@ -296,6 +305,7 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 	alignment = media->alignment;
 	if (alignment & (alignment - 1))
 		alignment = EFI_PAGE_SIZE; /* against the specification */
+	nvme = is_on(boot, handle, EFI_PATH_NVME);
 	disk->device = (struct mpio_device){
 		.ops = {.submit = disk_submit},
 		.limits = {.logical_block_size = size,
@@ -304,14 +314,16 @@ bool disk_open(struct disk *disk, struct efi_boot_services *boot,
 			   .features = MPIO_DEVICE_READONLY},
 		.size = (media->last_block + 1) * size,
 	};
-	if ((way == DISK_ASYNC ||
-	     (way == DISK_BEST && is_on(boot, handle, EFI_PATH_NVME))) &&
+	if ((way == DISK_ASYNC || (way == DISK_BEST && nvme)) &&
 	    !boot->handle_protocol(handle, &guid2, (void **)&io2) &&
 	    make_events(disk)) {
 		disk->io2 = io2;
 		disk->device.ops.reap = disk_reap;
 	}
 	disk->sata = is_on(boot, handle, EFI_PATH_SATA);
+	disk->window = disk->sata ? SATA_COMMAND
+		       : nvme     ? NVME_WINDOW
+				  : DISK_AHEAD;
 	disk_read_ahead(disk, DISK_AHEAD);
 	return true;
 }

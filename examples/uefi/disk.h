@@ -13,7 +13,7 @@
 #define DISK_DEPTH 16u
 
 /* Largest and smallest window. */
-#define DISK_AHEAD (1u << 20)
+#define DISK_AHEAD (2u << 20)
 #define DISK_AHEAD_MIN 4096u
 
 /* The window: what was read ahead, of one place of the disk. */
@@ -21,6 +21,7 @@ struct disk_ahead {
 	unsigned char *memory; /* DISK_AHEAD bytes */
 	uint32_t most;         /* bytes, a power of two; 0: nothing is */
 	uint32_t least;        /* bytes, too */
+	uint32_t direct;       /* multiples of so many are not copied */
 	uint32_t next;         /* so many the next time */
 	uint32_t length;       /* that are there, */
 	uint32_t used;         /* and were asked for */
@@ -40,6 +41,7 @@ struct disk {
 	struct mpio_bio *bios[DISK_DEPTH]; /* of each token; NULL: free */
 	uint32_t under_way;                /* so many of those */
 	bool sata;
+	uint32_t window; /* bytes at most */
 	struct disk_ahead ahead;
 };
 

@@ -14,6 +14,7 @@
 #define LONG (8u << 20) /* long enough for BLOCK_IO2 */
 
 #define KIB 1024u
+#define MIB (1024u * KIB)
 
 static unsigned char bytes[DISK_SIZE];
 static _Alignas(DISK_AHEAD_MIN) unsigned char memory[LONG + 512];
@@ -254,16 +255,17 @@ static void count_anew(void)
 static void test_ahead(void)
 {
 	start(DISK_SYNC);
+	disk_read_ahead(&disk, MIB);
 	check(reads_by(64 * KIB, KIB, 1, 4 * KIB) &&
 		      reads_by(65 * KIB, 3 * KIB, 0, 0),
 	      "what is short is read with what follows it");
 	check(reads_by(32 * KIB, 8 * KIB, 1, 8 * KIB) &&
 		      reads_by(96 * KIB, 600 * KIB, 1, 600 * KIB),
 	      "what is longer is read alone");
-	disk_read_ahead(&disk, DISK_AHEAD);
+	disk_read_ahead(&disk, MIB);
 	count_anew();
 	check(reads_pieces(0, LONG, 256 * KIB, KIB, true) && reads <= 18 &&
-		      total <= LONG + 2 * DISK_AHEAD,
+		      total <= LONG + 2 * MIB,
 	      "a file with blocks of pointers is read by the MiB");
 	count_anew();
 	check(reads_pieces(KIB, LONG / 2, 256 * KIB, KIB, true) && reads <= 7,
@@ -272,14 +274,14 @@ static void test_ahead(void)
 		      reads_by(KIB, KIB, 1, 72 * KIB) &&
 		      reads_by(DISK_SIZE / 2, KIB, 1, 4 * KIB),
 	      "but what lies there may be short");
-	disk_read_ahead(&disk, DISK_AHEAD);
+	disk_read_ahead(&disk, MIB);
 	count_anew();
 	check(reads_pieces(0, LONG, 300 * KIB, KIB, false) && reads <= 18,
 	      "so is one in pieces");
 	total = 0;
 	check(reads_pieces(LONG, DISK_SIZE - 64 * KIB, 16 * KIB, 48 * KIB,
 			   false) &&
-		      total <= LONG / 4 + 2 * DISK_AHEAD,
+		      total <= LONG / 4 + 2 * MIB,
 	      "but not what lies between pieces far apart");
 	check(reads_by(DISK_SIZE - 2 * KIB, KIB, 1, 2 * KIB) &&
 		      reads_by(DISK_SIZE - KIB, KIB, 0, 0),
@@ -299,6 +301,16 @@ static void test_ahead(void)
 	check(reads_by(128 * KIB, KIB, 1, 4 * KIB), "nor one that is gone");
 	media.present = false;
 	check(read_bytes(129 * KIB, KIB) == -MPIO_ENXIO, "is read");
+	stop();
+
+	start(DISK_SYNC);
+	count_anew();
+	check(reads_pieces(0, LONG, 256 * KIB, KIB, true) && reads <= 14,
+	      "the largest window is of two MiB");
+	disk_read_ahead(&disk, DISK_AHEAD);
+	check(reads_pieces(0, 2044 * KIB, 4 * KIB, 0, false) &&
+		      reads_by(2044 * KIB, 3 * MIB / 2, 2, 3 * MIB),
+	      "but what is as long as one MiB goes where it belongs");
 	stop();
 
 	is_sata = true;
