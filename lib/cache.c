@@ -113,6 +113,10 @@ void mpio__frame_put(struct mpio__frame *frame)
 
 void mpio__frame_unlock(struct mpio__frame *frame)
 {
+	if (frame->state & MPIO__FRAME_PROMISED) {
+		frame->state &= ~MPIO__FRAME_PROMISED;
+		frame->file->cache->promised--;
+	}
 	/* A read that could not be waited for unlocks it when it ends. */
 	if (frame->state & MPIO__FRAME_READING)
 		frame->state |= MPIO__FRAME_AHEAD;

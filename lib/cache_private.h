@@ -182,8 +182,10 @@ void mpio__index_copy_tag(struct mpio__index index, uint64_t first,
 #define MPIO__FRAME_EARLY (1u << 10)
 /* a callback found no room to write it back, or somebody in the way */
 #define MPIO__FRAME_PUT_OFF (1u << 11)
+/* locked, and clean, but counted as if it were dirty */
+#define MPIO__FRAME_PROMISED (1u << 12)
 /* so many of its turns to go may still pass: a count, above all states */
-#define MPIO__FRAME_TURN (1u << 12)
+#define MPIO__FRAME_TURN (1u << 13)
 #define MPIO__FRAME_STATES (MPIO__FRAME_TURN - 1)
 
 #define MPIO__FRAME_BUSY (MPIO__FRAME_LOCKED | MPIO__FRAME_WRITING)
@@ -268,6 +270,7 @@ struct mpio_cache {
 	uint32_t background; /* dirty frames */
 	uint32_t limit;
 	uint32_t dirty_max; /* the others are left to write-back */
+	uint32_t promised;  /* frames, to writers that have begun */
 
 	uint32_t reading; /* frames */
 	uint32_t waiters; /* threads inside mpio__cache_wait_event() */
@@ -540,6 +543,8 @@ mpio__cache_next_file(struct mpio_cache *cache, const struct mpio_queue *queue);
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Until one more page may be dirty: 0 or -MPIO_ENOMEM. */
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue);
+/* Whether a page that the thread has locked may be; it counts as such then. */
+bool mpio__frame_promise(struct mpio__frame *frame, struct mpio_queue *queue);
 /* Where a writer has to help. */
 void mpio__cache_throttle(struct mpio_cache_mapping *file,
 			  struct mpio_queue *queue);

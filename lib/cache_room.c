@@ -141,23 +141,51 @@ int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue)
 	return mpio__cache_wait_queue(cache, queue) > 0 ? 0 : -MPIO_ENOMEM;
 }
 
-static bool has_spare(const struct mpio_cache *cache)
+/* Whether as many are dirty as may be. */
+static bool is_full(const struct mpio_cache *cache)
 {
-	return cache->stats.dirty + cache->stats.writing < cache->dirty_max;
+	return cache->stats.dirty + cache->stats.writing >= cache->dirty_max;
 }
 
+/* Or may be soon: with what others have begun to write. */
+static bool has_spare(const struct mpio_cache *cache)
+{
+	return cache->stats.dirty + cache->stats.writing + cache->promised <
+	       cache->dirty_max;
+}
+
+/*
+ * Who has begun to write has a page locked, and waits for the device alone. He
+ * comes first, and nothing is written back for what he only may make dirty.
+ */
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)
 {
 	while (!has_spare(cache) && !mpio__is_nested(cache, queue)) {
-		if (write_back(cache, queue) || has_spare(cache) ||
-		    wait_for_walkers(cache, queue))
+		bool full = is_full(cache);
+
+		if (full && (write_back(cache, queue) || !is_full(cache) ||
+			     wait_for_walkers(cache, queue)))
 			continue;
 		/* A walk that was given up has left some in flight. */
-		if (cache->stats.writing == 0 ||
+		if ((full && cache->stats.writing == 0) ||
 		    mpio__cache_wait_event(cache, queue) != 0)
 			return -MPIO_ENOMEM;
 	}
 	return 0;
+}
+
+bool mpio__frame_promise(struct mpio__frame *frame, struct mpio_queue *queue)
+{
+	struct mpio_cache *cache = frame->file->cache;
+
+	/* Without hooks there is nobody else. */
+	if (frame->dirty != 0 || cache->lock.lock == NULL)
+		return true;
+	if (!has_spare(cache) && !mpio__is_nested(cache, queue))
+		return false;
+	frame->state |= MPIO__FRAME_PROMISED;
+	cache->promised++;
+	return true;
 }
 
 /* Pages of this one; if those are few, what others left is in the way, too. */

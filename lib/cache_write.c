@@ -61,6 +61,43 @@ static int fill_edges(struct mpio__frame *frame, struct mpio_queue *queue,
 	return error;
 }
 
+/* Frames are left to write-back, unless the page is dirty already. */
+static int spare(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		 uint64_t pos)
+{
+	struct mpio_cache *cache = file->cache;
+	int error = 0;
+
+	mpio__cache_lock(cache);
+	if (mpio__frame_at(cache,
+			   mpio__file_find(file, pos >> cache->page_shift))
+		    ->dirty == 0)
+		error = mpio__cache_spare(cache, queue);
+	mpio__cache_unlock(cache);
+	return error;
+}
+
+/* A page that may become dirty, locked: again, if others have come first. */
+static int grab(struct mpio_cache_mapping *file, struct mpio_queue *queue,
+		uint64_t pos, struct mpio_page **page)
+{
+	for (;;) {
+		int error = spare(file, queue, pos);
+		bool promised;
+
+		if (error == 0)
+			error = mpio_cache_grab(file, queue, pos, page);
+		if (error != 0)
+			return error;
+		mpio__cache_lock(file->cache);
+		promised = mpio__frame_promise(mpio__frame_of(*page), queue);
+		mpio__cache_unlock(file->cache);
+		if (promised)
+			return 0;
+		mpio_cache_release(*page);
+	}
+}
+
 static int begin(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 		 uint64_t pos, uint32_t length, struct mpio_page **page)
 {
@@ -71,7 +108,7 @@ static int begin(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	file->device = mpio_queue_device(queue);
 	mpio__cache_throttle(file, queue);
 	mpio__cache_unlock(file->cache);
-	error = mpio_cache_grab(file, queue, pos, &found);
+	error = grab(file, queue, pos, &found);
 	if (error != 0)
 		return error;
 	error = fill_edges(mpio__frame_of(found), queue,
@@ -91,21 +128,6 @@ static bool is_hole(struct mpio_page *page, struct mpio_queue *queue,
 				   (uint32_t)(pos - page->pos));
 }
 
-/* Frames are left to write-back, unless the page is dirty already. */
-static int spare(struct mpio_cache_mapping *file, struct mpio_queue *queue,
-		 uint64_t key)
-{
-	struct mpio_cache *cache = file->cache;
-	int error = 0;
-
-	mpio__cache_lock(cache);
-	if (cache->stats.dirty + cache->stats.writing >= cache->dirty_max &&
-	    mpio__frame_at(cache, mpio__file_find(file, key))->dirty == 0)
-		error = mpio__cache_spare(cache, queue);
-	mpio__cache_unlock(cache);
-	return error;
-}
-
 /*
  * The end is about to move up from within a block: make that block dirty,
  * unless a write at `pos` will.
@@ -120,9 +142,7 @@ static int settle_end(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 
 	if ((size & mask) == 0 || pos <= (size | mask))
 		return 0;
-	error = spare(file, queue, size >> file->cache->page_shift);
-	if (error == 0)
-		error = begin(file, queue, size - 1, 1, &page);
+	error = begin(file, queue, size - 1, 1, &page);
 	if (error == 0)
 		mpio_cache_write_end(page, size - 1,
 				     is_hole(page, queue, size - 1) ? 0 : 1);
@@ -142,8 +162,6 @@ int mpio_cache_write_begin(struct mpio_cache_mapping *file,
 	    pos >> shift == UINT64_MAX >> shift)
 		return -MPIO_EINVAL;
 	error = settle_end(file, queue, pos);
-	if (error == 0)
-		error = spare(file, queue, pos >> shift);
 	return error != 0 ? error : begin(file, queue, pos, length, page);
 }
 
@@ -282,9 +300,7 @@ static int zero_rest(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	if (rest == 0 || size >= old)
 		return 0;
 	length = (uint32_t)mpio__min_u64(file->unit - rest, old - size);
-	error = spare(file, queue, size >> file->cache->page_shift);
-	if (error == 0)
-		error = begin(file, queue, size, length, &page);
+	error = begin(file, queue, size, length, &page);
 	if (error != 0)
 		return error;
 	hole = is_hole(page, queue, size);

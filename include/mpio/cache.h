@@ -569,7 +569,9 @@ void mpio_cache_release(struct mpio_page *page);
  * A block that they cover is not read, one that they cover in part is, unless
  * it lies behind the end; with a `seal` that is so of pages. When too many
  * pages are dirty, some of this file are written back first, and if it has
- * only a few, some of another, too.
+ * only a few, some of another, too. Where all frames but those kept for
+ * callbacks are dirty, or about to be, other threads that have begun are
+ * waited for.
  *
  * @param file    any
  * @param queue   the calling thread's
