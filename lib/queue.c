@@ -385,7 +385,7 @@ static void start(struct mpio_queue *queue, struct mpio_bio *bio)
 }
 
 /* Send of what is parked as much as may be; whether there was any. */
-static bool unpark(struct mpio_queue *queue, bool told)
+MPIO__APART static bool unpark(struct mpio_queue *queue, bool told)
 {
 	struct mpio_bio *bio;
 	bool any = false;

@@ -36,6 +36,7 @@ static struct {
 	uint64_t clock;
 } pair;
 static uint64_t orders;
+static bool barred;       /* others may wait behind a flush */
 static uint64_t ended;    /* bios */
 static uint64_t expected; /* of them, when the queue is closed */
 
@@ -52,16 +53,14 @@ static bool flushes(const struct mpio_bio *bio)
 	       (writes(bio) && bio->flags & MPIO_BIO_PREFLUSH);
 }
 
+/* Once there is nothing in flight, nobody waits behind one. */
 bool raw_bars(void)
 {
-	for (uint32_t i = 0; i < RAW_COUNT; i++) {
-		const struct mpio_bio *bio = regions[i].bio;
+	const struct mpio_stats *stats =
+		mpio_queue_stats(world.volumes[0].queue);
 
-		if (bio != NULL && (bio->op == MPIO_BIO_FLUSH ||
-				    bio->flags & MPIO_BIO_PREFLUSH))
-			return true;
-	}
-	return false;
+	barred = barred && stats->in_flight != 0;
+	return barred;
 }
 
 static bool is_durable(const struct mpio_bio *bio)
@@ -233,6 +232,7 @@ static void start(struct region *r, enum mpio_bio_op op, uint32_t flags)
 	sim_say("bio %u: op %u flags %x, %llu+%u", (unsigned)(r - regions),
 		(unsigned)op, (unsigned)flags, (unsigned long long)bio->offset,
 		(unsigned)bio->length);
+	barred |= op == MPIO_BIO_FLUSH || flags & MPIO_BIO_PREFLUSH;
 	error = mpio_bio_submit(bio);
 	if (error == 0)
 		return;
@@ -332,6 +332,7 @@ void raw_begin(void)
 {
 	memset(&pair, 0, sizeof(pair));
 	orders = 0;
+	barred = false;
 	ended = 0;
 	expected = 0;
 	for (uint32_t i = 0; i < RAW_COUNT; i++) {

@@ -280,7 +280,7 @@ int world_flush(void); /* all volumes */
 
 void raw_begin(void);
 void raw_use(void);
-bool raw_bars(void); /* others may wait for a flush to be sent */
+bool raw_bars(void); /* others may wait behind a flush */
 void raw_check_durable(void);
 void raw_end(void);
 void raw_seen(const struct mpio_bio *bio); /* it is sent */
