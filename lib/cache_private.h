@@ -541,6 +541,12 @@ struct mpio_cache_mapping *
 mpio__cache_next_file(struct mpio_cache *cache, const struct mpio_queue *queue);
 /* Write some pages of any file back and wait. 0: try again; -MPIO_ENOMEM. */
 int mpio__cache_make_room(struct mpio_cache *cache, struct mpio_queue *queue);
+/* Whether one more page may be dirty, with what others have begun to write. */
+static inline bool mpio__cache_has_spare(const struct mpio_cache *cache)
+{
+	return cache->stats.dirty + cache->stats.writing + cache->promised <
+	       cache->dirty_max;
+}
 /* Until one more page may be dirty: 0 or -MPIO_ENOMEM. */
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue);
 /* Whether a page that the thread has locked may be; it counts as such then. */

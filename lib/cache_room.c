@@ -147,20 +147,14 @@ static bool is_full(const struct mpio_cache *cache)
 	return cache->stats.dirty + cache->stats.writing >= cache->dirty_max;
 }
 
-/* Or may be soon: with what others have begun to write. */
-static bool has_spare(const struct mpio_cache *cache)
-{
-	return cache->stats.dirty + cache->stats.writing + cache->promised <
-	       cache->dirty_max;
-}
-
 /*
  * Who has begun to write has a page locked, and waits for the device alone. He
  * comes first, and nothing is written back for what he only may make dirty.
  */
 int mpio__cache_spare(struct mpio_cache *cache, struct mpio_queue *queue)
 {
-	while (!has_spare(cache) && !mpio__is_nested(cache, queue)) {
+	while (!mpio__cache_has_spare(cache) &&
+	       !mpio__is_nested(cache, queue)) {
 		bool full = is_full(cache);
 
 		if (full && (write_back(cache, queue) || !is_full(cache) ||
@@ -181,7 +175,7 @@ bool mpio__frame_promise(struct mpio__frame *frame, struct mpio_queue *queue)
 	/* Without hooks there is nobody else. */
 	if (frame->dirty != 0 || cache->lock.lock == NULL)
 		return true;
-	if (!has_spare(cache) && !mpio__is_nested(cache, queue))
+	if (!mpio__cache_has_spare(cache) && !mpio__is_nested(cache, queue))
 		return false;
 	frame->state |= MPIO__FRAME_PROMISED;
 	cache->promised++;

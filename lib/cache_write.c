@@ -69,9 +69,10 @@ static int spare(struct mpio_cache_mapping *file, struct mpio_queue *queue,
 	int error = 0;
 
 	mpio__cache_lock(cache);
-	if (mpio__frame_at(cache,
+	if (!mpio__cache_has_spare(cache) &&
+	    mpio__frame_at(cache,
 			   mpio__file_find(file, pos >> cache->page_shift))
-		    ->dirty == 0)
+			    ->dirty == 0)
 		error = mpio__cache_spare(cache, queue);
 	mpio__cache_unlock(cache);
 	return error;
