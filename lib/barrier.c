@@ -51,7 +51,8 @@ void mpio__barrier_leave(struct mpio_queue *queue, struct mpio_bio *bio)
 		queue->care &= ~MPIO__CARE_BARRED;
 }
 
-struct mpio_bio *mpio__barrier_next(struct mpio_queue *queue, bool told)
+/* The next of those that may be sent now; or NULL. */
+static struct mpio_bio *next(struct mpio_queue *queue, bool told)
 {
 	struct mpio_bio *bio = queue->parked;
 
@@ -62,4 +63,20 @@ struct mpio_bio *mpio__barrier_next(struct mpio_queue *queue, bool told)
 		return NULL;
 	mpio__barrier_leave(queue, bio);
 	return bio;
+}
+
+bool mpio__barrier_pass(struct mpio_queue *queue, bool told)
+{
+	struct mpio_bio *bio;
+	bool any = false;
+
+	while ((bio = next(queue, told)) != NULL) {
+		uint32_t barred = queue->care & MPIO__CARE_BARRED;
+
+		queue->care &= ~MPIO__CARE_BARRED;
+		mpio__queue_start(queue, bio);
+		queue->care |= barred;
+		any = true;
+	}
+	return any;
 }

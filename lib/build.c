@@ -8,6 +8,7 @@
  * it that lie in bios; the last one to end finishes the page.
  */
 #include "gather.h"
+#include "plan.h"
 
 void mpio__build_send(struct mpio__build *build, enum mpio_cut cut)
 {

@@ -12,7 +12,7 @@
  *     map.c             ask get_block, remember its answer  struct mpio__map
  *     build.c           gather runs into bios as planned    struct mpio__build
  *     gather.h          the short way, for rows of pages    struct mpio__row
- *     plan.c            decide where one bio ends           mpio_plan()
+ *     plan.c, plan.h    decide where one bio ends           mpio_plan()
  *     queue.c           send bios, count, finish, wait      struct mpio_queue
  *     queue_open.c      the memory of a queue, its opening and closing
  *     queue_drain.c     wait for all, flush
@@ -20,6 +20,7 @@
  *     redrive.c         drive again what came short or failed
  *     bounce.c          aligned memory for bios that have other
  *     turn.c            who waits: for such memory, or for another bio
+ *     barrier.c         who waits: a flush, and what is behind it
  *     bio.c             one bio: pool, memory, end
  *     errseq.c          errors of a mapping, told to everybody once
  *     strerror.c        errors in words
@@ -205,9 +206,9 @@ void mpio__turn_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 
 /* Whether a bio is to wait: as a barrier, or behind one. */
 bool mpio__barrier_parks(struct mpio_queue *queue, struct mpio_bio *bio);
-/* The next of those that may be sent now; or NULL. A barrier only if all that
- * it covers were told. */
-struct mpio_bio *mpio__barrier_next(struct mpio_queue *queue, bool told);
+/* Send of those that wait as many as may be, barriers only if all that they
+ * cover were told; whether any was. */
+bool mpio__barrier_pass(struct mpio_queue *queue, bool told);
 /* It does not wait any longer. */
 void mpio__barrier_leave(struct mpio_queue *queue, struct mpio_bio *bio);
 
@@ -318,6 +319,9 @@ void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio);
 void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio);
 /* The first try of a bio that no flush goes with. Runs no callback. */
 void mpio__queue_launch(struct mpio_queue *queue, struct mpio_bio *bio);
+/* Send a bio that does not wait any more for others to end, if it has memory
+ * and its turn. */
+void mpio__queue_start(struct mpio_queue *queue, struct mpio_bio *bio);
 /* Give a bio to the device, now; retries refusals. Runs no callback. */
 void mpio__queue_send(struct mpio_queue *queue, struct mpio_bio *bio);
 /* End a bio that was never sent; nobody is to wait for it. */
@@ -355,138 +359,6 @@ void mpio__plug_flush(struct mpio_queue *queue);
 /* Tell the hook, which there is; a bio or NULL, and further members by hand. */
 void mpio__event(struct mpio_queue *queue, enum mpio_event_type type,
 		 const struct mpio_bio *bio, int detail);
-
-/* ---- The plan, inline ------------------------------------------------- */
-
-/*@ predicate mpio_plan_reads(struct mpio_plan_io *io,
-  @	struct mpio_plan_run *run, struct mpio_plan_limits *limits) =
-  @	\valid_read(io) && \valid_read(run) && \valid_read(limits);
-  @
-  @ // All of a run fits behind an I/O and the gap between them.
-  @ predicate mpio_plan_bridges(struct mpio_plan_io *io,
-  @	struct mpio_plan_run *run, struct mpio_plan_limits *limits) =
-  @	\let gap = run->offset - io->end;
-  @	\let length = io->length + gap + run->length;
-  @	run->may_gap && 0 <= gap <= limits->gap_max &&
-  @	length <= limits->bytes_max && length <= limits->gap_io_max &&
-  @	(io->wasted + gap) * 100 <= length * limits->gap_percent &&
-  @	io->pieces + 2 <= limits->pieces_max &&
-  @	io->segments + 2 <= limits->segments_max;
-  @
-  @ // Its first byte can be the next of an I/O, but for the bytes' limit.
-  @ predicate mpio_plan_follows(struct mpio_plan_io *io,
-  @	struct mpio_plan_run *run, struct mpio_plan_limits *limits) =
-  @	run->queue == io->queue && run->operation == io->operation &&
-  @	run->offset == io->end &&
-  @	(io->pieces < limits->pieces_max ||
-  @	 run->memory == io->memory_end) &&
-  @	(io->segments < limits->segments_max || run->same_segment);
-  @
-  @ // The bytes that an I/O, or a new one, can still take.
-  @ logic integer mpio_plan_room(struct mpio_plan_io *io,
-  @	struct mpio_plan_limits *limits) = io->queue == \null ?
-  @	limits->bytes_max : \max(limits->bytes_max - io->length, 0); */
-
-/*
- * What becomes of a run behind the end of an I/O: a gap to be read across, or
- * the reason why not. A gap is to save an I/O, so all of the run must fit
- * behind it.
- */
-/*@ requires mpio_plan_reads(io, run, limits);
-  @ assigns \nothing;
-  @ ensures \result == MPIO_CUT_GAP <==> mpio_plan_bridges(io, run, limits);
-  @ ensures \result != MPIO_CUT_GAP ==>
-  @	\result == MPIO_CUT_NOT_ADJACENT || \result == MPIO_CUT_SEGMENTS; */
-static inline enum mpio_cut
-mpio__plan_gap(const struct mpio_plan_io *io, const struct mpio_plan_run *run,
-	       const struct mpio_plan_limits *limits)
-{
-	uint64_t gap, wasted, length;
-
-	if (!run->may_gap || run->offset < io->end ||
-	    run->offset - io->end > limits->gap_max)
-		return MPIO_CUT_NOT_ADJACENT;
-	gap = run->offset - io->end;
-	wasted = io->wasted + gap;
-	length = io->length + gap + run->length;
-	if (length > mpio__min_u32(limits->bytes_max, limits->gap_io_max) ||
-	    mpio__is_over_percent(wasted, length, limits->gap_percent))
-		return MPIO_CUT_NOT_ADJACENT;
-	if ((uint64_t)io->pieces + 2 > limits->pieces_max ||
-	    (uint64_t)io->segments + 2 > limits->segments_max)
-		return MPIO_CUT_SEGMENTS;
-	return MPIO_CUT_GAP;
-}
-
-/* Why a run cannot continue an I/O with even one byte, as it is. */
-/*@ requires mpio_plan_reads(io, run, limits);
-  @ assigns \nothing;
-  @ ensures \result == MPIO_CUT_NONE <==> mpio_plan_follows(io, run, limits);
-  @ ensures \result != MPIO_CUT_BYTES && \result != MPIO_CUT_ATOMIC;
-  @ ensures \result == MPIO_CUT_GAP ==> run->queue == io->queue &&
-  @	run->operation == io->operation && run->offset != io->end &&
-  @	mpio_plan_bridges(io, run, limits); */
-static inline enum mpio_cut
-mpio__plan_obstacle(const struct mpio_plan_io *io,
-		    const struct mpio_plan_run *run,
-		    const struct mpio_plan_limits *limits)
-{
-	if (run->queue != io->queue)
-		return MPIO_CUT_QUEUE;
-	if (run->operation != io->operation)
-		return MPIO_CUT_OPERATION;
-	if (run->offset != io->end)
-		return mpio__plan_gap(io, run, limits);
-	if (io->pieces >= limits->pieces_max && run->memory != io->memory_end)
-		return MPIO_CUT_SEGMENTS;
-	if (io->segments >= limits->segments_max && !run->same_segment)
-		return MPIO_CUT_SEGMENTS;
-	return MPIO_CUT_NONE;
-}
-
-/* mpio_plan(), for those who call it once a page. */
-/*@ requires mpio_plan_reads(io, run, limits) && \valid(take);
-  @ requires \separated(take, run);
-  @ requires run->length > 0 && mpio_is_power(limits->block);
-  @ assigns *take;
-  @ ensures *take <= \old(run->length);
-  @ ensures *take <= \old(mpio_plan_room(io, limits));
-  @ ensures \result == MPIO_CUT_NONE <==> *take == \old(run->length);
-  @ ensures *take > 0 ==> \old(io->queue == \null ||
-  @	mpio_plan_follows(io, run, limits));
-  @ ensures \old(run->whole) ==> *take == 0 || *take == \old(run->length);
-  @ ensures \result == MPIO_CUT_GAP ==> *take == 0 && \old(
-  @	io->queue != \null && run->queue == io->queue &&
-  @	run->operation == io->operation && run->offset != io->end &&
-  @	mpio_plan_bridges(io, run, limits));
-  @ ensures \result == MPIO_CUT_BYTES ==> *take % \old(limits->block) == 0 &&
-  @	\old(mpio_plan_room(io, limits)) - *take < \old(limits->block);
-  @ ensures \result == MPIO_CUT_ATOMIC <==> \old(run->whole &&
-  @	run->length > mpio_plan_room(io, limits) &&
-  @	(io->queue == \null || mpio_plan_follows(io, run, limits))); */
-static inline enum mpio_cut mpio__plan(const struct mpio_plan_io *io,
-				       const struct mpio_plan_run *run,
-				       const struct mpio_plan_limits *limits,
-				       uint32_t *take)
-{
-	uint32_t room = limits->bytes_max;
-
-	if (io->queue != NULL) {
-		enum mpio_cut cut = mpio__plan_obstacle(io, run, limits);
-
-		if (cut != MPIO_CUT_NONE) {
-			*take = 0;
-			return cut;
-		}
-		room -= mpio__min_u32(room, io->length);
-	}
-	if (run->length <= room) {
-		*take = run->length;
-		return MPIO_CUT_NONE;
-	}
-	*take = run->whole ? 0 : mpio__align_down(room, limits->block);
-	return run->whole ? MPIO_CUT_ATOMIC : MPIO_CUT_BYTES;
-}
 
 /* ---- One call of a verb ----------------------------------------------- */
 

@@ -6,9 +6,10 @@
  * I/Os that keeps the runs' order: an I/O that ended earlier could only leave
  * more to those after it. The checks stand in the order in which their reasons
  * help the reader of a trace: what no limit could mend comes first. The code
- * itself stands in internal.h, since it is asked once a page.
+ * itself stands in plan.h, since it is asked once a page.
  */
 #include "internal.h"
+#include "plan.h"
 
 /*@ requires mpio_plan_reads(io, run, limits) && \valid(take);
   @ requires \separated(take, run);

@@ -367,8 +367,8 @@ static void reread(struct mpio_queue *queue, struct mpio_bio *bio)
 		mpio__queue_commit(bio->queue);
 }
 
-/* Send a bio that is not barred any more. Some devices have no flush. */
-static void start(struct mpio_queue *queue, struct mpio_bio *bio)
+/* Some devices have no flush. */
+void mpio__queue_start(struct mpio_queue *queue, struct mpio_bio *bio)
 {
 	bool ready = true;
 
@@ -382,23 +382,6 @@ static void start(struct mpio_queue *queue, struct mpio_bio *bio)
 	mpio__stage_begin(queue, bio);
 	if (ready)
 		mpio__queue_send(queue, bio);
-}
-
-/* Send of what is parked as much as may be; whether there was any. */
-MPIO__APART static bool unpark(struct mpio_queue *queue, bool told)
-{
-	struct mpio_bio *bio;
-	bool any = false;
-
-	while ((bio = mpio__barrier_next(queue, told)) != NULL) {
-		uint32_t barred = queue->care & MPIO__CARE_BARRED;
-
-		queue->care &= ~MPIO__CARE_BARRED;
-		start(queue, bio);
-		queue->care |= barred;
-		any = true;
-	}
-	return any;
 }
 
 /* Finish all that has ended; how many. What is sent again is not pushed. */
@@ -417,7 +400,8 @@ static int finish_all(struct mpio_queue *queue)
 			reread(queue, bio);
 	} while (queue->ended != NULL ||
 		 (inner == 0 && mpio__settle_next(queue)) ||
-		 (queue->parked != NULL && unpark(queue, inner == 0)));
+		 (queue->parked != NULL &&
+		  mpio__barrier_pass(queue, inner == 0)));
 	queue->care &= ~(MPIO__CARE_FINISHING ^ inner);
 	return n;
 }
@@ -481,7 +465,7 @@ static inline int step(struct mpio_queue *queue, bool wait)
 	int result;
 
 	if (queue->parked != NULL && mpio__queue_is_quiet(queue))
-		(void)unpark(queue, true);
+		(void)mpio__barrier_pass(queue, true);
 	wait = wait && queue->ended == NULL && queue->stats.in_flight != 0;
 	result = wait ? reap_some(queue) : reap(queue, false);
 	if (result < 0 && queue->ended == NULL)
@@ -527,7 +511,7 @@ static void launch_barrier(struct mpio_queue *queue, struct mpio_bio *bio)
 	if (status != 0)
 		mpio__queue_end(queue, bio, status);
 	else if (!mpio__barrier_parks(queue, bio))
-		start(queue, bio);
+		mpio__queue_start(queue, bio);
 }
 
 /*
@@ -566,7 +550,7 @@ void mpio__queue_submit(struct mpio_queue *queue, struct mpio_bio *bio)
 	finish_only(queue);
 }
 
-static bool is_barrier(const struct mpio_bio *bio)
+static bool takes_flush(const struct mpio_bio *bio)
 {
 	return bio->op == MPIO_BIO_FLUSH ||
 	       (bio->flags & (MPIO_BIO_FUA | MPIO_BIO_PREFLUSH)) != 0;
@@ -574,7 +558,7 @@ static bool is_barrier(const struct mpio_bio *bio)
 
 void mpio__queue_submit_any(struct mpio_queue *queue, struct mpio_bio *bio)
 {
-	if (is_barrier(bio)) {
+	if (takes_flush(bio)) {
 		if (queue->care & MPIO__CARE_PLUGGED)
 			mpio__plug_flush(queue);
 		launch_barrier(queue, bio);

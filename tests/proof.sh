@@ -155,7 +155,8 @@ answers='is_possible is_elsewhere'
 {
 	all_of lib/arith.h $bits $sums
 	all_of lib/plan.c $public_plan
-	some_of lib/internal.h $plan $errors_and_pages
+	all_of lib/plan.h $plan
+	some_of lib/internal.h $errors_and_pages
 	some_of lib/map.c $answers
 	some_of lib/gather.h mpio__map_is_plain
 
