@@ -202,6 +202,27 @@ static void behind_a_flush_that_was_cancelled_nobody_waits(void **state)
 	assert_int_equal(mpio_queue_drain(rig->queue), 0);
 }
 
+/* From the middle and from the end; what comes later is behind the others. */
+static void what_is_behind_a_flush_may_be_cancelled(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.bios = 8;
+	open_pending(rig);
+	start_io(rig, rig->queue, WRITE, 0, 1, 1);
+	start_io(rig, rig->queue, MPIO_BIO_FLUSH, 0, 0, 0);
+	for (uint64_t i = 0; i < 3; i++)
+		start_io(rig, rig->queue, WRITE, 0, 10 * i, 1);
+	for (uint32_t i = 3; i < 5; i++) {
+		mpio_bio_cancel(rig->ios[i].bio);
+		assert_int_equal(rig->ios[i].ends, 1);
+		assert_int_equal(rig->ios[i].status, -MPIO_ECANCELED);
+	}
+	start_io(rig, rig->queue, WRITE, 0, 30, 1);
+	assert_int_equal(mpio_queue_drain(rig->queue), 0);
+	assert_trace(rig, "write 1+1, flush, write 0+1, write 30+1");
+}
+
 /* Behind it goes as much as may be in flight; a poll does not wait for more. */
 static void behind_a_flush_bios_go_as_there_is_room(void **state)
 {
@@ -714,6 +735,7 @@ int main(void)
 		RIG_TEST(a_read_behind_a_flush_is_sent_too),
 		RIG_TEST(flushes_wait_for_each_other_in_their_order),
 		RIG_TEST(behind_a_flush_that_was_cancelled_nobody_waits),
+		RIG_TEST(what_is_behind_a_flush_may_be_cancelled),
 		RIG_TEST(behind_a_flush_bios_go_as_there_is_room),
 		RIG_TEST(pages_are_told_before_a_flush_passes),
 		RIG_TEST(a_callback_that_flushes_sends_the_one_that_waits),
